@@ -1,0 +1,1 @@
+//! The domain of Trunkline: recipe, signup, plan, step, journal, state, handoff. No I/O.

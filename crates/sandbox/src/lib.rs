@@ -1,0 +1,1 @@
+//! A simulator of Exotel's SIP trunking API that any HTTP client can use.

@@ -1,0 +1,1 @@
+//! The one durable truth: onboardings, journals, lanes, leases and permits.

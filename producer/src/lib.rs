@@ -1,0 +1,1 @@
+//! Turns files of signups into accepted onboardings.

@@ -1,0 +1,1 @@
+//! Claims onboardings and runs their steps.
