@@ -1,0 +1,177 @@
+//! The journal: what is known to have happened, step by step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{plan::Plan, step::Step, trunk::TrunkSid};
+
+/// How far one step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Nothing of it is on Exotel's side, as far as is known: it was never sent, or it was refused.
+    #[default]
+    Pending,
+    /// It was sent, or is about to be, and its outcome is not known: look before sending again.
+    Unknown,
+    /// It is done and its result is on record.
+    Done,
+    /// It cannot be done; a person decides.
+    Failed,
+}
+
+/// What a done step left on Exotel's side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StepResult {
+    /// The trunk.
+    Trunk {
+        /// Its SID.
+        trunk_sid: TrunkSid,
+    },
+    /// An entry of the trunk: number mapping, ACL entry, credential, destination.
+    Entry {
+        /// Exotel's id of it, digits.
+        id: String,
+    },
+    /// A setting, which has no id.
+    Setting {
+        /// Its value.
+        value: String,
+    },
+    /// The comparison found everything in place.
+    Verified {
+        /// How many resources were compared.
+        verified: u32,
+    },
+}
+
+/// A failure, told to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// A stable word for programs: `duplicate_number`, `invalid_parameter`, `timeout`.
+    pub code: String,
+    /// What happened, where, and what to do next.
+    pub message: String,
+}
+
+/// What is known of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// How far it has come.
+    #[serde(default)]
+    pub state: StepState,
+    /// How often its write was sent. Waiting for a permit is not an attempt, nor is a 429.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// What it left, once done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<StepResult>,
+    /// The last thing that went wrong, even if a later attempt did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Fault>,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// The records of a plan's steps, in the plan's order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Journal(Vec<StepRecord>);
+
+impl Journal {
+    /// The journal of a plan of which nothing has happened.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self(vec![StepRecord::default(); plan.steps.len()])
+    }
+
+    /// All records, in the plan's order.
+    #[must_use]
+    pub fn records(&self) -> &[StepRecord] {
+        &self.0
+    }
+
+    /// The record of the step at `index` of the plan.
+    #[must_use]
+    pub fn record(&self, index: usize) -> Option<&StepRecord> {
+        self.0.get(index)
+    }
+
+    /// Replaces the record at `index`. An index outside of the plan changes nothing.
+    pub fn set(&mut self, index: usize, record: StepRecord) {
+        if let Some(slot) = self.0.get_mut(index) {
+            *slot = record;
+        }
+    }
+
+    /// The index of the first step that is not done.
+    #[must_use]
+    pub fn first_unfinished(&self) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|record| record.state != StepState::Done)
+    }
+
+    /// The trunk's SID, once there is a trunk.
+    #[must_use]
+    pub fn trunk_sid(&self) -> Option<&TrunkSid> {
+        self.0.iter().find_map(|record| match &record.result {
+            Some(StepResult::Trunk { trunk_sid }) => Some(trunk_sid),
+            Some(
+                StepResult::Entry { .. } | StepResult::Setting { .. } | StepResult::Verified { .. },
+            )
+            | None => None,
+        })
+    }
+
+    /// Makes the failed steps pending again, for a person's retry. Attempts start anew; what was
+    /// unknown stays unknown.
+    pub fn reopen(&mut self) {
+        for record in &mut self.0 {
+            if record.state == StepState::Failed {
+                record.state = StepState::Pending;
+            }
+            if record.state != StepState::Done {
+                record.attempts = 0;
+            }
+        }
+    }
+
+    /// What the done steps of `plan` left on Exotel's side, for people: `trunk trmum1..., number
+    /// mapping 41512`. Empty where nothing was left.
+    #[must_use]
+    pub fn left_behind(&self, plan: &Plan) -> Vec<String> {
+        plan.steps
+            .iter()
+            .zip(&self.0)
+            .filter_map(|(step, record)| match (&record.result, record.state) {
+                (Some(result), StepState::Done) => describe(step, result),
+                (None, StepState::Unknown) => Some(format!("perhaps a {}", noun(step))),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn describe(step: &Step, result: &StepResult) -> Option<String> {
+    match result {
+        StepResult::Trunk { trunk_sid } => Some(format!("trunk {trunk_sid}")),
+        StepResult::Entry { id } => Some(format!("{} {id}", noun(step))),
+        StepResult::Setting { value } => Some(format!("{} {value}", noun(step))),
+        StepResult::Verified { .. } => None,
+    }
+}
+
+fn noun(step: &Step) -> &'static str {
+    match step {
+        Step::CreateTrunk { .. } => "trunk",
+        Step::MapNumber { .. } => "number mapping",
+        Step::WhitelistIp { .. } => "ACL entry",
+        Step::CreateCredentials { .. } => "credential",
+        Step::MapDestination { .. } => "destination",
+        Step::SetCallerId { .. } => "caller id",
+        Step::Verify => "comparison",
+    }
+}
