@@ -1,1 +1,46 @@
-//! The one durable truth: onboardings, journals, lanes, leases and permits.
+//! The one durable truth of Trunkline: onboardings, journals, lanes, leases and permits.
+//!
+//! The journal is the queue: claiming, recording and finishing are each one atomic operation, and
+//! there is no second record elsewhere that could drift. A [`Store`] is four small traits, one per
+//! role: [`Intake`] accepts signups, [`Work`] hands them out under a lease with the permits to
+//! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do.
+//!
+//! Rules that every implementation keeps, and that [`conformance`] (feature `conformance`) checks:
+//!
+//! - What a method returned is durable, unless it says otherwise.
+//! - The clock is the store's. Callers pass durations, never times.
+//! - Every write of a worker carries its lease's epoch. A stale one changes nothing and answers
+//!   [`Error::LeaseLost`].
+//! - Nothing assumes one process: any number of producers, and, where the store allows it, workers.
+//! - Secrets are sealed before they are written.
+
+pub mod account;
+pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod error;
+pub mod inspect;
+pub mod intake;
+pub mod operate;
+pub mod seal;
+pub mod sqlite;
+pub mod work;
+
+pub use account::{AccountStatus, Limits, Parked};
+pub use error::Error;
+pub use inspect::{Cursor, Filter, Inspect, Onboarding, Page, Tally};
+pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, Origin};
+pub use operate::{Cancelled, Operate, Retried};
+pub use seal::SealingKey;
+pub use sqlite::{SqliteOptions, World};
+pub use work::{
+    Advance, Advanced, Claim, Claims, Granted, Lease, Permit, Settled, Then, Work, WorkerName,
+};
+
+/// A whole store: all four roles.
+pub trait Store: Intake + Work + Inspect + Operate {}
+
+impl<T: Intake + Work + Inspect + Operate> Store for T {}
+
+/// What a store's methods return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

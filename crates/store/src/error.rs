@@ -1,0 +1,52 @@
+//! What can go wrong with a store, by what the caller can do about it.
+
+use onboarding::OnboardingId;
+
+/// A store's failure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The lease is not the caller's any more: let go, write nothing, send nothing.
+    #[error("the lease on {id} (epoch {epoch}) is lost; another worker may hold it now")]
+    LeaseLost {
+        /// Whose lease.
+        id: OnboardingId,
+        /// The epoch that the caller holds.
+        epoch: u64,
+    },
+    /// Another process works on this store already, and it allows one.
+    #[error(
+        "{place} has a worker already; stop that one, or let it do the work and use `trunkline enqueue` here"
+    )]
+    WorkerRunning {
+        /// The store.
+        place: String,
+    },
+    /// The store cannot be used as it is configured: a person has to change something.
+    #[error("{place}: {message}")]
+    Unusable {
+        /// The store.
+        place: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The store did not do it now. Nothing was changed; trying again later may help.
+    #[error("{place}: {message}")]
+    Unavailable {
+        /// The store.
+        place: String,
+        /// What happened.
+        message: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// What the store holds cannot be understood: a newer version wrote it, or it is damaged.
+    #[error("{place}: {message}")]
+    Corrupt {
+        /// The store, and where in it.
+        place: String,
+        /// What was found.
+        message: String,
+    },
+}

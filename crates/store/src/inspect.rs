@@ -1,0 +1,111 @@
+//! Looking at what is there.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use onboarding::{
+    AccountName, Direction, Fault, Journal, Key, OnboardingId, PartnerName, PhoneNumber, Plan,
+    SipPassword, State,
+};
+
+use crate::{AccountStatus, Result};
+
+/// An onboarding, whole. Its password is not in it; see [`Inspect::password`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Onboarding {
+    /// Its id.
+    pub id: OnboardingId,
+    /// Its key.
+    pub key: Key,
+    /// Its account.
+    pub account: AccountName,
+    /// Its partner.
+    pub partner: PartnerName,
+    /// Its number.
+    pub number: PhoneNumber,
+    /// Its direction.
+    pub direction: Direction,
+    /// Where it stands. `Blocked` is `Queued` on a parked account.
+    pub state: State,
+    /// The signup as given, canonical JSON.
+    pub signup: String,
+    /// The digest of its recipe.
+    pub recipe: String,
+    /// Its steps.
+    pub plan: Plan,
+    /// What is known of them.
+    pub journal: Journal,
+    /// What a person has to know, with the index of the step it is of.
+    pub fault: Option<(Fault, Option<usize>)>,
+    /// How often it was claimed.
+    pub epoch: u64,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which onboardings to list; an empty filter lists all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only of this partner.
+    pub partner: Option<PartnerName>,
+    /// Only of this account.
+    pub account: Option<AccountName>,
+}
+
+/// Where a page ended; text to its users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Some onboardings, in the order in which they were accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// At most as many as asked for.
+    pub items: Vec<Onboarding>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// How many onboardings are in which state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally(pub BTreeMap<State, u64>);
+
+impl Tally {
+    /// How many are in `state`.
+    #[must_use]
+    pub fn of(&self, state: State) -> u64 {
+        self.0.get(&state).copied().unwrap_or(0)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+/// The reader's side of a store. Nothing here changes anything or waits for a worker.
+#[async_trait]
+pub trait Inspect: Send + Sync + 'static {
+    /// The onboarding with this id.
+    async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>>;
+
+    /// A page of at most `limit` (1 to 1000) onboardings after `after`.
+    async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page>;
+
+    /// How many are in which state, without reading them all.
+    async fn tally(&self) -> Result<Tally>;
+
+    /// Every account that the store knows, by name.
+    async fn accounts(&self) -> Result<Vec<AccountStatus>>;
+
+    /// A recipe (canonical JSON) by its digest.
+    async fn recipe(&self, digest: &str) -> Result<Option<String>>;
+
+    /// The SIP password of an onboarding, if it has one.
+    async fn password(&self, id: OnboardingId) -> Result<Option<SipPassword>>;
+}

@@ -1,0 +1,43 @@
+//! What a person may do.
+
+use async_trait::async_trait;
+use onboarding::{AccountName, OnboardingId, State};
+
+use crate::Result;
+
+/// What came of a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is queued again; what was done stays done.
+    Queued,
+    /// It is in a state that needs no retry, or there is no way back from.
+    NotNow(State),
+    /// There is none with this id.
+    Unknown,
+}
+
+/// What came of a cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is cancelled.
+    Now,
+    /// A worker holds it; it will be cancelled once the request in flight is recorded.
+    Soon,
+    /// It is in a state that cannot be cancelled.
+    NotNow(State),
+    /// There is none with this id.
+    Unknown,
+}
+
+/// The operator's side of a store.
+#[async_trait]
+pub trait Operate: Send + Sync + 'static {
+    /// Queues a failed or cancelled onboarding again. Its first unfinished step is read back first.
+    async fn retry(&self, id: OnboardingId) -> Result<Retried>;
+
+    /// Calls an onboarding off. What it left on Exotel's side stays there.
+    async fn cancel(&self, id: OnboardingId) -> Result<Cancelled>;
+
+    /// Lets a parked account go on. Returns whether it was parked.
+    async fn resume_account(&self, account: &AccountName) -> Result<bool>;
+}

@@ -1,0 +1,215 @@
+//! Handing out onboardings under a lease, with permits to send.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use onboarding::{
+    AccountName, Direction, Fault, Journal, Key, OnboardingId, PartnerName, PhoneNumber, Plan,
+    SipPassword, StepRecord,
+};
+
+use crate::{Limits, Result};
+
+/// Names a worker process, uniquely per start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerName(pub String);
+
+impl fmt::Display for WorkerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A worker's time-limited right to run one onboarding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Which onboarding.
+    pub id: OnboardingId,
+    /// Its account.
+    pub account: AccountName,
+    /// The fencing token: one more with every claim.
+    pub epoch: u64,
+}
+
+/// The right to send one request to one account.
+///
+/// It is out from the moment it is taken until a window after its request's answer; without an
+/// answer until the request's timeout and a window. Nothing has to be done for it to come back,
+/// so a crash cannot lose it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// For which account.
+    pub account: AccountName,
+    /// Which of its permits; meaningful to the store alone.
+    pub serial: u64,
+    /// When it comes back by itself, in the store's milliseconds; meaningful to the store alone.
+    pub expires_ms: i64,
+}
+
+/// A permit whose request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Which.
+    pub permit: Permit,
+    /// Whether an answer came, or the request certainly never left: the permit comes back a window
+    /// after now. Otherwise it stays out until it expires.
+    pub answered: bool,
+}
+
+/// An onboarding handed to a worker.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The lease. It lasts as long as was asked for, from before the call returned.
+    pub lease: Lease,
+    /// What the onboarding's last holder left in doubt: it vanished without giving the lease back,
+    /// or a person asked for a retry. Then the first unfinished step is read back before it is
+    /// repeated. Also true of every step that is `Unknown` in the journal, whatever this says.
+    pub verify: bool,
+    /// The idempotency key.
+    pub key: Key,
+    /// The partner.
+    pub partner: PartnerName,
+    /// The number.
+    pub number: PhoneNumber,
+    /// The direction.
+    pub direction: Direction,
+    /// The steps.
+    pub plan: Plan,
+    /// What is known of them.
+    pub journal: Journal,
+    /// The SIP password, if the plan needs one.
+    pub password: Option<SipPassword>,
+    /// For the first request.
+    pub permit: Permit,
+}
+
+/// What a call of [`Work::claim`] gave.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// At most as many as asked for, each of another turn of the round robin.
+    pub claims: Vec<Claim>,
+    /// In how long there may be more, if nothing new comes in. `None`: not before something does.
+    pub next: Option<Duration>,
+}
+
+/// One atomic write of a worker.
+#[derive(Debug, Clone)]
+pub struct Advance {
+    /// Step records to replace, by index in the plan.
+    pub steps: Vec<(usize, StepRecord)>,
+    /// Permits whose requests ended.
+    pub settled: Vec<Settled>,
+    /// What comes next.
+    pub then: Then,
+}
+
+/// What a worker wants after recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Keep the lease; nothing is sent next.
+    Keep,
+    /// Keep the lease and take a permit for the next request; without one give the lease back, to
+    /// go on when there is one. Giving back so leaves nothing in doubt.
+    Permit,
+    /// As [`Then::Permit`], but without one keep the lease and be told how long to wait; the
+    /// lane's next permit is kept for this caller. For reads that must not start over.
+    PermitOrWait,
+    /// Give the lease back; due again after the delay. Leaves nothing in doubt that the journal
+    /// does not say.
+    Release {
+        /// How long not to touch it.
+        delay: Duration,
+    },
+    /// Every step is done.
+    Succeed,
+    /// A person decides. The fault is the onboarding's, `step` the index of the step it is of.
+    Fail {
+        /// What happened.
+        fault: Fault,
+        /// Which step it is of.
+        step: Option<usize>,
+    },
+}
+
+/// What came of an [`Advance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advanced {
+    /// The lease is kept.
+    Kept,
+    /// The lease is kept and here is the permit.
+    Permitted(Permit),
+    /// The lease is kept; ask again after this long.
+    Wait(Duration),
+    /// The lease was given back, as asked or for want of a permit.
+    Released,
+    /// The onboarding is finished, as asked.
+    Finished,
+    /// A person cancelled it meanwhile: it is recorded and finished as cancelled.
+    Cancelled,
+}
+
+/// A permit, or how long to wait for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Granted {
+    /// Send.
+    Permit(Permit),
+    /// Ask again after this long.
+    Wait(Duration),
+    /// The account is parked, for this reason.
+    Parked(String),
+}
+
+/// The worker's side of a store.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// Enters the accounts that this worker serves, with their limits, and, where the store allows
+    /// one worker, takes that place.
+    ///
+    /// # Errors
+    /// [`crate::Error::WorkerRunning`] where the place is taken.
+    async fn register(&self, worker: &WorkerName, accounts: &[(AccountName, Limits)])
+    -> Result<()>;
+
+    /// Hands out up to `max` onboardings, each with a lease and a permit for its first request.
+    /// Lanes are served by the time their account next has allowance, round robin among those that
+    /// have; within a lane those that were accepted first. Returns at once.
+    ///
+    /// `request_timeout` bounds how long a request of this worker may take.
+    async fn claim(
+        &self,
+        worker: &WorkerName,
+        max: usize,
+        lease: Duration,
+        request_timeout: Duration,
+    ) -> Result<Claims>;
+
+    /// Returns when there may be something to claim that was not there at the last
+    /// [`Work::claim`]: a new signup, a retry, an account resumed, by whatever process. May return
+    /// without cause; never misses one.
+    async fn changed(&self);
+
+    /// Records what happened and says what comes next, as one atomic operation.
+    ///
+    /// # Errors
+    /// [`crate::Error::LeaseLost`]: nothing was written, except that the permits are settled.
+    async fn advance(&self, lease: &Lease, advance: Advance) -> Result<Advanced>;
+
+    /// Prolongs leases, to end this long from now. Returns those that are lost.
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>>;
+
+    /// Gives back all leases that this worker still holds, in doubt: for the end of a process
+    /// whose handlers were cut.
+    async fn abandon(&self, worker: &WorkerName) -> Result<u64>;
+
+    /// Takes a permit outside of any onboarding: for `verify` and `accounts check`.
+    async fn permit(&self, account: &AccountName, request_timeout: Duration) -> Result<Granted>;
+
+    /// Settles permits taken by [`Work::permit`].
+    async fn settle(&self, settled: Vec<Settled>) -> Result<()>;
+
+    /// Closes an account for this long on every worker: it answered 429.
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()>;
+
+    /// Parks an account: its onboardings are blocked until a person resumes it.
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()>;
+}
