@@ -1,0 +1,277 @@
+//! Fault rules: what can be asked for, and the check that a rule makes sense.
+
+use http::HeaderValue;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+/// One rule: which requests, which of those, and what happens to them.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) method: Option<String>,
+    pub(crate) path: Option<Regex>,
+    pub(crate) account: Option<String>,
+    pub(crate) selector: Selector,
+    pub(crate) delay_ms: u64,
+    pub(crate) action: Option<Action>,
+}
+
+/// Which of a rule's matches it fires on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Selector {
+    Always,
+    /// Once, on this match, counted from 1.
+    Nth(u64),
+    /// On each match whose number this divides.
+    Every(u64),
+    /// On each match with this probability, drawn from a seed.
+    Probability {
+        of: f64,
+        seed: u64,
+    },
+}
+
+/// What happens instead of, or after, the ordinary answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    ResetBefore,
+    ResetAfter,
+    Truncate,
+    Answer(Injected),
+}
+
+/// An answer that a rule gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected {
+    pub(crate) status: u16,
+    pub(crate) inner: u16,
+    pub(crate) body: InjectedBody,
+    pub(crate) retry_after: Option<HeaderValue>,
+    /// Process the request first.
+    pub(crate) after: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InjectedBody {
+    Json,
+    Html,
+    Empty,
+}
+
+impl Action {
+    /// Its name in the request log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::ResetBefore => "reset_before",
+            Self::ResetAfter => "reset_after",
+            Self::Truncate => "truncate",
+            Self::Answer(Injected {
+                body: InjectedBody::Html,
+                ..
+            }) => "html",
+            Self::Answer(_) => "status",
+        }
+    }
+}
+
+/// Ten minutes: longer than any client waits.
+const LONGEST_DELAY_MS: u64 = 600_000;
+
+/// Everything a rule may say, as it was said.
+#[derive(Debug, Default)]
+struct Draft {
+    method: Option<String>,
+    path: Option<Regex>,
+    account: Option<String>,
+    nth: Option<u64>,
+    every: Option<u64>,
+    probability: Option<f64>,
+    seed: Option<u64>,
+    status: Option<u16>,
+    inner_code: Option<u16>,
+    delay_ms: Option<u64>,
+    reset_before: bool,
+    reset_after: bool,
+    truncate: bool,
+    html: bool,
+    after: bool,
+    body: Option<InjectedBody>,
+    retry_after: Option<HeaderValue>,
+}
+
+/// Reads a list of rules, or says which rule and which field is wrong, and what would be right.
+pub(crate) fn parse(body: &[u8]) -> Result<Vec<Rule>, String> {
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let list = value.as_array().ok_or("the body must be a list of rules")?;
+    let rule = |(at, value): (usize, &Value)| {
+        let members = value
+            .as_object()
+            .ok_or(format!("rule {at}: must be an object"))?;
+        read(members)
+            .and_then(Draft::finish)
+            .map_err(|error| format!("rule {at}: {error}"))
+    };
+    list.iter().enumerate().map(rule).collect()
+}
+
+fn read(members: &Map<String, Value>) -> Result<Draft, String> {
+    let mut draft = Draft::default();
+    for (name, value) in members {
+        if !value.is_null() {
+            draft
+                .set(name, value)
+                .map_err(|wanted| format!("{name}: {wanted}"))?;
+        }
+    }
+    Ok(draft)
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .ok_or("must be a text".into())
+}
+
+fn number(value: &Value, least: u64, greatest: u64) -> Result<u64, String> {
+    let number = value
+        .as_u64()
+        .filter(|number| (least..=greatest).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {least} to {greatest}"))
+}
+
+fn code(value: &Value) -> Result<u16, String> {
+    number(value, 200, 599).and_then(|code| u16::try_from(code).map_err(|e| e.to_string()))
+}
+
+fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or("must be true or false".into())
+}
+
+impl Draft {
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        match name {
+            "method" => self.method = Some(text(value)?.to_ascii_uppercase()),
+            "path" => {
+                let regex = Regex::new(text(value)?);
+                self.path = Some(regex.map_err(|e| format!("must be a regular expression: {e}"))?);
+            }
+            "account" => self.account = Some(text(value)?.into()),
+            "nth" => self.nth = Some(number(value, 1, u64::MAX)?),
+            "every" => self.every = Some(number(value, 1, u64::MAX)?),
+            "probability" => {
+                let of = value.as_f64().filter(|of| (0.0..=1.0).contains(of));
+                self.probability = Some(of.ok_or("must be a number from 0 to 1")?);
+            }
+            "seed" => self.seed = Some(number(value, 0, u64::MAX)?),
+            "status" => self.status = Some(code(value)?),
+            "inner_code" => self.inner_code = Some(code(value)?),
+            "delay_ms" => self.delay_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
+            "reset_before" => self.reset_before = flag(value)?,
+            "reset_after" => self.reset_after = flag(value)?,
+            "truncate" => self.truncate = flag(value)?,
+            "html" => self.html = flag(value)?,
+            "after" => self.after = flag(value)?,
+            "body" => {
+                self.body = Some(match text(value)? {
+                    "json" => InjectedBody::Json,
+                    "html" => InjectedBody::Html,
+                    "empty" => InjectedBody::Empty,
+                    _ => return Err("must be json, html or empty".into()),
+                });
+            }
+            "retry_after" => {
+                let sent = match value {
+                    Value::Number(seconds) if seconds.is_u64() => seconds.to_string(),
+                    Value::String(verbatim) => verbatim.clone(),
+                    _ => return Err("must be whole seconds, or a text to send as it is".into()),
+                };
+                let header = HeaderValue::from_str(&sent);
+                self.retry_after = Some(header.map_err(|_| "must fit into a header")?);
+            }
+            _ => return Err("is no field of a rule".into()),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Rule, String> {
+        let selector = self.selector()?;
+        let action = self.action()?;
+        if action.is_none() && self.delay_ms.is_none() {
+            return Err(
+                "it does nothing: add status, inner_code, delay_ms, reset_before, \
+                        reset_after, truncate or html"
+                    .into(),
+            );
+        }
+        Ok(Rule {
+            method: self.method,
+            path: self.path,
+            account: self.account,
+            selector,
+            delay_ms: self.delay_ms.unwrap_or(0),
+            action,
+        })
+    }
+
+    fn selector(&self) -> Result<Selector, String> {
+        if self.seed.is_some() && self.probability.is_none() {
+            return Err("seed: goes with probability only".into());
+        }
+        match (self.nth, self.every, self.probability) {
+            (None, None, None) => Ok(Selector::Always),
+            (Some(nth), None, None) => Ok(Selector::Nth(nth)),
+            (None, Some(every), None) => Ok(Selector::Every(every)),
+            (None, None, Some(of)) => Ok(Selector::Probability {
+                of,
+                seed: self.seed.unwrap_or(0),
+            }),
+            _ => Err("nth, every, probability: only one of them".into()),
+        }
+    }
+
+    fn action(&self) -> Result<Option<Action>, String> {
+        let answers = self.html || self.status.is_some() || self.inner_code.is_some();
+        for (given, name) in [
+            (self.after, "after"),
+            (self.body.is_some(), "body"),
+            (self.retry_after.is_some(), "retry_after"),
+        ] {
+            if given && !answers {
+                return Err(format!("{name}: goes with status, inner_code or html only"));
+            }
+        }
+        let kinds = [self.reset_before, self.reset_after, self.truncate, answers];
+        if kinds.into_iter().filter(|&kind| kind).count() > 1 {
+            return Err("reset_before, reset_after, truncate, and html or status: \
+                        only one of them"
+                .into());
+        }
+        Ok(match kinds {
+            [true, ..] => Some(Action::ResetBefore),
+            [_, true, ..] => Some(Action::ResetAfter),
+            [_, _, true, _] => Some(Action::Truncate),
+            [.., true] => Some(Action::Answer(self.injected()?)),
+            _ => None,
+        })
+    }
+
+    fn injected(&self) -> Result<Injected, String> {
+        let body = match (self.html, self.body) {
+            (true, None | Some(InjectedBody::Html)) => InjectedBody::Html,
+            (true, Some(_)) => return Err("body: must be html when html is true".into()),
+            (false, body) => body.unwrap_or(InjectedBody::Json),
+        };
+        if body != InjectedBody::Json && self.inner_code.is_some() {
+            return Err("inner_code: goes with a JSON body only".into());
+        }
+        let status = self.status.unwrap_or(if self.html { 502 } else { 200 });
+        Ok(Injected {
+            status,
+            inner: self.inner_code.unwrap_or(status),
+            body,
+            retry_after: self.retry_after.clone(),
+            after: self.after,
+        })
+    }
+}

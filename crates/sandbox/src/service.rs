@@ -1,0 +1,362 @@
+//! The way of one request: arrive, be let in, meet the rules, be processed, be answered.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::api::{self, Call};
+use crate::clock::Clock;
+use crate::control;
+use crate::envelope::{self, Head, Refusal, Reply};
+use crate::faults::{Decision, Faults};
+use crate::gate::{Arrival, Connection, Gate, Verdict};
+use crate::ids::{RequestId, mix, unit_interval};
+use crate::keys::{self, Keys};
+use crate::options::Options;
+use crate::payload::{Cut, Payload};
+use crate::request_log::Outcome;
+use crate::route::{self, Query, Route};
+use crate::rule::{Action, Injected, InjectedBody};
+use crate::world::World;
+
+/// Longest request body, in bytes.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client may close one connection and open the next before this side has read of the close.
+/// So a connection too many waits this long and is counted then.
+const CLOSE_GRACE: Duration = Duration::from_millis(5);
+
+/// All that one simulator is.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) options: Options,
+    pub(crate) clock: Clock,
+    pub(crate) gate: Mutex<Gate>,
+    pub(crate) faults: Faults,
+    pub(crate) world: Mutex<World>,
+    /// `None`: any account and any key.
+    pub(crate) keys: RwLock<Option<Arc<Keys>>>,
+    requests: AtomicU64,
+    /// Makes SIDs and request ids differ from those of another run.
+    salt: u64,
+}
+
+/// A request that has been read whole.
+struct Whole {
+    parts: Parts,
+    /// `None`: it was longer than it may be.
+    body: Option<Bytes>,
+}
+
+/// How a request ends for its client.
+enum End {
+    Answer(Reply),
+    HalfAnswer(Reply),
+    Reset,
+}
+
+/// An end, and how long to wait for it.
+struct Decided {
+    delay: Duration,
+    end: End,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    pub(crate) fn new(options: Options) -> Self {
+        let clock = Clock::start();
+        let salt = mix(clock.now().0 ^ (u64::from(std::process::id()) << 40));
+        Self {
+            gate: Mutex::new(Gate::new(options.limits, options.request_log)),
+            faults: Faults::default(),
+            world: Mutex::new(World::new(salt)),
+            keys: RwLock::new(None),
+            requests: AtomicU64::new(0),
+            clock,
+            salt,
+            options,
+        }
+    }
+
+    /// Answers one request of a connection; an error cuts it.
+    pub(crate) async fn respond(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Payload>, Cut> {
+        let whole = Whole::read(request).await?;
+        if let Some(path) = whole.parts.uri.path().strip_prefix("/_sandbox/") {
+            let query = Query(whole.parts.uri.query().unwrap_or_default());
+            let body = whole.body.as_deref().unwrap_or_default();
+            let reply = control::answer(&self, whole.parts.method.as_str(), path, query, body);
+            return Ok(response(reply, false));
+        }
+        let sequence = self.requests.fetch_add(1, Ordering::Relaxed);
+        let trip = self.draw_latency(sequence);
+        let decided = if trip.is_zero() {
+            self.process(&connection, &whole, sequence).await
+        } else {
+            // On its own task: what a client has sent arrives, whether or not it still waits.
+            let (core, connection) = (Arc::clone(&self), Arc::clone(&connection));
+            let arrived = tokio::spawn(async move {
+                tokio::time::sleep(trip / 2).await;
+                core.process(&connection, &whole, sequence).await
+            });
+            arrived.await.map_err(|_| Cut)?
+        };
+        let wait = trip / 2 + decided.delay;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        match decided.end {
+            End::Answer(reply) => Ok(response(reply, false)),
+            End::HalfAnswer(reply) => Ok(response(reply, true)),
+            End::Reset => {
+                connection.reset();
+                Err(Cut)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "milliseconds of a latency are far below 2^52"
+    )]
+    fn draw_latency(&self, sequence: u64) -> Duration {
+        let Some((least, most)) = self.options.latency else {
+            return Duration::ZERO;
+        };
+        let draw = mix(self.options.seed).wrapping_add(sequence);
+        let spread_us = most.saturating_sub(least) as f64 * 1000.0;
+        Duration::from_millis(least)
+            + Duration::from_micros((unit_interval(draw) * spread_us) as u64)
+    }
+
+    async fn process(&self, connection: &Connection, whole: &Whole, sequence: u64) -> Decided {
+        let uri = &whole.parts.uri;
+        let request_id = RequestId(self.salt.wrapping_add(sequence));
+        let method = whole.parts.method.as_str();
+        let head = Head { request_id, method };
+        let named = route::parse(uri.path());
+        let account = named.map(|(account, _)| account);
+        let keys = self
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let authorization = header(&whole.parts.headers, &AUTHORIZATION);
+        let key = account.and_then(|account| keys.as_ref()?.check(account, authorization));
+        let authorised = key.is_some() || keys.is_none() && keys::is_basic(authorization);
+
+        if account.is_some_and(|account| lock(&self.gate).would_exceed(account, connection)) {
+            tokio::time::sleep(CLOSE_GRACE).await;
+        }
+        let path = uri
+            .path_and_query()
+            .map_or(uri.path(), |path| path.as_str());
+        let (entry, verdict) = {
+            let mut gate = lock(&self.gate);
+            let at = self.clock.now();
+            gate.arrive(
+                &Arrival {
+                    account,
+                    method,
+                    path,
+                    authorised,
+                    at,
+                },
+                connection,
+            )
+        };
+        let (decided, fault) = match self.refusal(verdict, authorised, account) {
+            Some((refusal, headers)) => {
+                let reply = Reply {
+                    headers,
+                    ..refusal.reply(head)
+                };
+                (
+                    Decided {
+                        delay: Duration::ZERO,
+                        end: End::Answer(reply),
+                    },
+                    None,
+                )
+            }
+            None => {
+                let decision = self.faults.decide(method, path, account);
+                let call = |body| Call {
+                    head,
+                    account: account.unwrap_or_default(),
+                    route: named.map_or(Route::Unknown, |(_, route)| route),
+                    path: uri.path(),
+                    query: Query(uri.query().unwrap_or_default()),
+                    json: is_json(&whole.parts.headers),
+                    body,
+                    now: self.clock.now().stamp(),
+                    profile: self.options.profile,
+                    owned_numbers: key.and_then(|key| key.numbers.as_deref()),
+                };
+                self.meet(decision, head, whole.body.as_deref().map(call))
+            }
+        };
+        let outcome = match &decided.end {
+            End::Answer(reply) | End::HalfAnswer(reply) => Outcome {
+                status: Some(reply.status),
+                inner: reply.inner,
+                fault,
+            },
+            End::Reset => Outcome {
+                status: None,
+                inner: None,
+                fault,
+            },
+        };
+        lock(&self.gate).settle(entry, outcome);
+        decided
+    }
+
+    /// What the gate does not let in. A path without an account goes on, to be not found.
+    fn refusal(
+        &self,
+        verdict: Verdict,
+        authorised: bool,
+        account: Option<&str>,
+    ) -> Option<(Refusal, Vec<(HeaderName, HeaderValue)>)> {
+        if !authorised && account.is_some() {
+            return Some((Refusal::unauthorised(), Vec::new()));
+        }
+        let (text, limit, wait_us) = match verdict {
+            Verdict::Welcome => return None,
+            Verdict::WindowFull { wait_us, limit } => ("Rate limit exceeded", limit, wait_us),
+            Verdict::TooManyConnections { limit } => ("Too many connections", limit, 1),
+        };
+        // Rounded up: a client that waits as long as it is told is let in.
+        let seconds = wait_us.div_ceil(1_000_000).max(1);
+        let reset = self.clock.now().unix_ms() / 1000 + seconds;
+        let headers = vec![
+            (RETRY_AFTER, seconds.into()),
+            (HeaderName::from_static("x-ratelimit-limit"), limit.into()),
+            (HeaderName::from_static("x-ratelimit-remaining"), 0.into()),
+            (HeaderName::from_static("x-ratelimit-reset"), reset.into()),
+        ];
+        Some((Refusal::limited(text), headers))
+    }
+
+    /// Lets the rules have their way with a call. `None` is one whose body was too long.
+    fn meet(
+        &self,
+        decision: Decision,
+        head: Head<'_>,
+        call: Option<Call<'_>>,
+    ) -> (Decided, Option<&'static str>) {
+        let process = || match &call {
+            Some(call) => api::answer(call, &mut lock(&self.world)),
+            None => Refusal::too_large().reply(head),
+        };
+        let fault = decision.action.as_ref().map(Action::name);
+        let end = match decision.action {
+            None => End::Answer(process()),
+            Some(Action::ResetBefore) => End::Reset,
+            Some(Action::ResetAfter) => {
+                process();
+                End::Reset
+            }
+            Some(Action::Truncate) => End::HalfAnswer(process()),
+            Some(Action::Answer(injected)) => {
+                if injected.after {
+                    process();
+                }
+                End::Answer(inject(head, injected))
+            }
+        };
+        let delayed = (!decision.delay.is_zero()).then_some("delay_ms");
+        (
+            Decided {
+                delay: decision.delay,
+                end,
+            },
+            fault.or(delayed),
+        )
+    }
+}
+
+impl Whole {
+    async fn read(request: Request<Incoming>) -> Result<Self, Cut> {
+        let (parts, body) = request.into_parts();
+        let read = Limited::new(body, LONGEST_BODY).collect();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, read).await {
+            Ok(Ok(collected)) => Some(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => None,
+            Ok(Err(_)) | Err(_) => return Err(Cut),
+        };
+        Ok(Self { parts, body })
+    }
+}
+
+fn inject(head: Head<'_>, injected: Injected) -> Reply {
+    let Injected {
+        status,
+        inner,
+        body,
+        retry_after,
+        ..
+    } = injected;
+    let mut reply = match body {
+        InjectedBody::Html => envelope::gateway_page(status),
+        InjectedBody::Empty => envelope::empty(status),
+        InjectedBody::Json if (200..300).contains(&inner) => {
+            let nothing = serde_json::Value::Object(serde_json::Map::new());
+            envelope::single(head, status, &envelope::Item::success(nothing))
+        }
+        InjectedBody::Json => Refusal::injected(status, inner).reply(head),
+    };
+    reply
+        .headers
+        .extend(retry_after.map(|value| (RETRY_AFTER, value)));
+    reply
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = header(headers, &CONTENT_TYPE).and_then(|text| text.split(';').next());
+    media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(envelope::JSON))
+}
+
+fn response(reply: Reply, half: bool) -> Response<Payload> {
+    let too_large = reply.status == 413;
+    let payload = if half {
+        Payload::half(reply.body)
+    } else {
+        Payload::whole(reply.body)
+    };
+    let mut response = Response::new(payload);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    if let Some(kind) = reply.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    headers.extend(reply.headers);
+    if too_large {
+        // The rest of the body was not read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
