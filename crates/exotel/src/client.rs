@@ -1,0 +1,378 @@
+//! The client: one attempt per call.
+
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
+use onboarding::Secret;
+use reqwest::{Request, Url};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    call::{Ask, Call},
+    config::{ClientConfig, ConfigError},
+    entry_id::is_word,
+    envelope::{self, Good},
+    error::{Class, Error},
+    page::{NextPage, Page, follow},
+    redact, tls,
+    verdict::{self, Reply},
+};
+
+/// Most bytes of a body that are read. A page of 1000 trunks is below 1 MiB.
+const MOST_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long an idle connection is kept. Load balancers commonly close theirs after 60 s; closing
+/// first avoids sending into a connection that is just going away, which would leave the outcome
+/// unknown.
+const IDLE_SECONDS: u64 = 45;
+
+const USER_AGENT: &str = concat!("trunkline/", env!("CARGO_PKG_VERSION"));
+
+/// Keep-alive probes find a peer that went away without a word.
+const PROBE_SECONDS: u64 = 20;
+
+/// What a successful call gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Exotel's id of the request.
+    pub request_id: Option<String>,
+}
+
+/// One account's access to the API. Cheap to clone; clones share their connections.
+///
+/// Every method sends its request at most once and never waits to repeat it. Dropping a method's
+/// future leaves the outcome of its request unknown.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    /// `https://host/v2/accounts/{sid}`
+    account: String,
+    /// The same with `/trunks`.
+    trunks: String,
+    /// `https://host/v2_beta/Accounts/{sid}`
+    beta_account: String,
+    domain_name: String,
+    account_sid: String,
+    /// What every request carries.
+    headers: HeaderMap,
+    /// The same and the content type, for requests with a body.
+    headers_with_body: HeaderMap,
+    /// To be kept out of errors.
+    secrets: [Secret; 3],
+}
+
+impl Client {
+    /// Makes a client. Connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the field that is wrong; or TLS cannot be set up on this machine.
+    pub fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
+        let base = config.validate()?;
+        let http = http_client(config, &base)?;
+        let basic = format!("{}:{}", config.api_key.expose(), config.api_token.expose());
+        let encoded = BASE64_STANDARD.encode(basic);
+        let headers = headers(&encoded)?;
+        let mut headers_with_body = headers.clone();
+        headers_with_body.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        let sid = &config.account_sid;
+        let account = format!("{base}/v2/accounts/{sid}");
+        Ok(Self(Arc::new(Inner {
+            http,
+            trunks: format!("{account}/trunks"),
+            account,
+            beta_account: format!("{base}/v2_beta/Accounts/{sid}"),
+            domain_name: format!("{sid}.pstn.exotel.com"),
+            account_sid: sid.clone(),
+            headers,
+            headers_with_body,
+            secrets: [
+                config.api_key.clone(),
+                config.api_token.clone(),
+                Secret::new(encoded),
+            ],
+        })))
+    }
+
+    /// The account's SID.
+    #[must_use]
+    pub fn account_sid(&self) -> &str {
+        &self.0.account_sid
+    }
+
+    /// The SIP domain of the account's trunks: `{account_sid}.pstn.exotel.com`. Not the edge that
+    /// a partner sends SIP to.
+    #[must_use]
+    pub fn domain_name(&self) -> &str {
+        &self.0.domain_name
+    }
+
+    pub(crate) fn account_url(&self, rest: fmt::Arguments<'_>) -> String {
+        format!("{}{rest}", self.0.account)
+    }
+
+    pub(crate) fn trunks_url(&self, rest: fmt::Arguments<'_>) -> String {
+        format!("{}{rest}", self.0.trunks)
+    }
+
+    pub(crate) fn beta_url(&self, rest: fmt::Arguments<'_>) -> String {
+        format!("{}{rest}", self.0.beta_account)
+    }
+
+    /// Sends one request and reads its answer with `read`.
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: Ask<'_>,
+        read: fn(&[u8]) -> Option<Good<T>>,
+    ) -> Result<Answer<T>, Error> {
+        let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
+        let call = ask.call;
+        let secret = ask.secret;
+        let result = match self.exchange(ask).await {
+            Ok(reply) => self.settle(call, &reply, secret, read),
+            Err(error) => Err(error),
+        };
+        if let Some(started) = started {
+            trace(call, &result, started);
+        }
+        result.map(|(_, good)| Answer {
+            value: good.value,
+            request_id: good.request_id,
+        })
+    }
+
+    /// Asks for one page of a list.
+    pub(crate) async fn page<T: DeserializeOwned>(
+        &self,
+        call: &'static Call,
+        url: String,
+        at: NextPage,
+    ) -> Result<Answer<Page<T>>, Error> {
+        let ask = Ask::new(
+            call,
+            format!("{url}?offset={}&page_size={}", at.offset, at.page_size),
+        );
+        let answer = self.ask(ask, envelope::list::<T>).await?;
+        let (items, uri) = answer.value;
+        let next = match uri {
+            None => None,
+            Some(uri) => follow(at, &uri).map_err(|why| {
+                Error::bare(call.name, Class::Unknown, "paging_stuck", why.to_owned())
+            })?,
+        };
+        Ok(Answer {
+            value: Page { items, next },
+            request_id: answer.request_id,
+        })
+    }
+
+    /// The one attempt.
+    async fn exchange(&self, ask: Ask<'_>) -> Result<Reply, Error> {
+        let name = ask.call.name;
+        let url = Url::parse(&ask.url).map_err(|error| {
+            Error::bare(
+                name,
+                Class::Refused,
+                "unbuildable_request",
+                error.to_string(),
+            )
+        })?;
+        let mut request = Request::new(ask.call.method.clone(), url);
+        *request.headers_mut() = match ask.body {
+            Some(_) => self.0.headers_with_body.clone(),
+            None => self.0.headers.clone(),
+        };
+        *request.body_mut() = ask.body.map(Into::into);
+        let lost = |error| self.lost(name, error);
+        let response = self.0.http.execute(request).await.map_err(lost)?;
+        let http = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = read_body(response).await.map_err(lost)?;
+        let Some(body) = body else {
+            let what = format!("the answer is longer than {MOST_BODY_BYTES} bytes");
+            return Err(Error::bare(name, Class::Unknown, "body_too_large", what));
+        };
+        Ok(Reply {
+            http,
+            headers,
+            body,
+        })
+    }
+
+    /// Success needs HTTP's agreement and the envelope's. Where they contradict each other, nothing
+    /// is believed.
+    fn settle<T>(
+        &self,
+        call: &'static Call,
+        reply: &Reply,
+        secret: Option<&str>,
+        read: fn(&[u8]) -> Option<Good<T>>,
+    ) -> Result<(u16, Good<T>), Error> {
+        if (200..300).contains(&reply.http)
+            && let Some(mut good) = read(&reply.body)
+        {
+            if let Some(id) = good.request_id.take_if(|id| !is_word(id)) {
+                let id = redact::clean(&id, &self.secrets(secret), redact::REQUEST_ID);
+                good.request_id = Some(id).filter(|id| !id.is_empty());
+            }
+            return Ok((reply.http, good));
+        }
+        Err(verdict::judge(call, reply, &self.secrets(secret)))
+    }
+
+    fn secrets<'a>(&'a self, of_call: Option<&'a str>) -> Vec<&'a str> {
+        let own = self.0.secrets.iter().map(Secret::expose);
+        own.chain(of_call).collect()
+    }
+
+    /// What a failure of the transport means. Only what failed before there was a connection is
+    /// sure not to have been sent.
+    fn lost(&self, call: &'static str, error: reqwest::Error) -> Error {
+        let error = error.without_url();
+        let (class, code) = if error.is_builder() {
+            (Class::Refused, "unbuildable_request")
+        } else if error.is_connect() {
+            (Class::NeverSent, connect_failure(&error))
+        } else if error.is_timeout() {
+            (Class::Unknown, "timeout")
+        } else {
+            (Class::Unknown, "connection_lost")
+        };
+        let what = redact::clean(&chain(&error), &self.secrets(None), redact::DESCRIPTION);
+        Error::bare(call, class, code, what)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("account", &self.0.account)
+            .finish_non_exhaustive()
+    }
+}
+
+fn http_client(config: &ClientConfig, base: &Url) -> Result<reqwest::Client, ConfigError> {
+    let tls = if base.scheme() == "https" {
+        tls::verifying()?
+    } else {
+        tls::unused()?
+    };
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .timeout(config.request_timeout)
+        .connect_timeout(config.connect_timeout)
+        .pool_max_idle_per_host(config.max_idle_connections)
+        .pool_idle_timeout(Duration::from_secs(IDLE_SECONDS))
+        .tcp_keepalive(Duration::from_secs(PROBE_SECONDS))
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|error| ConfigError::Http(chain(&error.without_url())))
+}
+
+fn headers(encoded: &str) -> Result<HeaderMap, ConfigError> {
+    let mut basic = HeaderValue::try_from(format!("Basic {encoded}"))
+        .map_err(|_| ConfigError::Credential("api_key"))?;
+    basic.set_sensitive(true);
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::AUTHORIZATION, basic);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    Ok(headers)
+}
+
+/// The whole body; `None` when it is longer than [`MOST_BODY_BYTES`].
+async fn read_body(mut response: reqwest::Response) -> Result<Option<Bytes>, reqwest::Error> {
+    if response.content_length() > Some(MOST_BODY_BYTES as u64) {
+        return Ok(None);
+    }
+    // Nearly every body comes in one piece, which is used as it is.
+    let first = response.chunk().await?.unwrap_or_default();
+    let Some(second) = response.chunk().await? else {
+        return Ok(Some(first));
+    };
+    let mut all = BytesMut::from(first);
+    all.extend_from_slice(&second);
+    while let Some(more) = response.chunk().await? {
+        if all.len() + more.len() > MOST_BODY_BYTES {
+            return Ok(None);
+        }
+        all.extend_from_slice(&more);
+    }
+    Ok(Some(all.freeze()))
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+fn connect_failure(error: &reqwest::Error) -> &'static str {
+    let is_tls = |cause: &(dyn StdError + 'static)| {
+        let inner = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    };
+    if error.is_timeout() {
+        "connect_timeout"
+    } else if error.is_dns() {
+        "dns_failed"
+    } else if causes(error).any(is_tls) {
+        "tls_failed"
+    } else {
+        "connect_failed"
+    }
+}
+
+/// The error and its causes in one line.
+fn chain(error: &reqwest::Error) -> String {
+    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
+}
+
+fn trace<T>(call: &Call, result: &Result<(u16, Good<T>), Error>, started: Instant) {
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    match result {
+        Ok((http_status, good)) => tracing::debug!(
+            call = call.name,
+            http_status,
+            inner_code = good.inner_code,
+            request_id = good.request_id,
+            duration_ms,
+            "answered"
+        ),
+        Err(error) => tracing::debug!(
+            call = call.name,
+            http_status = error.http_status(),
+            inner_code = error.inner_code(),
+            request_id = error.request_id(),
+            duration_ms,
+            code = error.code(),
+            "failed"
+        ),
+    }
+}

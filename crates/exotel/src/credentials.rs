@@ -1,0 +1,138 @@
+//! Digest credentials of a trunk. Passwords go out and never come back.
+
+use http::Method;
+use onboarding::{FriendlyName, SipPassword, TrunkSid, UserName};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Answer, Client, EntryId, Error, NextPage, Page,
+    call::{Ask, Call},
+    envelope,
+};
+
+static CREATE: Call = Call::known("create_credentials", Method::POST);
+static LIST: Call = Call::known("credentials_page", Method::GET);
+static DELETE: Call = Call::known("delete_credentials", Method::DELETE);
+static UPDATE: Call = Call::undocumented("update_credentials", Method::PUT);
+
+/// Credentials of a trunk, without the password, which Exotel never tells.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// Their id.
+    pub id: EntryId,
+    /// The digest user name.
+    pub user_name: String,
+    /// A label.
+    #[serde(default)]
+    pub friendly_name: Option<String>,
+    /// The trunk.
+    #[serde(default)]
+    pub trunk_sid: Option<TrunkSid>,
+    /// When they were made, ISO 8601 UTC.
+    #[serde(default)]
+    pub date_created: Option<String>,
+    /// When they were last changed, ISO 8601 UTC.
+    #[serde(default)]
+    pub date_updated: Option<String>,
+}
+
+/// What [`Client::update_credentials`] changes; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CredentialsChange<'a> {
+    /// A new user name.
+    pub user_name: Option<&'a UserName>,
+    /// A new password.
+    pub password: Option<&'a SipPassword>,
+    /// A new label.
+    pub friendly_name: Option<&'a FriendlyName>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    friendly_name: Option<&'a str>,
+}
+
+impl<'a> From<CredentialsChange<'a>> for Body<'a> {
+    fn from(change: CredentialsChange<'a>) -> Self {
+        Self {
+            user_name: change.user_name.map(UserName::as_str),
+            password: change.password.map(|password| password.secret().expose()),
+            friendly_name: change.friendly_name.map(FriendlyName::as_str),
+        }
+    }
+}
+
+impl Client {
+    /// Creates digest credentials on a trunk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn create_credentials(
+        &self,
+        sid: &TrunkSid,
+        user_name: &UserName,
+        password: &SipPassword,
+        friendly_name: Option<&FriendlyName>,
+    ) -> Result<Answer<Credentials>, Error> {
+        let body = Body::from(CredentialsChange {
+            user_name: Some(user_name),
+            password: Some(password),
+            friendly_name,
+        });
+        let url = self.trunks_url(format_args!("/{sid}/credentials"));
+        let ask = Ask::new(&CREATE, url).json(&body).secret(body.password);
+        self.ask(ask, envelope::one).await
+    }
+
+    /// One page of a trunk's credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; a next page that does not come after this one is one, `paging_stuck`.
+    pub async fn credentials_page(
+        &self,
+        sid: &TrunkSid,
+        at: NextPage,
+    ) -> Result<Answer<Page<Credentials>>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/credentials"));
+        self.page(&LIST, url, at).await
+    }
+
+    /// Changes credentials. Published outside of the API reference only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn update_credentials(
+        &self,
+        sid: &TrunkSid,
+        id: &EntryId,
+        change: CredentialsChange<'_>,
+    ) -> Result<Answer<()>, Error> {
+        let body = Body::from(change);
+        let url = self.trunks_url(format_args!("/{sid}/credentials/{id}"));
+        let ask = Ask::new(&UPDATE, url).json(&body).secret(body.password);
+        self.ask(ask, envelope::done).await
+    }
+
+    /// Deletes credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn delete_credentials(
+        &self,
+        sid: &TrunkSid,
+        id: &EntryId,
+    ) -> Result<Answer<()>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/credentials?id={id}"));
+        self.ask(Ask::new(&DELETE, url), envelope::done).await
+    }
+}

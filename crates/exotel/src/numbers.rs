@@ -1,0 +1,151 @@
+//! Numbers mapped to a trunk.
+
+use http::Method;
+use onboarding::{Mode, PhoneNumber, TrunkSid};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Answer, Client, EntryId, Error, NextPage, Page,
+    call::{Ask, Call},
+    envelope,
+};
+
+static MAP: Call = Call::known("map_number", Method::POST);
+static LIST: Call = Call::known("numbers_page", Method::GET);
+static UPDATE: Call = Call::known("update_number", Method::PUT);
+static UNMAP: Call = Call::undocumented("unmap_number", Method::DELETE);
+static TRUNK_MAP: Call = Call::undocumented("trunk_map", Method::GET);
+
+/// A number that is mapped to a trunk.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct NumberMapping {
+    /// The mapping's id, which [`Client::update_number`] takes.
+    pub id: EntryId,
+    /// The number, E.164.
+    pub phone_number: String,
+    /// The trunk.
+    #[serde(default)]
+    pub trunk_sid: Option<TrunkSid>,
+    /// How it is routed; `None` is Exotel's default and behaves as [`Mode::Pstn`].
+    #[serde(default)]
+    pub mode: Option<Mode>,
+    /// When it was made, ISO 8601 UTC.
+    #[serde(default)]
+    pub date_created: Option<String>,
+    /// When it was last changed, ISO 8601 UTC.
+    #[serde(default)]
+    pub date_updated: Option<String>,
+}
+
+/// Which trunk a number is mapped to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct TrunkMap {
+    /// The number, as Exotel writes it.
+    pub exophone: String,
+    /// The trunk.
+    pub trunk_sid: TrunkSid,
+    /// The mapping's id.
+    #[serde(default)]
+    pub phone_number_id: Option<EntryId>,
+    /// How it is routed.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+}
+
+#[derive(Serialize)]
+struct NumberBody<'a> {
+    phone_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<Mode>,
+}
+
+impl Client {
+    /// Maps a number to a trunk. A number that is mapped already, to this trunk or to another one,
+    /// gives [`crate::Class::Duplicate`]; the answer does not say which.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn map_number(
+        &self,
+        sid: &TrunkSid,
+        number: &PhoneNumber,
+        mode: Option<Mode>,
+    ) -> Result<Answer<NumberMapping>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/phone-numbers"));
+        let ask = Ask::new(&MAP, url).json(&NumberBody {
+            phone_number: number.as_str(),
+            mode,
+        });
+        self.ask(ask, envelope::one).await
+    }
+
+    /// One page of a trunk's numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; a next page that does not come after this one is one, `paging_stuck`.
+    pub async fn numbers_page(
+        &self,
+        sid: &TrunkSid,
+        at: NextPage,
+    ) -> Result<Answer<Page<NumberMapping>>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/phone-numbers"));
+        self.page(&LIST, url, at).await
+    }
+
+    /// Sets how a mapped number is routed. `id` is the mapping's, `number` the one it maps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn update_number(
+        &self,
+        sid: &TrunkSid,
+        id: &EntryId,
+        number: &PhoneNumber,
+        mode: Mode,
+    ) -> Result<Answer<NumberMapping>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/phone-numbers/{id}"));
+        let ask = Ask::new(&UPDATE, url).json(&NumberBody {
+            phone_number: number.as_str(),
+            mode: Some(mode),
+        });
+        self.ask(ask, envelope::one).await
+    }
+
+    /// Takes a number off a trunk. Published outside of the API reference only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn unmap_number(&self, sid: &TrunkSid, id: &EntryId) -> Result<Answer<()>, Error> {
+        let url = self.trunks_url(format_args!("/{sid}/phone-numbers?id={id}"));
+        self.ask(Ask::new(&UNMAP, url), envelope::done).await
+    }
+
+    /// Which trunk of the account a number is mapped to. `None`: Exotel names none; what it
+    /// answers then is not published, so take it as "it does not tell". Published outside of the
+    /// API reference only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; its class says what to do.
+    pub async fn trunk_map(&self, number: &PhoneNumber) -> Result<Answer<Option<TrunkMap>>, Error> {
+        let number = number.as_str();
+        let encoded = utf8_percent_encode(number, NON_ALPHANUMERIC);
+        let url = self.account_url(format_args!("/trunk-maps?exophone={encoded}"));
+        let answer = self
+            .ask(Ask::new(&TRUNK_MAP, url), envelope::every::<TrunkMap>)
+            .await?;
+        let digits = number.trim_start_matches('+');
+        let mut maps = answer.value.into_iter();
+        Ok(Answer {
+            value: maps.find(|map| map.exophone.trim().trim_start_matches('+') == digits),
+            request_id: answer.request_id,
+        })
+    }
+}
