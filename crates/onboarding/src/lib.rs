@@ -9,23 +9,45 @@
 //! every [`problem::Problem`] with its place and what would be right.
 
 pub mod address;
+mod blank;
+pub mod book;
+pub mod build;
+pub mod builtin;
+mod check;
 pub mod direction;
+pub mod facts;
+pub mod handoff;
 pub mod id;
+pub mod input;
 pub mod journal;
+mod lint;
+mod nearest;
 pub mod plan;
 pub mod problem;
+mod read;
+pub mod recipe;
 pub mod secret;
+pub mod settings;
+pub mod signup;
 pub mod state;
 pub mod step;
+pub mod template;
 pub mod trunk;
 
 pub use address::{Destination, Edge, Host, HostName, PublicIpv4, Transport};
+pub use book::RecipeBook;
+pub use build::{Accepted, prepare};
 pub use direction::{Direction, Mode};
+pub use facts::Facts;
+pub use handoff::Handoff;
 pub use id::{AccountName, Key, OnboardingId, PartnerName};
+pub use input::InputValue;
 pub use journal::{Fault, Journal, StepRecord, StepResult, StepState};
 pub use plan::Plan;
 pub use problem::Problem;
+pub use recipe::{Recipe, RecipeDigest, RecipeProblem};
 pub use secret::Secret;
+pub use signup::{Columns, RawSignup, RawValue, Signup};
 pub use state::{Event, IllegalEvent, State};
 pub use step::{Step, StepKind};
 pub use trunk::{FriendlyName, PhoneNumber, SipPassword, TrunkName, TrunkSid, UserName};

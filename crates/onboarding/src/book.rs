@@ -1,0 +1,97 @@
+//! The recipes at hand, by partner.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    build::{Accepted, prepare, settle_inputs},
+    builtin,
+    id::PartnerName,
+    nearest,
+    problem::Problem,
+    recipe::Recipe,
+    signup::RawSignup,
+};
+
+/// The recipes at hand, by partner.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecipeBook(BTreeMap<PartnerName, Recipe>);
+
+impl RecipeBook {
+    /// No recipes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// The recipes that are compiled in.
+    #[must_use]
+    pub fn builtin() -> Self {
+        let mut book = Self::default();
+        for recipe in builtin::recipes() {
+            book.add(recipe);
+        }
+        book
+    }
+
+    /// Adds a recipe; gives back the one of the same name that it replaces.
+    pub fn add(&mut self, recipe: Recipe) -> Option<Recipe> {
+        self.0.insert(recipe.name.clone(), recipe)
+    }
+
+    /// The recipe of `partner`.
+    #[must_use]
+    pub fn get(&self, partner: &PartnerName) -> Option<&Recipe> {
+        self.0.get(partner)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Recipe> {
+        self.0.values()
+    }
+
+    /// The recipe of `partner`.
+    ///
+    /// # Errors
+    /// That there is none, naming those there are.
+    pub fn find(&self, partner: &PartnerName) -> Result<&Recipe, Problem> {
+        self.get(partner).ok_or_else(|| {
+            let known: Vec<&str> = self.0.keys().map(PartnerName::as_str).collect();
+            Problem::new(
+                "partner",
+                format!(
+                    "there is no recipe for \"{partner}\"{}; there are {}, and `trunkline recipes new {partner}` begins another",
+                    nearest::hint(partner.as_str(), known.iter().copied()),
+                    known.join(", ")
+                ),
+            )
+        })
+    }
+
+    /// Checks a signup against the format and its recipe, and makes its plan.
+    ///
+    /// # Errors
+    /// Every problem at once: those of the recipe's inputs also where other fields are wrong.
+    pub fn accept(&self, raw: &RawSignup<'_>) -> Result<Accepted, Vec<Problem>> {
+        let mut problems = match raw.check() {
+            Ok(signup) => {
+                let recipe = self
+                    .find(&signup.partner)
+                    .map_err(|problem| vec![problem])?;
+                return prepare(recipe, signup);
+            }
+            Err(problems) => problems,
+        };
+        let (partner, direction) = raw.partner_and_direction();
+        if let Some(partner) = partner {
+            match self.find(&partner) {
+                Ok(recipe) => {
+                    let direction = direction.unwrap_or(recipe.default_direction);
+                    let mut inputs = raw.inputs(&mut Vec::new());
+                    settle_inputs(recipe, direction, &mut inputs, &mut problems);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Err(problems)
+    }
+}
