@@ -120,6 +120,8 @@ pub enum Then {
         /// How long not to touch it.
         delay: Duration,
     },
+    /// Give the lease back in doubt, as if its holder had vanished: the next one reads back first.
+    Abandon,
     /// Every step is done.
     Succeed,
     /// A person decides. The fault is the onboarding's, `step` the index of the step it is of.

@@ -1,8 +1,55 @@
-//! The embedded store: one SQLite file.
+//! The embedded store: one SQLite file, one worker process, any number of others.
+//!
+//! ```text
+//! callers ──operations──▶ writer (one thread, one connection) ──group commit──▶ file
+//!                           │ in memory: lanes, permits, held leases
+//! callers ──questions───▶ reader (its own connection)        ◀──snapshot────── file
+//! ```
+//!
+//! Writes of the same moment share one transaction and one flush to disk (WAL,
+//! `synchronous = FULL`). What the writer keeps in memory mirrors the file; a counter in the file
+//! tells it what other processes changed.
 
-use std::{path::PathBuf, sync::Arc};
+mod advance;
+mod claim;
+mod failure;
+mod inspect;
+mod intake;
+mod lane;
+mod lane_table;
+mod lanes;
+mod operate;
+mod row;
+mod schema;
+mod state;
+mod watch;
+mod worker_place;
+mod writer;
 
-use crate::{SealingKey, clock::Clock};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use onboarding::{AccountName, OnboardingId, SipPassword};
+use rusqlite::Connection;
+
+use self::{
+    claim::Terms, failure::Failure, inspect::Reader, intake::SqliteBatch, state::State,
+    watch::Watch, worker_place::WorkerPlace, writer::Writer,
+};
+use crate::{
+    AccountStatus, Advance, Advanced, Batch, Cancelled, Claims, Cursor, Error, Filter, Granted,
+    Inspect, Intake, Lease, Limits, Onboarding, Operate, Page, Result, Retried, SealingKey,
+    Settled, Tally, Work, WorkerName,
+    clock::{Clock, millis},
+};
+
+/// How long a write waits for another process's: a batch of a million signups holds the file for
+/// some ten seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Which world a store belongs to. A store that was filled against the simulator holds trunks that
 /// exist nowhere else, so the two are never mixed.
@@ -16,7 +63,7 @@ pub enum World {
 
 /// How to open a [`SqliteStore`].
 pub struct SqliteOptions {
-    /// The database file; made if it is not there.
+    /// The database file; made, with mode 0600, if it is not there.
     pub path: PathBuf,
     /// Seals the secrets in it.
     pub key: SealingKey,
@@ -24,4 +71,304 @@ pub struct SqliteOptions {
     pub world: World,
     /// The store's clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    place: String,
+    path: PathBuf,
+    key: SealingKey,
+    clock: Arc<dyn Clock>,
+    writer: Writer,
+    reader: Arc<Mutex<Reader>>,
+    watch: Watch,
+    notify: Arc<tokio::sync::Notify>,
+    worker_place: Mutex<Option<WorkerPlace>>,
+    myself: std::sync::Weak<Self>,
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, makes or updates its tables, and starts the thread that writes.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where the file cannot be opened, is another world's, is sealed with
+    /// another key or was written by a newer version.
+    pub fn open(options: SqliteOptions) -> Result<Arc<Self>> {
+        let SqliteOptions {
+            path,
+            key,
+            world,
+            clock,
+        } = options;
+        let place = format!("sqlite:{}", path.display());
+        let fail = |error| Error::from(Failure::new(&place, error));
+        make_private(&path).map_err(|error| Error::Unusable {
+            place: place.clone(),
+            message: format!(
+                "the file cannot be made: {error}; see that its folder exists and can be written"
+            ),
+        })?;
+        let mut connection = Connection::open(&path).map_err(fail)?;
+        schema::configure(&connection).map_err(fail)?;
+        schema::prepare(&mut connection, &place, world, &key)?;
+        let reading = Connection::open(&path).map_err(fail)?;
+        schema::configure(&reading).map_err(fail)?;
+        reading
+            .pragma_update(None, "query_only", true)
+            .map_err(fail)?;
+        let watch = Watch::open(&path).map_err(fail)?;
+        let notify = Arc::new(tokio::sync::Notify::new());
+        let state = State::new(
+            place.clone(),
+            key.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&notify),
+        );
+        let writer = Writer::start(connection, state)?;
+        let reader = Arc::new(Mutex::new(Reader {
+            connection: reading,
+            place: place.clone(),
+        }));
+        Ok(Arc::new_cyclic(|myself| Self {
+            place,
+            path,
+            key,
+            clock,
+            writer,
+            reader,
+            watch,
+            notify,
+            worker_place: Mutex::new(None),
+            myself: myself.clone(),
+        }))
+    }
+
+    async fn read<T, F>(&self, question: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> Result<T> + Send + 'static,
+    {
+        let reader = Arc::clone(&self.reader);
+        let answer = tokio::task::spawn_blocking(move || {
+            question(&reader.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        answer.await.unwrap_or_else(|error| {
+            Err(Error::Unavailable {
+                place: self.place.clone(),
+                message: "reading was cut off".to_owned(),
+                source: Some(Box::new(error)),
+            })
+        })
+    }
+
+    /// Takes the one worker's place; returns whether it was free. Taking it twice is fine.
+    fn take_place(&self) -> Result<bool> {
+        let mut place = self
+            .worker_place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if place.is_some() {
+            return Ok(false);
+        }
+        *place = Some(WorkerPlace::take(&self.path, &self.place)?);
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Intake for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Batch>> {
+        let store = self.myself.upgrade().ok_or_else(|| Error::Unavailable {
+            place: self.place.clone(),
+            message: "the store is closing".to_owned(),
+            source: None,
+        })?;
+        Ok(Box::new(SqliteBatch::new(store)))
+    }
+}
+
+#[async_trait]
+impl Work for SqliteStore {
+    async fn register(
+        &self,
+        worker: &WorkerName,
+        accounts: &[(AccountName, Limits)],
+    ) -> Result<()> {
+        tracing::debug!(worker = %worker, accounts = accounts.len(), "registering");
+        let first = self.take_place()?;
+        let accounts = accounts.to_vec();
+        self.writer
+            .call(move |tx| {
+                for (account, limits) in &accounts {
+                    tx.configure(account, limits)?;
+                }
+                tx.state.start_serving();
+                if first {
+                    // The place was free, so whoever holds a lease is gone.
+                    tx.take_back_all()?;
+                }
+                tx.state.changed = true;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn claim(
+        &self,
+        worker: &WorkerName,
+        max: usize,
+        lease: Duration,
+        request_timeout: Duration,
+    ) -> Result<Claims> {
+        let terms = Terms {
+            worker: worker.clone(),
+            max,
+            lease,
+            request_timeout,
+        };
+        self.writer.call(move |tx| tx.claim(&terms)).await
+    }
+
+    async fn changed(&self) {
+        loop {
+            tokio::select! {
+                () = self.notify.notified() => return,
+                () = tokio::time::sleep(watch::LOOK_EVERY) => {
+                    if self.watch.moved() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn advance(&self, lease: &Lease, advance: Advance) -> Result<Advanced> {
+        let lease = lease.clone();
+        self.writer
+            .call(move |tx| tx.advance(&lease, advance))
+            .await
+    }
+
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
+        let leases = leases.to_vec();
+        self.writer.call(move |tx| tx.renew(leases, lease)).await
+    }
+
+    async fn abandon(&self, worker: &WorkerName) -> Result<u64> {
+        let worker = worker.clone();
+        self.writer.call(move |tx| tx.abandon(&worker)).await
+    }
+
+    async fn permit(&self, account: &AccountName, request_timeout: Duration) -> Result<Granted> {
+        let account = account.clone();
+        self.writer
+            .call(move |tx| {
+                let lane = tx.lane_of(&account)?;
+                tx.state.reload_permits(tx.connection, lane)?;
+                let granted = tx.permit_for(lane, request_timeout)?;
+                if matches!(granted, Granted::Permit(_)) {
+                    tx.state.mark(tx.connection, lane)?;
+                }
+                Ok(granted)
+            })
+            .await
+    }
+
+    async fn settle(&self, settled: Vec<Settled>) -> Result<()> {
+        self.writer
+            .call(move |tx| {
+                tx.settle(&settled);
+                for one in &settled {
+                    let lane = tx.lane_of(&one.permit.account)?;
+                    tx.state.mark(tx.connection, lane)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
+        let account = account.clone();
+        self.writer
+            .call(move |tx| {
+                let until = tx.state.now().saturating_add(millis(delay));
+                tx.close(&account, until)
+            })
+            .await
+    }
+
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
+        let (account, reason) = (account.clone(), reason.to_owned());
+        self.writer
+            .call(move |tx| tx.park(&account, Some(&reason)).map(drop))
+            .await
+    }
+}
+
+#[async_trait]
+impl Inspect for SqliteStore {
+    async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
+        self.read(move |reader| reader.get(id)).await
+    }
+
+    async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        self.read(move |reader| reader.list(&filter, after.as_ref(), limit))
+            .await
+    }
+
+    async fn tally(&self) -> Result<Tally> {
+        self.read(Reader::tally).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<AccountStatus>> {
+        let now = self.clock.now_ms();
+        self.read(move |reader| reader.accounts(now)).await
+    }
+
+    async fn recipe(&self, digest: &str) -> Result<Option<String>> {
+        let digest = digest.to_owned();
+        self.read(move |reader| reader.recipe(&digest)).await
+    }
+
+    async fn password(&self, id: OnboardingId) -> Result<Option<SipPassword>> {
+        let Some(sealed) = self.read(move |reader| reader.sealed_password(id)).await? else {
+            return Ok(None);
+        };
+        let secret = self
+            .key
+            .open(&id.to_bytes(), &sealed)
+            .map_err(|error| Error::Corrupt {
+                place: format!("{}, {id}", self.place),
+                message: error.to_string(),
+            })?;
+        Ok(Some(SipPassword::from_secret(secret)))
+    }
+}
+
+#[async_trait]
+impl Operate for SqliteStore {
+    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
+        self.writer.call(move |tx| tx.retry(id)).await
+    }
+
+    async fn cancel(&self, id: OnboardingId) -> Result<Cancelled> {
+        self.writer.call(move |tx| tx.cancel(id)).await
+    }
+
+    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
+        let account = account.clone();
+        self.writer.call(move |tx| tx.park(&account, None)).await
+    }
 }

@@ -1,0 +1,295 @@
+//! Recording what happened to a claimed onboarding.
+
+use std::time::Duration;
+
+use onboarding::{Fault, State};
+use rusqlite::OptionalExtension;
+
+use super::{
+    lane::Denied,
+    row::{state_number, to_json},
+    writer::Tx,
+};
+use crate::{
+    Advance, Advanced, Error, Granted, Lease, Result, Settled, Then, WorkerName, clock::millis,
+};
+
+/// How long a caller whose account is parked waits before it asks again.
+const PARKED_WAIT: Duration = Duration::from_secs(1);
+
+/// What a write leaves the row in.
+struct Written {
+    state: State,
+    suspect: bool,
+    wake_at: Option<i64>,
+    fault: Option<(Fault, Option<usize>)>,
+}
+
+impl Written {
+    fn state(state: State) -> Self {
+        Self {
+            state,
+            suspect: false,
+            wake_at: None,
+            fault: None,
+        }
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn settle(&mut self, settled: &[Settled]) {
+        for one in settled {
+            self.state.lanes.settle(&one.permit, one.answered);
+        }
+    }
+
+    pub(super) fn advance(&mut self, lease: &Lease, advance: Advance) -> Result<Advanced> {
+        self.settle(&advance.settled);
+        let lost = || Error::LeaseLost {
+            id: lease.id,
+            epoch: lease.epoch,
+        };
+        let (seq, lane, request_timeout) = match self.state.running.get(&lease.id) {
+            Some(held) if held.epoch == lease.epoch => (held.seq, held.lane, held.request_timeout),
+            _ => return Err(lost()),
+        };
+        let cancel = self.cancel_asked(seq, lease.epoch)?.ok_or_else(lost)?;
+        let recorded = !advance.steps.is_empty();
+        if let Some(running) = self.state.running.get_mut(&lease.id) {
+            for (index, record) in advance.steps {
+                running.journal.set(index, record);
+            }
+        }
+        if cancel && advance.then != Then::Succeed {
+            self.write(lease, seq, Written::state(State::Cancelled))?;
+            return Ok(Advanced::Cancelled);
+        }
+        match advance.then {
+            Then::Keep => self.keep(lease, seq, recorded).map(|()| Advanced::Kept),
+            Then::Permit => match self.permit_for(lane, request_timeout)? {
+                Granted::Permit(permit) => {
+                    self.keep(lease, seq, recorded)?;
+                    Ok(Advanced::Permitted(permit))
+                }
+                Granted::Wait(_) | Granted::Parked(_) => {
+                    self.write(lease, seq, Written::state(State::Queued))?;
+                    Ok(Advanced::Released)
+                }
+            },
+            Then::PermitOrWait => self.permit_or_wait(lease, seq, lane, recorded, request_timeout),
+            Then::Release { delay } => {
+                let wake_at =
+                    (!delay.is_zero()).then(|| self.state.now().saturating_add(millis(delay)));
+                self.write(
+                    lease,
+                    seq,
+                    Written {
+                        wake_at,
+                        ..Written::state(State::Queued)
+                    },
+                )?;
+                Ok(Advanced::Released)
+            }
+            Then::Abandon => {
+                self.write(
+                    lease,
+                    seq,
+                    Written {
+                        suspect: true,
+                        ..Written::state(State::Queued)
+                    },
+                )?;
+                Ok(Advanced::Released)
+            }
+            Then::Succeed => {
+                self.write(lease, seq, Written::state(State::Succeeded))?;
+                Ok(Advanced::Finished)
+            }
+            Then::Fail { fault, step } => {
+                let fault = Some((fault, step));
+                self.write(
+                    lease,
+                    seq,
+                    Written {
+                        fault,
+                        ..Written::state(State::Failed)
+                    },
+                )?;
+                Ok(Advanced::Finished)
+            }
+        }
+    }
+
+    /// Whether a person asked to cancel; `None` where the lease is lost.
+    fn cancel_asked(&self, seq: i64, epoch: u64) -> Result<Option<bool>> {
+        self.connection
+            .prepare_cached(
+                "SELECT cancel FROM onboarding WHERE seq = ?1 AND epoch = ?2 AND state = 1",
+            )
+            .and_then(|mut s| s.query_row((seq, epoch), |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))
+    }
+
+    fn keep(&mut self, lease: &Lease, seq: i64, recorded: bool) -> Result<()> {
+        if !recorded {
+            return Ok(());
+        }
+        let Some(running) = self.state.running.get(&lease.id) else {
+            return Ok(());
+        };
+        let journal = to_json(&self.state.place, &running.journal)?;
+        self.connection
+            .prepare_cached("UPDATE onboarding SET journal = ?2, updated_at = ?3 WHERE seq = ?1")
+            .and_then(|mut s| s.execute((seq, journal, self.state.now())))
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+
+    fn permit_or_wait(
+        &mut self,
+        lease: &Lease,
+        seq: i64,
+        lane: i64,
+        recorded: bool,
+        request_timeout: Duration,
+    ) -> Result<Advanced> {
+        match self.permit_for(lane, request_timeout)? {
+            Granted::Permit(permit) => {
+                self.state.lanes.change(lane, super::lane::Lane::unreserve);
+                self.keep(lease, seq, recorded)?;
+                Ok(Advanced::Permitted(permit))
+            }
+            Granted::Wait(wait) => {
+                let at = self.state.now().saturating_add(millis(wait));
+                self.state.lanes.change(lane, |lane| lane.reserve(at));
+                self.keep(lease, seq, recorded)?;
+                Ok(Advanced::Wait(wait))
+            }
+            Granted::Parked(_) => {
+                self.write(lease, seq, Written::state(State::Queued))?;
+                Ok(Advanced::Released)
+            }
+        }
+    }
+
+    /// A permit of a lane, or how long to wait.
+    pub(super) fn permit_for(&mut self, lane: i64, request_timeout: Duration) -> Result<Granted> {
+        let now = self.state.now();
+        match self.state.lanes.take(lane, request_timeout) {
+            Some(Ok(permit)) => Ok(Granted::Permit(permit)),
+            Some(Err(Denied::Until(at))) => {
+                let ms = u64::try_from(at - now).unwrap_or(0).max(1);
+                Ok(Granted::Wait(Duration::from_millis(ms)))
+            }
+            Some(Err(Denied::Parked)) => Ok(Granted::Parked(
+                self.parked_reason(lane)?.unwrap_or_default(),
+            )),
+            None => Ok(Granted::Wait(PARKED_WAIT)),
+        }
+    }
+
+    /// Ends the lease and leaves the row in its new state.
+    fn write(&mut self, lease: &Lease, seq: i64, written: Written) -> Result<()> {
+        let Some(running) = self.state.running.remove(&lease.id) else {
+            return Ok(());
+        };
+        let journal = to_json(&self.state.place, &running.journal)?;
+        let (fault, fault_step) = match written.fault {
+            Some((fault, step)) => (Some(to_json(&self.state.place, &fault)?), step),
+            None => (None, None),
+        };
+        let now = self.state.now();
+        self.connection
+            .prepare_cached(
+                "UPDATE onboarding SET state = ?2, journal = ?3, fault = ?4, fault_step = ?5, \
+                 wake_at = ?6, suspect = ?7, updated_at = ?8, lease_until = NULL, worker = NULL, \
+                 cancel = 0 WHERE seq = ?1",
+            )
+            .and_then(|mut s| {
+                s.execute((
+                    seq,
+                    state_number(written.state),
+                    journal,
+                    fault,
+                    fault_step,
+                    written.wake_at,
+                    written.suspect,
+                    now,
+                ))
+            })
+            .map_err(|error| self.fail(error))?;
+        if written.state == State::Queued {
+            match written.wake_at {
+                Some(at) => self.state.next_wake = self.state.next_wake.min(at),
+                None => {
+                    self.state
+                        .lanes
+                        .change(running.lane, |lane| lane.has_due = true);
+                }
+            }
+        }
+        // A lease that ended may let its lane go on, at once or later.
+        self.state.changed = true;
+        Ok(())
+    }
+
+    /// Prolongs leases; returns those that are lost.
+    pub(super) fn renew(&mut self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Lease>> {
+        let until = self.state.now().saturating_add(millis(lease));
+        let mut lost = Vec::new();
+        for one in leases {
+            let seq = match self.state.running.get(&one.id) {
+                Some(running) if running.epoch == one.epoch => running.seq,
+                _ => {
+                    lost.push(one);
+                    continue;
+                }
+            };
+            let held = self
+                .connection
+                .prepare_cached(
+                    "UPDATE onboarding SET lease_until = ?3 \
+                     WHERE seq = ?1 AND epoch = ?2 AND state = 1",
+                )
+                .and_then(|mut s| s.execute((seq, one.epoch, until)))
+                .map_err(|error| self.fail(error))?;
+            if held == 0 {
+                self.state.running.remove(&one.id);
+                lost.push(one);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Gives back all that a worker holds, in doubt.
+    pub(super) fn abandon(&mut self, worker: &WorkerName) -> Result<u64> {
+        let held: Vec<_> = self
+            .state
+            .running
+            .iter()
+            .filter(|(_, running)| running.worker == *worker)
+            .map(|(id, running)| (*id, running.seq, running.lane, running.epoch))
+            .collect();
+        let given_back = held.len() as u64;
+        for (id, seq, lane, epoch) in held {
+            let row: Option<(bool, String, Option<String>)> = self
+                .connection
+                .prepare_cached(
+                    "SELECT cancel, plan, journal FROM onboarding \
+                     WHERE seq = ?1 AND epoch = ?2 AND state = 1",
+                )
+                .and_then(|mut s| {
+                    s.query_row((seq, epoch), |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })
+                    .optional()
+                })
+                .map_err(|error| self.fail(error))?;
+            if let Some((cancel, plan, journal)) = row {
+                self.give_back_in_doubt(seq, lane, cancel, &plan, journal.as_deref())?;
+            }
+            self.state.running.remove(&id);
+        }
+        Ok(given_back)
+    }
+}

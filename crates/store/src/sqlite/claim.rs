@@ -1,0 +1,295 @@
+//! Handing out onboardings.
+
+use std::time::Duration;
+
+use onboarding::{OnboardingId, Plan, SipPassword, Step, StepState};
+use rusqlite::{OptionalExtension, Row};
+
+use super::{
+    row::{direction_of, from_json, journal_of, parse, to_json},
+    state::Running,
+    writer::Tx,
+};
+use crate::{Claim, Claims, Error, Lease, Permit, Result, WorkerName, clock::millis};
+
+/// How often leases are looked through for ended ones.
+const EXPIRY_EVERY_MS: i64 = 250;
+
+/// Most onboardings woken or taken back at once: bounds one transaction.
+const SWEEP_MAX: i64 = 500;
+
+struct Candidate {
+    seq: i64,
+    id: [u8; 16],
+    text: [String; 3],
+    direction: i64,
+    epoch: u64,
+    suspect: bool,
+    plan: String,
+    journal: Option<String>,
+    password: Option<Vec<u8>>,
+}
+
+fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    Ok(Candidate {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        text: [row.get(2)?, row.get(3)?, row.get(4)?],
+        direction: row.get(5)?,
+        epoch: row.get(6)?,
+        suspect: row.get(7)?,
+        plan: row.get(8)?,
+        journal: row.get(9)?,
+        password: row.get(10)?,
+    })
+}
+
+/// How to claim: the caller's terms.
+pub(super) struct Terms {
+    pub(super) worker: WorkerName,
+    pub(super) max: usize,
+    pub(super) lease: Duration,
+    pub(super) request_timeout: Duration,
+}
+
+impl Tx<'_> {
+    pub(super) fn claim(&mut self, terms: &Terms) -> Result<Claims> {
+        self.wake()?;
+        self.take_back_expired()?;
+        let now = self.state.now();
+        let mut claims = Vec::new();
+        while claims.len() < terms.max {
+            let Some(lane) = self.state.lanes.next_ready(now) else {
+                break;
+            };
+            let Some(found) = self.head(lane)? else {
+                self.state.lanes.change(lane, |lane| lane.has_due = false);
+                continue;
+            };
+            // Whether there was a permit or not, the lane has its new place now.
+            if let Some(Ok(permit)) = self.state.lanes.take(lane, terms.request_timeout) {
+                claims.push(self.hand_out(lane, found, permit, terms)?);
+            }
+        }
+        Ok(Claims {
+            claims,
+            next: self.next(now),
+        })
+    }
+
+    /// In how long there may be more.
+    fn next(&self, now: i64) -> Option<Duration> {
+        let wake = Some(self.state.next_wake).filter(|at| *at != i64::MAX);
+        let expiry = (!self.state.running.is_empty()).then_some(self.state.next_expiry);
+        let at = [self.state.lanes.next_at(), wake, expiry]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(Duration::from_millis(u64::try_from(at - now).unwrap_or(0)))
+    }
+
+    fn head(&self, lane: i64) -> Result<Option<Candidate>> {
+        self.connection
+            .prepare_cached(
+                "SELECT seq, id, key, partner, number, direction, epoch, suspect, plan, journal, \
+                 password FROM onboarding INDEXED BY onboarding_due \
+                 WHERE lane = ?1 AND state = 0 AND wake_at IS NULL ORDER BY seq LIMIT 1",
+            )
+            .and_then(|mut s| s.query_row([lane], candidate).optional())
+            .map_err(|error| self.fail(error))
+    }
+
+    fn hand_out(
+        &mut self,
+        lane: i64,
+        found: Candidate,
+        permit: Permit,
+        terms: &Terms,
+    ) -> Result<Claim> {
+        let now = self.state.now();
+        let epoch = found.epoch + 1;
+        self.connection
+            .prepare_cached(
+                "UPDATE onboarding SET state = 1, epoch = ?2, lease_until = ?3, worker = ?4, \
+                 updated_at = ?5 WHERE seq = ?1",
+            )
+            .and_then(|mut s| {
+                let until = now.saturating_add(millis(terms.lease));
+                s.execute((found.seq, epoch, until, &terms.worker.0, now))
+            })
+            .map_err(|error| self.fail(error))?;
+        let id = OnboardingId::from_bytes(found.id);
+        let place = &self.state.place;
+        let plan: Plan = from_json(place, "plan", &found.plan)?;
+        let journal = journal_of(place, found.journal.as_deref(), &plan)?;
+        let password = match &found.password {
+            Some(sealed) => Some(self.open_password(id, sealed)?),
+            None => None,
+        };
+        let [key, partner, number] = &found.text;
+        let claim = Claim {
+            lease: Lease {
+                id,
+                account: permit.account.clone(),
+                epoch,
+            },
+            verify: found.suspect,
+            key: parse(place, "key", key)?,
+            partner: parse(place, "partner", partner)?,
+            number: parse(place, "number", number)?,
+            direction: direction_of(found.direction),
+            plan,
+            journal: journal.clone(),
+            password,
+            permit,
+        };
+        let running = Running {
+            seq: found.seq,
+            epoch,
+            lane,
+            worker: terms.worker.clone(),
+            request_timeout: terms.request_timeout,
+            journal,
+        };
+        self.state.running.insert(id, running);
+        Ok(claim)
+    }
+
+    fn open_password(&self, id: OnboardingId, sealed: &[u8]) -> Result<SipPassword> {
+        let secret = self
+            .state
+            .key
+            .open(&id.to_bytes(), sealed)
+            .map_err(|error| Error::Corrupt {
+                place: format!("{}, {id}", self.state.place),
+                message: error.to_string(),
+            })?;
+        Ok(SipPassword::from_secret(secret))
+    }
+
+    /// Makes delayed onboardings due whose time has come.
+    fn wake(&mut self) -> Result<()> {
+        let now = self.state.now();
+        if now < self.state.next_wake {
+            return Ok(());
+        }
+        let lanes: Vec<i64> = self
+            .connection
+            .prepare_cached(
+                "UPDATE onboarding SET wake_at = NULL WHERE seq IN \
+                 (SELECT seq FROM onboarding INDEXED BY onboarding_delayed \
+                  WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= ?1 \
+                  ORDER BY wake_at LIMIT ?2) RETURNING lane",
+            )
+            .and_then(|mut s| s.query_map((now, SWEEP_MAX), |row| row.get(0))?.collect())
+            .map_err(|error| self.fail(error))?;
+        for lane in lanes {
+            self.state.lanes.change(lane, |lane| lane.has_due = true);
+        }
+        let next: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT min(wake_at) FROM onboarding INDEXED BY onboarding_delayed \
+                 WHERE state = 0 AND wake_at IS NOT NULL",
+            )
+            .and_then(|mut s| s.query_row([], |row| row.get(0)))
+            .map_err(|error| self.fail(error))?;
+        self.state.next_wake = next.unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    fn take_back_expired(&mut self) -> Result<()> {
+        let now = self.state.now();
+        if now < self.state.next_expiry {
+            return Ok(());
+        }
+        self.state.next_expiry = now.saturating_add(EXPIRY_EVERY_MS);
+        self.take_back("lease_until <= ?1", now).map(drop)
+    }
+
+    /// Takes every running onboarding back: its holder is certainly gone.
+    pub(super) fn take_back_all(&mut self) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let taken = self.take_back("?1 = ?1", 0)?;
+            total += taken;
+            if taken < SWEEP_MAX.unsigned_abs() {
+                return Ok(total);
+            }
+        }
+    }
+
+    fn take_back(&mut self, condition: &str, argument: i64) -> Result<u64> {
+        let sql = format!(
+            "SELECT seq, lane, id, cancel, plan, journal FROM onboarding \
+             INDEXED BY onboarding_running WHERE state = 1 AND {condition} LIMIT {SWEEP_MAX}"
+        );
+        let ended: Vec<(i64, i64, [u8; 16], bool, String, Option<String>)> = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut s| {
+                s.query_map([argument], |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                        row.get(5)?,
+                    ))
+                })?
+                .collect()
+            })
+            .map_err(|error| self.fail(error))?;
+        let taken = ended.len() as u64;
+        for (seq, lane, id, cancel, plan, journal) in ended {
+            self.give_back_in_doubt(seq, lane, cancel, &plan, journal.as_deref())?;
+            self.state.running.remove(&OnboardingId::from_bytes(id));
+        }
+        Ok(taken)
+    }
+
+    /// Ends a lease whose holder vanished: queued again in doubt, or cancelled if a person asked.
+    pub(super) fn give_back_in_doubt(
+        &mut self,
+        seq: i64,
+        lane: i64,
+        cancel: bool,
+        plan: &str,
+        journal: Option<&str>,
+    ) -> Result<()> {
+        let now = self.state.now();
+        if !cancel {
+            self.connection
+                .prepare_cached(
+                    "UPDATE onboarding SET state = 0, suspect = 1, lease_until = NULL, \
+                     worker = NULL, wake_at = NULL, updated_at = ?2 WHERE seq = ?1",
+                )
+                .and_then(|mut s| s.execute((seq, now)))
+                .map_err(|error| self.fail(error))?;
+            self.state.lanes.change(lane, |lane| lane.has_due = true);
+            self.state.changed = true;
+            return Ok(());
+        }
+        // Nobody will look any more whether the step in flight was done: say so.
+        let place = &self.state.place;
+        let plan: Plan = from_json(place, "plan", plan)?;
+        let mut journal = journal_of(place, journal, &plan)?;
+        if let Some(index) = journal.first_unfinished()
+            && plan.steps.get(index) != Some(&Step::Verify)
+        {
+            let mut record = journal.record(index).cloned().unwrap_or_default();
+            record.state = StepState::Unknown;
+            journal.set(index, record);
+        }
+        let journal = to_json(place, &journal)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE onboarding SET state = 5, journal = ?2, lease_until = NULL, \
+                 worker = NULL, updated_at = ?3 WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.execute((seq, journal, now)))
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading, on connections of its own, so that nobody who looks delays who works.
+
+use std::collections::BTreeMap;
+
+use onboarding::{OnboardingId, State};
+use rusqlite::{Connection, OptionalExtension, ToSql};
+
+use super::{
+    failure::Failure,
+    row::{COLUMNS, onboarding, raw, state_number, time},
+    state::limits_of,
+};
+use crate::{AccountStatus, Cursor, Error, Filter, Onboarding, Page, Parked, Result, Tally};
+
+/// A connection that only reads.
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) place: String,
+}
+
+impl Reader {
+    fn fail(&self, error: rusqlite::Error) -> Error {
+        Failure::new(&self.place, error).into()
+    }
+
+    pub(super) fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM onboarding o JOIN lane l ON l.id = o.lane WHERE o.id = ?1"
+        );
+        let row = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut s| s.query_row([id.to_bytes()], raw).optional())
+            .map_err(|error| self.fail(error))?;
+        row.map(|row| onboarding(&self.place, row)).transpose()
+    }
+
+    pub(super) fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page> {
+        let limit = limit.clamp(1, 1000);
+        let after: i64 = match after {
+            None => 0,
+            Some(Cursor(text)) => text.parse().map_err(|_| Error::Unusable {
+                place: self.place.clone(),
+                message: format!("\"{}\" is not where a page ended", text.escape_debug()),
+            })?,
+        };
+        let mut conditions = vec!["o.seq > ?".to_owned()];
+        let mut arguments: Vec<Box<dyn ToSql>> = vec![Box::new(after)];
+        if let Some(state) = filter.state {
+            // Written out, not bound, so that the partial indexes can serve it.
+            conditions.push(format!("o.state = {}", state_number(state)));
+            match state {
+                State::Blocked => conditions.push("l.parked_reason IS NOT NULL".to_owned()),
+                State::Queued => conditions.push("l.parked_reason IS NULL".to_owned()),
+                State::Running | State::Succeeded | State::Failed | State::Cancelled => {}
+            }
+        }
+        if let Some(partner) = &filter.partner {
+            conditions.push("o.partner = ?".to_owned());
+            arguments.push(Box::new(partner.to_string()));
+        }
+        if let Some(account) = &filter.account {
+            conditions.push("l.account = ?".to_owned());
+            arguments.push(Box::new(account.to_string()));
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM onboarding o CROSS JOIN lane l ON l.id = o.lane \
+             WHERE {} ORDER BY o.seq LIMIT {}",
+            conditions.join(" AND "),
+            limit + 1
+        );
+        let mut rows = self
+            .connection
+            .prepare_cached(&sql)
+            .and_then(|mut s| {
+                s.query_map(rusqlite::params_from_iter(arguments.iter()), raw)?
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .map_err(|error| self.fail(error))?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more {
+            rows.last().map(|row| Cursor(row.seq.to_string()))
+        } else {
+            None
+        };
+        let items = rows
+            .into_iter()
+            .map(|row| onboarding(&self.place, row))
+            .collect::<Result<_>>()?;
+        Ok(Page { items, next })
+    }
+
+    fn count(&self, sql: &str) -> Result<u64> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut s| s.query_row([], |row| row.get(0)))
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Counts by index: what waits, runs, failed or was cancelled has one each, and what is left
+    /// succeeded.
+    pub(super) fn tally(&self) -> Result<Tally> {
+        let begin = |sql| {
+            self.connection
+                .execute_batch(sql)
+                .map_err(|error| self.fail(error))
+        };
+        begin("BEGIN")?;
+        let counted = self.tally_now();
+        begin("COMMIT")?;
+        counted
+    }
+
+    fn tally_now(&self) -> Result<Tally> {
+        let all = self.count("SELECT count(*) FROM onboarding")?;
+        let queued = self.count(
+            "SELECT (SELECT count(*) FROM onboarding WHERE state = 0 AND wake_at IS NULL) \
+                  + (SELECT count(*) FROM onboarding WHERE state = 0 AND wake_at IS NOT NULL)",
+        )?;
+        let blocked = self.count(
+            "SELECT count(*) FROM lane l JOIN onboarding o ON o.lane = l.id \
+             WHERE l.parked_reason IS NOT NULL AND o.state = 0",
+        )?;
+        let running = self.count("SELECT count(*) FROM onboarding WHERE state = 1")?;
+        let failed = self.count("SELECT count(*) FROM onboarding WHERE state = 3")?;
+        let cancelled = self.count("SELECT count(*) FROM onboarding WHERE state = 5")?;
+        let succeeded = all.saturating_sub(queued + running + failed + cancelled);
+        Ok(Tally(BTreeMap::from([
+            (State::Queued, queued.saturating_sub(blocked)),
+            (State::Running, running),
+            (State::Succeeded, succeeded),
+            (State::Failed, failed),
+            (State::Blocked, blocked),
+            (State::Cancelled, cancelled),
+        ])))
+    }
+
+    pub(super) fn accounts(&self, now: i64) -> Result<Vec<AccountStatus>> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT account, requests_per_window, window_ms, in_flight, burst, parked_reason, \
+                 parked_at, closed_until, \
+                 (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 0 \
+                      AND wake_at IS NULL) \
+                 + (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 0 \
+                      AND wake_at IS NOT NULL), \
+                 (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 1), \
+                 (SELECT coalesce(sum(n), 0) FROM permit WHERE lane = l.id AND free_at > ?1) \
+                 FROM lane l ORDER BY account",
+            )
+            .map_err(|error| self.fail(error))?;
+        let rows = statement
+            .query_map([now], |row| {
+                let reason: Option<String> = row.get(5)?;
+                let closed_until: i64 = row.get(7)?;
+                let since: Option<i64> = row.get(6)?;
+                Ok((
+                    row.get::<_, String>(0)?,
+                    limits_of(row, 1)?,
+                    reason.map(|reason| Parked {
+                        reason,
+                        since: time(since.unwrap_or(0)),
+                    }),
+                    (closed_until > now).then(|| time(closed_until)),
+                    (row.get(8)?, row.get(9)?, row.get(10)?),
+                ))
+            })
+            .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+            .map_err(|error| self.fail(error))?;
+        rows.into_iter()
+            .map(
+                |(name, limits, parked, closed_until, (waiting, running, permits_out))| {
+                    Ok(AccountStatus {
+                        name: super::row::parse(&self.place, "account", &name)?,
+                        parked,
+                        closed_until,
+                        waiting,
+                        running,
+                        permits_out,
+                        limits,
+                    })
+                },
+            )
+            .collect()
+    }
+
+    pub(super) fn recipe(&self, digest: &str) -> Result<Option<String>> {
+        self.connection
+            .prepare_cached("SELECT json FROM recipe WHERE digest = ?1")
+            .and_then(|mut s| s.query_row([digest], |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))
+    }
+
+    pub(super) fn sealed_password(&self, id: OnboardingId) -> Result<Option<Vec<u8>>> {
+        self.connection
+            .prepare_cached("SELECT password FROM onboarding WHERE id = ?1")
+            .and_then(|mut s| s.query_row([id.to_bytes()], |row| row.get(0)).optional())
+            .map(Option::flatten)
+            .map_err(|error| self.fail(error))
+    }
+}

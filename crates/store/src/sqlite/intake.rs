@@ -1,0 +1,373 @@
+//! Accepting batches: rows wait in memory, then in a temporary file, and enter the store in one
+//! transaction.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Seek, Write},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use onboarding::{OnboardingId, Step};
+use rusqlite::OptionalExtension;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SqliteStore,
+    row::{direction_number, to_json},
+    writer::Tx,
+};
+use crate::{Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result};
+
+/// Rows kept in memory before they go to a temporary file: about 8 MB.
+const MEMORY_ROWS: usize = 8192;
+
+/// A signup ready to be written; its password is sealed already.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    file: u32,
+    line: u64,
+    id: OnboardingId,
+    key: String,
+    account: String,
+    partner: String,
+    number: String,
+    direction: i64,
+    signup: String,
+    recipe: String,
+    plan: String,
+    trunk_name: Option<String>,
+    password: Option<Vec<u8>>,
+}
+
+impl Row {
+    fn origin(&self) -> Origin {
+        Origin {
+            file: self.file,
+            line: self.line,
+        }
+    }
+}
+
+/// A batch of a [`SqliteStore`].
+pub(super) struct SqliteBatch {
+    store: Arc<SqliteStore>,
+    recipes: Vec<(String, String)>,
+    spool: Spool,
+}
+
+/// Rows in the order of the input.
+#[derive(Default)]
+struct Spool {
+    memory: Vec<Row>,
+    file: Option<std::io::BufWriter<File>>,
+}
+
+impl Spool {
+    fn push(&mut self, row: Row) -> std::io::Result<()> {
+        self.memory.push(row);
+        if self.memory.len() >= MEMORY_ROWS {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    fn spill(&mut self) -> std::io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(std::io::BufWriter::new(tempfile::tempfile()?));
+        }
+        if let Some(file) = &mut self.file {
+            for row in self.memory.drain(..) {
+                serde_json::to_writer(&mut *file, &row)?;
+                file.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with every row, in order.
+    fn each(&mut self, mut f: impl FnMut(&Row) -> Result<()>, place: &str) -> Result<()> {
+        let fail = |error: std::io::Error| spool_failed(place, error);
+        if let Some(writer) = &mut self.file {
+            writer.flush().map_err(fail)?;
+            let mut file = writer.get_ref();
+            file.rewind().map_err(fail)?;
+            let mut reader = BufReader::with_capacity(1 << 16, file);
+            let mut line = String::new();
+            while reader.read_line(&mut line).map_err(fail)? > 0 {
+                let row: Row = serde_json::from_str(&line).map_err(|error| fail(error.into()))?;
+                f(&row)?;
+                line.clear();
+            }
+            file.seek(std::io::SeekFrom::End(0)).map_err(fail)?;
+        }
+        self.memory.iter().try_for_each(f)
+    }
+}
+
+fn spool_failed(place: &str, error: std::io::Error) -> Error {
+    Error::Unavailable {
+        place: place.to_owned(),
+        message: "the temporary file for a large batch cannot be written or read; see TMPDIR and its space"
+            .to_owned(),
+        source: Some(Box::new(error)),
+    }
+}
+
+impl SqliteBatch {
+    pub(super) fn new(store: Arc<SqliteStore>) -> Self {
+        Self {
+            store,
+            recipes: Vec::new(),
+            spool: Spool::default(),
+        }
+    }
+
+    fn row(&self, candidate: Candidate) -> Result<Row> {
+        let Candidate { origin, new } = candidate;
+        let place = &self.store.place;
+        let trunk_name = new.plan.steps.iter().find_map(|step| match step {
+            Step::CreateTrunk { name, chosen: true } => Some(name.to_string()),
+            _ => None,
+        });
+        let password = match &new.password {
+            None => None,
+            Some(password) => {
+                let sealed = self.store.key.seal(&new.id.to_bytes(), password.secret());
+                Some(sealed.map_err(|error| Error::Unusable {
+                    place: place.clone(),
+                    message: error.to_string(),
+                })?)
+            }
+        };
+        Ok(Row {
+            file: origin.file,
+            line: origin.line,
+            id: new.id,
+            key: new.key.into(),
+            account: new.account.into(),
+            partner: new.partner.into(),
+            number: new.number.into(),
+            direction: direction_number(new.direction),
+            signup: new.signup,
+            recipe: new.recipe,
+            plan: to_json(place, &new.plan)?,
+            trunk_name,
+            password,
+        })
+    }
+}
+
+#[async_trait]
+impl Batch for SqliteBatch {
+    async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()> {
+        if !self.recipes.iter().any(|(known, _)| known == digest) {
+            self.recipes.push((digest.to_owned(), recipe.to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn add(&mut self, chunk: Vec<Candidate>) -> Result<()> {
+        for candidate in chunk {
+            let row = self.row(candidate)?;
+            self.spool
+                .push(row)
+                .map_err(|error| spool_failed(&self.store.place, error))?;
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<Committed> {
+        let Self {
+            store,
+            recipes,
+            mut spool,
+        } = *self;
+        store
+            .writer
+            .call(move |tx| tx.accept(&recipes, &mut spool))
+            .await
+    }
+}
+
+/// What became of one row.
+enum Taken {
+    New,
+    Duplicate,
+    Clash(Clash),
+}
+
+impl Tx<'_> {
+    fn accept(&mut self, recipes: &[(String, String)], spool: &mut Spool) -> Result<Committed> {
+        // Other callers share this transaction, so a refused batch is undone alone.
+        self.connection
+            .execute_batch("SAVEPOINT batch")
+            .map_err(|error| self.fail(error))?;
+        for (digest, json) in recipes {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO recipe (digest, json) VALUES (?1, ?2)")
+                .and_then(|mut s| s.execute((digest, json)))
+                .map_err(|error| self.fail(error))?;
+        }
+        let first_seq = self.next_seq()?;
+        let (mut accepted, mut duplicates) = (0_u64, 0_u64);
+        let mut clashes: Vec<Clash> = Vec::new();
+        let mut lanes = std::collections::BTreeSet::new();
+        let place = self.state.place.clone();
+        spool.each(
+            |row| {
+                if clashes.len() >= <dyn Batch>::CLASHES_MAX {
+                    return Ok(());
+                }
+                match self.take_row(row, &mut lanes)? {
+                    Taken::New => accepted += 1,
+                    Taken::Duplicate => duplicates += 1,
+                    Taken::Clash(clash) => clashes.push(clash),
+                }
+                Ok(())
+            },
+            &place,
+        )?;
+        if clashes.is_empty() {
+            self.connection
+                .execute_batch("RELEASE batch")
+                .map_err(|error| self.fail(error))?;
+            for lane in lanes {
+                self.state.lanes.change(lane, |lane| lane.has_due = true);
+                self.state.mark(self.connection, lane)?;
+            }
+            return Ok(Committed::Accepted {
+                accepted,
+                duplicates,
+            });
+        }
+        self.name_origins(&mut clashes, first_seq, spool)?;
+        self.connection
+            .execute_batch("ROLLBACK TO batch; RELEASE batch")
+            .map_err(|error| self.fail(error))?;
+        Ok(Committed::Refused { clashes })
+    }
+
+    fn next_seq(&self) -> Result<i64> {
+        self.connection
+            .prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM onboarding")
+            .and_then(|mut s| s.query_row([], |row| row.get(0)))
+            .map_err(|error| self.fail(error))
+    }
+
+    fn take_row(
+        &mut self,
+        row: &Row,
+        lanes: &mut std::collections::BTreeSet<i64>,
+    ) -> Result<Taken> {
+        let id = row.id.to_bytes();
+        let existing: Option<String> = self
+            .connection
+            .prepare_cached("SELECT signup FROM onboarding WHERE id = ?1")
+            .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
+            .map_err(|error| self.fail(error))?;
+        if let Some(existing) = existing {
+            if existing == row.signup {
+                return Ok(Taken::Duplicate);
+            }
+            let kind = ClashKind::Content {
+                refused: row.signup.clone(),
+                existing,
+                existing_origin: None,
+            };
+            return Ok(Taken::Clash(Clash {
+                origin: row.origin(),
+                id: row.id,
+                kind,
+            }));
+        }
+        let account = super::row::parse(&self.state.place, "account", &row.account)?;
+        let lane = self.lane_of(&account)?;
+        lanes.insert(lane);
+        if let Some(name) = &row.trunk_name
+            && let Some(taken_by) = self.trunk_name_taken(lane, name)?
+        {
+            let kind = ClashKind::TrunkName {
+                name: name.clone(),
+                taken_by,
+            };
+            return Ok(Taken::Clash(Clash {
+                origin: row.origin(),
+                id: row.id,
+                kind,
+            }));
+        }
+        self.insert(row, lane)?;
+        Ok(Taken::New)
+    }
+
+    fn trunk_name_taken(&self, lane: i64, name: &str) -> Result<Option<OnboardingId>> {
+        self.connection
+            .prepare_cached("SELECT id FROM onboarding WHERE lane = ?1 AND trunk_name = ?2")
+            .and_then(|mut s| {
+                s.query_row((lane, name), |row| row.get(0).map(OnboardingId::from_bytes))
+                    .optional()
+            })
+            .map_err(|error| self.fail(error))
+    }
+
+    fn insert(&self, row: &Row, lane: i64) -> Result<()> {
+        let now = self.state.now();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \
+                 recipe, plan, trunk_name, password, created_at, updated_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+            )
+            .and_then(|mut s| {
+                s.execute((
+                    row.id.to_bytes(),
+                    &row.key,
+                    lane,
+                    &row.partner,
+                    &row.number,
+                    row.direction,
+                    &row.signup,
+                    &row.recipe,
+                    &row.plan,
+                    &row.trunk_name,
+                    &row.password,
+                    now,
+                ))
+            })
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Finds out where in the batch those stood that the clashing ones clash with.
+    fn name_origins(&self, clashes: &mut [Clash], first_seq: i64, spool: &mut Spool) -> Result<()> {
+        let mut wanted = std::collections::HashMap::new();
+        for (at, clash) in clashes.iter().enumerate() {
+            let in_batch: bool = self
+                .connection
+                .prepare_cached("SELECT 1 FROM onboarding WHERE id = ?1 AND seq >= ?2")
+                .and_then(|mut s| s.exists((clash.id.to_bytes(), first_seq)))
+                .map_err(|error| self.fail(error))?;
+            if in_batch {
+                wanted.entry(clash.id).or_insert_with(Vec::new).push(at);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        spool.each(
+            |row| {
+                for at in wanted.remove(&row.id).unwrap_or_default() {
+                    if let ClashKind::Content {
+                        existing_origin, ..
+                    } = &mut clashes[at].kind
+                    {
+                        *existing_origin = Some(row.origin());
+                    }
+                }
+                Ok(())
+            },
+            &self.state.place,
+        )
+    }
+}

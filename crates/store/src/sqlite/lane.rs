@@ -1,0 +1,266 @@
+//! One account's lane in memory: its permits, its pace, and when it may next be served.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as PaceClock, Reference},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed},
+};
+use onboarding::AccountName;
+
+use crate::{
+    Limits, Permit,
+    clock::{Clock, millis},
+};
+
+/// Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute at
+/// most, and a busy account writes ten rows a second instead of one per request.
+const ANSWERED_STEP_MS: i64 = 100;
+
+/// Permits of requests in flight are counted in steps of a second, rounded up: they matter only
+/// when no answer comes.
+const IN_FLIGHT_STEP_MS: i64 = 1000;
+
+/// How long a caller that waits for the lane's next permit has it to itself, on top of the wait.
+const RESERVED_MS: i64 = 50;
+
+/// The store's clock as `governor` wants it.
+#[derive(Clone)]
+struct Pace(Arc<dyn Clock>);
+
+impl PaceClock for Pace {
+    type Instant = Nanos;
+    fn now(&self) -> Nanos {
+        Duration::from_millis(u64::try_from(self.0.now_ms()).unwrap_or(0)).into()
+    }
+}
+
+type Pacer = RateLimiter<NotKeyed, InMemoryState, Pace, NoOpMiddleware<Nanos>>;
+
+/// Why no permit was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// There will be one at this time (ms).
+    Until(i64),
+    /// The account is parked.
+    Parked,
+}
+
+/// A lane.
+pub(super) struct Lane {
+    pub(super) id: i64,
+    pub(super) account: AccountName,
+    pub(super) limits: Limits,
+    pub(super) parked: bool,
+    /// Closed by a 429 until then (ms).
+    pub(super) closed_until: i64,
+    /// Whether this process serves it.
+    pub(super) served: bool,
+    /// Whether something in it may be due; a claim that finds nothing sets it false.
+    pub(super) has_due: bool,
+    /// When it comes back, and how many permits with it. The sum is what is out.
+    out: BTreeMap<i64, u32>,
+    out_total: u32,
+    /// Requests in flight from this process: when they time out (ms), and their serial.
+    in_flight: BTreeSet<(i64, u64)>,
+    pacer: Arc<Pacer>,
+    pace_until: i64,
+    reserved_until: i64,
+    /// Changes of `out` that the file does not have yet.
+    unsaved: BTreeMap<i64, i64>,
+    clock: Arc<dyn Clock>,
+}
+
+fn pacer(limits: &Limits, clock: &Arc<dyn Clock>) -> Arc<Pacer> {
+    let requests = limits.requests_per_window.max(1);
+    let period = (limits.window / requests).max(Duration::from_nanos(1));
+    let burst = NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN);
+    let quota = Quota::with_period(period)
+        .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+        .allow_burst(burst);
+    Arc::new(RateLimiter::direct_with_clock(
+        quota,
+        Pace(Arc::clone(clock)),
+    ))
+}
+
+fn up_to_step(ms: i64, step: i64) -> i64 {
+    ms.div_euclid(step).saturating_add(1).saturating_mul(step)
+}
+
+impl Lane {
+    pub(super) fn new(
+        id: i64,
+        account: AccountName,
+        limits: Limits,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            id,
+            account,
+            limits,
+            parked: false,
+            closed_until: 0,
+            served: false,
+            has_due: true,
+            out: BTreeMap::new(),
+            out_total: 0,
+            in_flight: BTreeSet::new(),
+            pacer: pacer(&limits, clock),
+            pace_until: 0,
+            reserved_until: 0,
+            unsaved: BTreeMap::new(),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        if limits != self.limits {
+            self.limits = limits;
+            self.pacer = pacer(&limits, &self.clock);
+            self.pace_until = 0;
+        }
+    }
+
+    /// Replaces what is out by what the file says.
+    pub(super) fn load_permits(&mut self, rows: impl IntoIterator<Item = (i64, u32)>) {
+        self.out = rows.into_iter().collect();
+        self.out_total = self.out.values().sum();
+        self.unsaved.clear();
+    }
+
+    pub(super) fn permits_out(&mut self, now: i64) -> u32 {
+        self.expire(now);
+        self.out_total
+    }
+
+    /// When it can next be served (ms), as far as is known now; `None`: not before something
+    /// changes.
+    pub(super) fn ready_at(&self) -> Option<i64> {
+        if self.parked || !self.served || !self.has_due {
+            return None;
+        }
+        Some(self.permit_at().max(self.reserved_until))
+    }
+
+    /// When there can be a permit (ms), whoever asks.
+    fn permit_at(&self) -> i64 {
+        let returned = if self.out_total < self.limits.requests_per_window {
+            0
+        } else {
+            self.out.first_key_value().map_or(0, |(at, _)| *at)
+        };
+        let landed = if self.in_flight.len() < self.limits.in_flight as usize {
+            0
+        } else {
+            self.in_flight.first().map_or(0, |(at, _)| *at)
+        };
+        returned
+            .max(landed)
+            .max(self.pace_until)
+            .max(self.closed_until)
+    }
+
+    /// Takes a permit, if there is one.
+    pub(super) fn take(
+        &mut self,
+        now: i64,
+        timeout: Duration,
+        serial: u64,
+    ) -> Result<Permit, Denied> {
+        self.expire(now);
+        if self.parked {
+            return Err(Denied::Parked);
+        }
+        let at = self.permit_at();
+        if at > now {
+            return Err(Denied::Until(at));
+        }
+        if let Err(early) = self.pacer.check() {
+            let wait = early.earliest_possible().duration_since(Nanos::from(0));
+            let until = i64::try_from(u64::from(wait) / 1_000_000).unwrap_or(i64::MAX);
+            self.pace_until = until.saturating_add(1).max(now + 1);
+            return Err(Denied::Until(self.pace_until));
+        }
+        let times_out = now.saturating_add(millis(timeout));
+        let expires_ms = up_to_step(
+            times_out.saturating_add(millis(self.limits.window)),
+            IN_FLIGHT_STEP_MS,
+        );
+        self.add(expires_ms, 1);
+        self.in_flight.insert((times_out, serial));
+        Ok(Permit {
+            account: self.account.clone(),
+            serial,
+            expires_ms,
+        })
+    }
+
+    /// Keeps the next permit for the caller that was told to wait until `at`.
+    pub(super) fn reserve(&mut self, at: i64) {
+        self.reserved_until = self.reserved_until.max(at.saturating_add(RESERVED_MS));
+    }
+
+    /// Ends a reservation, its caller has its permit.
+    pub(super) fn unreserve(&mut self) {
+        self.reserved_until = 0;
+    }
+
+    /// A permit's request ended.
+    pub(super) fn settle(&mut self, now: i64, permit: &Permit, answered: bool) {
+        let landed = self
+            .in_flight
+            .iter()
+            .find(|(_, serial)| *serial == permit.serial)
+            .copied();
+        if let Some(entry) = landed {
+            self.in_flight.remove(&entry);
+        }
+        if answered && self.out.contains_key(&permit.expires_ms) {
+            self.add(permit.expires_ms, -1);
+            let back = now.saturating_add(millis(self.limits.window));
+            self.add(up_to_step(back, ANSWERED_STEP_MS), 1);
+        }
+    }
+
+    fn add(&mut self, at: i64, change: i64) {
+        let n = self.out.entry(at).or_insert(0);
+        let before = *n;
+        *n = u32::try_from((i64::from(before) + change).max(0)).unwrap_or(u32::MAX);
+        self.out_total = self.out_total - before + *n;
+        if *n == 0 {
+            self.out.remove(&at);
+        }
+        *self.unsaved.entry(at).or_insert(0) += change;
+    }
+
+    fn expire(&mut self, now: i64) {
+        while let Some(entry) = self.out.first_entry() {
+            if *entry.key() > now {
+                break;
+            }
+            self.out_total -= entry.remove();
+        }
+        while let Some((at, serial)) = self.in_flight.first().copied() {
+            if at > now {
+                break;
+            }
+            self.in_flight.remove(&(at, serial));
+        }
+    }
+
+    /// Takes the changes that the file does not have yet.
+    pub(super) fn take_unsaved(&mut self) -> BTreeMap<i64, i64> {
+        let mut unsaved = std::mem::take(&mut self.unsaved);
+        unsaved.retain(|_, change| *change != 0);
+        unsaved
+    }
+}

@@ -1,0 +1,97 @@
+//! What a person may do.
+
+use onboarding::{Event, OnboardingId, Plan};
+use rusqlite::OptionalExtension;
+
+use super::{
+    row::{from_json, journal_of, state_number, state_of, to_json},
+    writer::Tx,
+};
+use crate::{Cancelled, Result, Retried};
+
+/// What an operator's action needs to know of an onboarding.
+struct Found {
+    seq: i64,
+    lane: i64,
+    state: i64,
+    parked: bool,
+    plan: String,
+    journal: Option<String>,
+}
+
+impl Tx<'_> {
+    fn find(&self, id: OnboardingId) -> Result<Option<Found>> {
+        self.connection
+            .prepare_cached(
+                "SELECT o.seq, o.lane, o.state, l.parked_reason IS NOT NULL, o.plan, o.journal \
+                 FROM onboarding o JOIN lane l ON l.id = o.lane WHERE o.id = ?1",
+            )
+            .and_then(|mut s| {
+                s.query_row([id.to_bytes()], |row| {
+                    Ok(Found {
+                        seq: row.get(0)?,
+                        lane: row.get(1)?,
+                        state: row.get(2)?,
+                        parked: row.get(3)?,
+                        plan: row.get(4)?,
+                        journal: row.get(5)?,
+                    })
+                })
+                .optional()
+            })
+            .map_err(|error| self.fail(error))
+    }
+
+    pub(super) fn retry(&mut self, id: OnboardingId) -> Result<Retried> {
+        let Some(found) = self.find(id)? else {
+            return Ok(Retried::Unknown);
+        };
+        let state = state_of(found.state, found.parked);
+        if state.after(Event::Retried).is_err() {
+            return Ok(Retried::NotNow(state));
+        }
+        let place = &self.state.place;
+        let plan: Plan = from_json(place, "plan", &found.plan)?;
+        let mut journal = journal_of(place, found.journal.as_deref(), &plan)?;
+        journal.reopen();
+        let journal = to_json(place, &journal)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE onboarding SET state = 0, journal = ?2, suspect = 1, cancel = 0, \
+                 wake_at = NULL, fault = NULL, fault_step = NULL, updated_at = ?3 WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.execute((found.seq, journal, self.state.now())))
+            .map_err(|error| self.fail(error))?;
+        self.state
+            .lanes
+            .change(found.lane, |lane| lane.has_due = true);
+        self.state.mark(self.connection, found.lane)?;
+        Ok(Retried::Queued)
+    }
+
+    pub(super) fn cancel(&mut self, id: OnboardingId) -> Result<Cancelled> {
+        let Some(found) = self.find(id)? else {
+            return Ok(Cancelled::Unknown);
+        };
+        let state = state_of(found.state, found.parked);
+        let now = self.state.now();
+        let Ok(next) = state.after(Event::Cancelled) else {
+            return Ok(Cancelled::NotNow(state));
+        };
+        if found.state == 1 {
+            self.connection
+                .prepare_cached("UPDATE onboarding SET cancel = 1 WHERE seq = ?1")
+                .and_then(|mut s| s.execute([found.seq]))
+                .map_err(|error| self.fail(error))?;
+            return Ok(Cancelled::Soon);
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE onboarding SET state = ?2, wake_at = NULL, updated_at = ?3 WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
+            .map_err(|error| self.fail(error))?;
+        self.state.mark(self.connection, found.lane)?;
+        Ok(Cancelled::Now)
+    }
+}

@@ -1,0 +1,159 @@
+//! Between rows and types.
+
+use onboarding::{Direction, Fault, Journal, Plan, State};
+use rusqlite::Row;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Onboarding, Result};
+
+/// The number of a state in the file. Blocked has none: it is queued on a parked lane.
+pub(super) fn state_number(state: State) -> i64 {
+    match state {
+        State::Queued | State::Blocked => 0,
+        State::Running => 1,
+        State::Succeeded => 2,
+        State::Failed => 3,
+        State::Cancelled => 5,
+    }
+}
+
+/// The state with a number, on a lane that is parked or not.
+pub(super) fn state_of(number: i64, parked: bool) -> State {
+    match number {
+        1 => State::Running,
+        2 => State::Succeeded,
+        3 => State::Failed,
+        5 => State::Cancelled,
+        _ if parked => State::Blocked,
+        _ => State::Queued,
+    }
+}
+
+pub(super) fn direction_number(direction: Direction) -> i64 {
+    match direction {
+        Direction::Outbound => 0,
+        Direction::Inbound => 1,
+        Direction::Both => 2,
+    }
+}
+
+pub(super) fn direction_of(number: i64) -> Direction {
+    match number {
+        0 => Direction::Outbound,
+        1 => Direction::Inbound,
+        _ => Direction::Both,
+    }
+}
+
+/// Text of a value of ours.
+pub(super) fn to_json<T: Serialize>(place: &str, value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Unavailable {
+        place: place.to_owned(),
+        message: "a value cannot be written as JSON".to_owned(),
+        source: Some(Box::new(error)),
+    })
+}
+
+/// A value of ours from its text.
+pub(super) fn from_json<T: DeserializeOwned>(place: &str, what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::Corrupt {
+        place: place.to_owned(),
+        message: format!("the {what} of an onboarding cannot be read: {error}"),
+    })
+}
+
+/// Parses a text column that was validated before it was written.
+pub(super) fn parse<T>(place: &str, what: &str, text: &str) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| Error::Corrupt {
+        place: place.to_owned(),
+        message: format!("the {what} of an onboarding cannot be read: {error}"),
+    })
+}
+
+pub(super) fn journal_of(place: &str, text: Option<&str>, plan: &Plan) -> Result<Journal> {
+    text.map_or_else(
+        || Ok(Journal::new(plan)),
+        |text| from_json(place, "journal", text),
+    )
+}
+
+/// A time column.
+pub(super) fn time(ms: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// The columns of [`onboarding`], with `onboarding` joined to `lane`.
+pub(super) const COLUMNS: &str = "o.seq, o.id, o.key, l.account, o.partner, o.number, \
+     o.direction, o.state, l.parked_reason IS NOT NULL, o.epoch, o.signup, o.recipe, o.plan, \
+     o.journal, o.fault, o.fault_step, o.created_at, o.updated_at";
+
+/// A row of [`COLUMNS`] as it is in the file.
+pub(super) struct Raw {
+    pub(super) seq: i64,
+    id: [u8; 16],
+    text: [String; 4],
+    direction: i64,
+    state: i64,
+    parked: bool,
+    epoch: u64,
+    signup: String,
+    recipe: String,
+    plan: String,
+    journal: Option<String>,
+    fault: Option<String>,
+    fault_step: Option<usize>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+pub(super) fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        text: [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?],
+        direction: row.get(6)?,
+        state: row.get(7)?,
+        parked: row.get(8)?,
+        epoch: row.get(9)?,
+        signup: row.get(10)?,
+        recipe: row.get(11)?,
+        plan: row.get(12)?,
+        journal: row.get(13)?,
+        fault: row.get(14)?,
+        fault_step: row.get(15)?,
+        created_at: row.get(16)?,
+        updated_at: row.get(17)?,
+    })
+}
+
+pub(super) fn onboarding(place: &str, raw: Raw) -> Result<Onboarding> {
+    let [key, account, partner, number] = &raw.text;
+    let plan: Plan = from_json(place, "plan", &raw.plan)?;
+    let journal = journal_of(place, raw.journal.as_deref(), &plan)?;
+    let fault: Option<Fault> = raw
+        .fault
+        .as_deref()
+        .map(|text| from_json(place, "fault", text))
+        .transpose()?;
+    Ok(Onboarding {
+        id: onboarding::OnboardingId::from_bytes(raw.id),
+        key: parse(place, "key", key)?,
+        account: parse(place, "account", account)?,
+        partner: parse(place, "partner", partner)?,
+        number: parse(place, "number", number)?,
+        direction: direction_of(raw.direction),
+        state: state_of(raw.state, raw.parked),
+        signup: raw.signup,
+        recipe: raw.recipe,
+        plan,
+        journal,
+        fault: fault.map(|fault| (fault, raw.fault_step)),
+        epoch: raw.epoch,
+        created_at: time(raw.created_at),
+        updated_at: time(raw.updated_at),
+    })
+}

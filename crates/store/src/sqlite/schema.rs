@@ -1,0 +1,126 @@
+//! The tables, and how an older file becomes a newer one.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::{World, failure::Failure};
+use crate::{Error, Result, SealingKey};
+
+/// Each entry brings a file from the version of its index to the next. Entries are never edited
+/// once released; a change of the tables is a new entry.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+
+/// What the key check in `meta` opens to.
+const KEY_CHECK: &str = "trunkline";
+
+/// The settings every connection needs. `synchronous = FULL` makes an accepted signup outlive a
+/// power cut; with WAL that costs one flush per commit, which the writer shares among callers.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(super::BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Brings the file to the newest version, and checks that it belongs to this world and key.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    place: &str,
+    world: World,
+    key: &SealingKey,
+) -> Result<()> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| Failure::new(place, error))?;
+    migrate(&transaction, place)?;
+    check_world(&transaction, place, world)?;
+    check_key(&transaction, place, key)?;
+    transaction
+        .commit()
+        .map_err(|error| Failure::new(place, error).into())
+}
+
+fn migrate(transaction: &Transaction<'_>, place: &str) -> Result<()> {
+    let fail = |error| Error::from(Failure::new(place, error));
+    let version: usize = transaction
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+        .map_err(fail)?;
+    let known = MIGRATIONS.len();
+    if version > known {
+        return Err(Error::Unusable {
+            place: place.to_owned(),
+            message: format!(
+                "its schema is version {version} and this trunkline knows up to {known}; use the newer trunkline that wrote it"
+            ),
+        });
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration).map_err(fail)?;
+    }
+    if version < known {
+        transaction
+            .pragma_update(None, "user_version", known as i64)
+            .map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn meta(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    transaction
+        .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
+fn set_meta(transaction: &Transaction<'_>, name: &str, value: &[u8]) -> rusqlite::Result<usize> {
+    transaction.execute(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2)",
+        (name, value),
+    )
+}
+
+fn check_world(transaction: &Transaction<'_>, place: &str, world: World) -> Result<()> {
+    let fail = |error| Error::from(Failure::new(place, error));
+    let wanted: &[u8] = match world {
+        World::Live => b"live",
+        World::Sandbox => b"sandbox",
+    };
+    match meta(transaction, "world").map_err(fail)? {
+        None => set_meta(transaction, "world", wanted).map(drop).map_err(fail),
+        Some(found) if found == wanted => Ok(()),
+        Some(_) => Err(Error::Unusable {
+            place: place.to_owned(),
+            message: match world {
+                World::Live => "it was filled with --sandbox, so its trunks exist in the simulator only; choose another file with --store sqlite:PATH, or remove this one",
+                World::Sandbox => "it holds real onboardings, which --sandbox must not touch; choose another file with --store sqlite:PATH",
+            }
+            .to_owned(),
+        }),
+    }
+}
+
+fn check_key(transaction: &Transaction<'_>, place: &str, key: &SealingKey) -> Result<()> {
+    let fail = |error| Error::from(Failure::new(place, error));
+    let unusable = |message: String| Error::Unusable {
+        place: place.to_owned(),
+        message,
+    };
+    match meta(transaction, "key_check").map_err(fail)? {
+        None => {
+            let sealed = key
+                .seal(b"key_check", &onboarding::Secret::new(KEY_CHECK))
+                .map_err(|error| unusable(error.to_string()))?;
+            set_meta(transaction, "key_check", &sealed).map(drop).map_err(fail)
+        }
+        Some(sealed) => match key.open(b"key_check", &sealed) {
+            Ok(text) if text.expose() == KEY_CHECK => Ok(()),
+            Ok(_) | Err(_) => Err(unusable(
+                "it was sealed with another secret key; give the one it was made with (the embedded default is the file beside it that ends in .key)".to_owned(),
+            )),
+        },
+    }
+}
