@@ -81,7 +81,7 @@ impl Selector {
         match self {
             Self::Always => true,
             Self::Nth(nth) => matches == nth,
-            Self::Every(every) => matches % every == 0,
+            Self::Every(every) => matches.is_multiple_of(every),
             Self::Probability { of, seed } => {
                 unit_interval(crate::ids::mix(seed).wrapping_add(matches)) < of
             }

@@ -1,6 +1,7 @@
 //! Whose requests are let in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +17,7 @@ pub(crate) struct Keys(HashMap<String, Key>);
 pub(crate) struct Key {
     /// The whole `Authorization` header that is right, so that a check decodes nothing.
     authorization: String,
-    pub(crate) numbers: Option<Vec<PhoneNumber>>,
+    pub(crate) numbers: Option<Arc<[PhoneNumber]>>,
 }
 
 impl Keys {
@@ -62,8 +63,9 @@ impl Keys {
 impl Key {
     fn parse(members: &Map<String, Value>, place: &str, listed: bool) -> Result<Self, String> {
         for name in members.keys() {
-            let known = matches!(name.as_str(), "api_key" | "api_token" | "numbers");
-            if !known && !(listed && name == "account_sid") {
+            let known = matches!(name.as_str(), "api_key" | "api_token" | "numbers")
+                || listed && name == "account_sid";
+            if !known {
                 return Err(format!("{place}: {name}: is no field of an account"));
             }
         }
@@ -84,7 +86,7 @@ impl Key {
     }
 }
 
-fn numbers(value: &Value, place: &str) -> Result<Vec<PhoneNumber>, String> {
+fn numbers(value: &Value, place: &str) -> Result<Arc<[PhoneNumber]>, String> {
     let wrong = || format!("{place}: numbers: must be a list of numbers in E.164 format");
     let number = |value: &Value| {
         value

@@ -1,4 +1,76 @@
 //! A simulator of Exotel's SIP trunking API that any HTTP client can use.
+//!
+//! It speaks the wire shapes of Exotel's API reference, behaves as people who called live accounts
+//! report it ([`Profile::Field`]) or as the reference says ([`Profile::Documented`]), holds each
+//! account to its limits, and breaks on request. Everything is in memory; nothing is kept.
+//!
+//! ```
+//! use sandbox::{Options, Sandbox};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let running = Sandbox::new(Options::default()).start(listener)?;
+//! println!("the API is at {}", running.base_url());
+//! running.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Controls
+//!
+//! Under `/_sandbox/`; they need no key, are never limited and never logged. What they take and
+//! give is JSON. A wrong one answers 400 with `{"error"}`, naming the place, and changes nothing.
+//!
+//! | control | what it does |
+//! |---|---|
+//! | `GET state` | all resources: `{"counts", "accounts": {SID: {"counts", "trunks": [{"trunk_sid", "trunk_name", ..., "numbers", "whitelisted_ips", "credentials", "destinations", "settings"}], "orphaned_credentials"}}}`. Trunks and entries are in the order of creation, in the API's shapes; credentials have the `password` that was sent. `?account=SID` shows one account |
+//! | `DELETE state` | forgets all resources, the log, the windows and the statistics; accounts, limits and faults stay |
+//! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
+//! | `GET stats` | `{"accounts": {SID: {"requests", "refused", "max_in_window", "max_connections"}}}` |
+//! | `PUT faults`, `DELETE faults` | replaces, removes the fault rules |
+//! | `GET limits`, `PUT limits` | `{"requests_per_minute", "connections", "window_ms"}`; what is left out stays as it is |
+//! | `PUT accounts`, `DELETE accounts` | `[{"account_sid", "api_key", "api_token"}]`, or a map from account SID to the rest: from then on only these work. An optional list `numbers` is what `IncomingPhoneNumbers` shows. `DELETE` makes any account and key work again |
+//!
+//! In the log, `at_ms` is the time of arrival in milliseconds since 1970; `status` is null while a
+//! request is in flight and when its connection was cut without an answer; `inner_code` is the
+//! envelope's `response.code`, in a batch that of the first entry that failed; `fault` names what
+//! a rule did.
+//!
+//! # Limits
+//!
+//! No window of `window_ms`, wherever it starts, holds more than `requests_per_minute` accepted
+//! requests. A refused request (HTTP 429, `Retry-After`) takes no allowance and so does not
+//! lengthen the wait; nor does one with a wrong key. One that a fault rule met has been accepted
+//! and counts. `max_in_window` counts all arrivals, refused ones and wrong keys too: it tells what
+//! the clients did, not what was let in. A TCP connection belongs to each account whose requests
+//! it has carried; one beyond `connections` is answered 429 until another has closed.
+//!
+//! # Fault rules
+//!
+//! A request that was let in meets the rules in their order. Each rule that matches counts the
+//! match; those that fire add up their delays, and the first with an action decides.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `method`, `path`, `account` | which requests: `path` is a regular expression on the path without query; what is left out matches all |
+//! | `nth`, `every`, `probability` + `seed` | which matches: the nth only, each nth, or by chance, the same for the same seed; without one of them: all |
+//! | `delay_ms` | holds the answer back; joins any other action |
+//! | `reset_before`, `reset_after` | resets the connection: unprocessed, or processed |
+//! | `truncate` | processes, sends half of the body, closes |
+//! | `html` | a gateway's HTML page, status 502 or `status`, unprocessed |
+//! | `status`, `inner_code` | this answer in the envelope, unprocessed; 409 has the shape of a duplicate, `status` 200 with `inner_code` 409 that of one inside HTTP 200 |
+//! | `after` | with `html`, `status` or `inner_code`: process first |
+//! | `body` | with `status`: `"json"` (default), `"html"` or `"empty"` |
+//! | `retry_after` | with `status`, `inner_code` or `html`: a header of so many seconds, or a text sent as it is |
+//!
+//! # Choices where nothing is published
+//!
+//! Lists show the newest entry first; `page_size` is cut down to 100. Credentials outlive their
+//! trunk as `orphaned_credentials` of the state, which no API call reaches. A number is on one
+//! trunk at most, whichever account's. `trunk-maps` answers an empty list when nothing matches.
+//! A method that a path does not have answers 405.
+
 mod api;
 mod clock;
 mod control;

@@ -181,11 +181,9 @@ impl Draft {
                 });
             }
             "retry_after" => {
-                let sent = match value {
-                    Value::Number(seconds) if seconds.is_u64() => seconds.to_string(),
-                    Value::String(verbatim) => verbatim.clone(),
-                    _ => return Err("must be whole seconds, or a text to send as it is".into()),
-                };
+                let seconds = value.as_u64().map(|seconds| seconds.to_string());
+                let sent = seconds.or_else(|| value.as_str().map(Into::into));
+                let sent = sent.ok_or("must be whole seconds, or a text to send as it is")?;
                 let header = HeaderValue::from_str(&sent);
                 self.retry_after = Some(header.map_err(|_| "must fit into a header")?);
             }

@@ -17,7 +17,7 @@ use crate::control;
 use crate::envelope::{self, Head, Refusal, Reply};
 use crate::faults::{Decision, Faults};
 use crate::gate::{Arrival, Connection, Gate, Verdict};
-use crate::ids::{RequestId, mix, unit_interval};
+use crate::ids::{PhoneNumber, RequestId, mix, unit_interval};
 use crate::keys::{self, Keys};
 use crate::options::Options;
 use crate::payload::{Cut, Payload};
@@ -69,6 +69,29 @@ enum End {
 struct Decided {
     delay: Duration,
     end: End,
+}
+
+/// What a request's key opens.
+struct Access {
+    granted: bool,
+    numbers: Option<Arc<[PhoneNumber]>>,
+}
+
+impl End {
+    fn outcome(&self, fault: Option<&'static str>) -> Outcome {
+        match self {
+            Self::Answer(reply) | Self::HalfAnswer(reply) => Outcome {
+                status: Some(reply.status),
+                inner: reply.inner,
+                fault,
+            },
+            Self::Reset => Outcome {
+                status: None,
+                inner: None,
+                fault,
+            },
+        }
+    }
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -148,42 +171,24 @@ impl Core {
     }
 
     async fn process(&self, connection: &Connection, whole: &Whole, sequence: u64) -> Decided {
-        let uri = &whole.parts.uri;
+        let Parts {
+            uri,
+            method,
+            headers,
+            ..
+        } = &whole.parts;
         let request_id = RequestId(self.salt.wrapping_add(sequence));
-        let method = whole.parts.method.as_str();
-        let head = Head { request_id, method };
+        let head = Head {
+            request_id,
+            method: method.as_str(),
+        };
         let named = route::parse(uri.path());
         let account = named.map(|(account, _)| account);
-        let keys = self
-            .keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let authorization = header(&whole.parts.headers, &AUTHORIZATION);
-        let key = account.and_then(|account| keys.as_ref()?.check(account, authorization));
-        let authorised = key.is_some() || keys.is_none() && keys::is_basic(authorization);
-
-        if account.is_some_and(|account| lock(&self.gate).would_exceed(account, connection)) {
-            tokio::time::sleep(CLOSE_GRACE).await;
-        }
-        let path = uri
-            .path_and_query()
-            .map_or(uri.path(), |path| path.as_str());
-        let (entry, verdict) = {
-            let mut gate = lock(&self.gate);
-            let at = self.clock.now();
-            gate.arrive(
-                &Arrival {
-                    account,
-                    method,
-                    path,
-                    authorised,
-                    at,
-                },
-                connection,
-            )
-        };
-        let (decided, fault) = match self.refusal(verdict, authorised, account) {
+        let access = self.authorise(account, headers);
+        let (entry, verdict) = self
+            .admit(connection, &whole.parts, account, access.granted)
+            .await;
+        let (decided, fault) = match self.refusal(verdict, access.granted, account) {
             Some((refusal, headers)) => {
                 let reply = Reply {
                     headers,
@@ -198,36 +203,75 @@ impl Core {
                 )
             }
             None => {
-                let decision = self.faults.decide(method, path, account);
+                let decision = self.faults.decide(method.as_str(), uri.path(), account);
                 let call = |body| Call {
                     head,
                     account: account.unwrap_or_default(),
                     route: named.map_or(Route::Unknown, |(_, route)| route),
                     path: uri.path(),
                     query: Query(uri.query().unwrap_or_default()),
-                    json: is_json(&whole.parts.headers),
+                    json: is_json(headers),
                     body,
                     now: self.clock.now().stamp(),
                     profile: self.options.profile,
-                    owned_numbers: key.and_then(|key| key.numbers.as_deref()),
+                    owned_numbers: access.numbers.as_deref(),
                 };
                 self.meet(decision, head, whole.body.as_deref().map(call))
             }
         };
-        let outcome = match &decided.end {
-            End::Answer(reply) | End::HalfAnswer(reply) => Outcome {
-                status: Some(reply.status),
-                inner: reply.inner,
-                fault,
-            },
-            End::Reset => Outcome {
-                status: None,
-                inner: None,
-                fault,
-            },
-        };
-        lock(&self.gate).settle(entry, outcome);
+        lock(&self.gate).settle(entry, decided.end.outcome(fault));
         decided
+    }
+
+    fn authorise(&self, account: Option<&str>, headers: &HeaderMap) -> Access {
+        let authorization = header(headers, &AUTHORIZATION);
+        let keys = self
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let Some(keys) = keys else {
+            return Access {
+                granted: keys::is_basic(authorization),
+                numbers: None,
+            };
+        };
+        let key = account.and_then(|account| keys.check(account, authorization));
+        Access {
+            granted: key.is_some(),
+            numbers: key.and_then(|key| key.numbers.clone()),
+        }
+    }
+
+    /// Takes a request in at the gate; gives its number in the log.
+    async fn admit(
+        &self,
+        connection: &Connection,
+        parts: &Parts,
+        account: Option<&str>,
+        authorised: bool,
+    ) -> (u64, Verdict) {
+        if account.is_some_and(|account| lock(&self.gate).would_exceed(account, connection)) {
+            tokio::time::sleep(CLOSE_GRACE).await;
+        }
+        let uri = &parts.uri;
+        let path = uri
+            .path_and_query()
+            .map_or(uri.path(), |path| path.as_str());
+        let method = parts.method.as_str();
+        let mut gate = lock(&self.gate);
+        // Read under the lock, so that arrivals are in the order of their times.
+        let at = self.clock.now();
+        gate.arrive(
+            &Arrival {
+                account,
+                method,
+                path,
+                authorised,
+                at,
+            },
+            connection,
+        )
     }
 
     /// What the gate does not let in. A path without an account goes on, to be not found.
