@@ -80,7 +80,7 @@ impl FromStr for Direction {
 pub enum Mode {
     /// To the telephone network and the trunk's destination.
     Pstn,
-    /// To a StreamKit flow.
+    /// To a `StreamKit` flow.
     Flow,
 }
 

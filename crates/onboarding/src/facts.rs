@@ -1,7 +1,7 @@
 //! What a handoff is made from, and what each placeholder stands for.
 
 use crate::{
-    address::{Edge, PublicIpv4},
+    address::{Edge, PublicIpv4, Transport},
     direction::Direction,
     handoff::MASK,
     id::{Key, OnboardingId},
@@ -13,7 +13,6 @@ use crate::{
     settings::Rendered,
     signup::Signup,
     state::State,
-    step::Step,
 };
 
 /// What a handoff is made from.
@@ -90,6 +89,18 @@ fn list(texts: Vec<String>, missing: &str) -> Value {
 
 const NO_SIGNALLING_IPS: &str = "(the addresses that Exotel's INVITEs come from: ask Exotel and write them as signalling_ips in the accounts file)";
 
+const NO_TCP_PORT: &str = "(the TCP port of this edge: ask Exotel)";
+
+/// The edge's port over TCP. Every edge that Exotel publishes has 443 for TLS and 5070 for TCP
+/// (its TLS and TCP integration guides); nothing is known of other ports.
+fn tcp_port(port: u16, transport: Transport) -> Option<u16> {
+    match (transport, port) {
+        (Transport::Tcp, port) => Some(port),
+        (Transport::Tls, 443) => Some(5070),
+        (Transport::Tls, _) => None,
+    }
+}
+
 impl Facts<'_> {
     pub(crate) fn direction(&self) -> Direction {
         self.signup
@@ -130,10 +141,6 @@ impl Facts<'_> {
                 .map(ToString::to_string)
                 .collect(),
         }
-    }
-
-    fn planned(&self, pick: impl Fn(&Step) -> Option<String>) -> Option<String> {
-        self.plan.steps.iter().find_map(pick)
     }
 
     /// What `name` stands for; `each` is the address of the repeated list element it is in.
@@ -209,34 +216,30 @@ impl Facts<'_> {
             "transport_upper" => Value::Text(transport.as_str().to_ascii_uppercase()),
             "address" => Value::Text(format!("{host}:{port}")),
             "uri" => Value::Text(format!("{host}:{port};transport={transport}")),
+            "tcp_port" => match tcp_port(*port, *transport) {
+                Some(port) => Value::Number(i64::from(port)),
+                None => Value::Missing(NO_TCP_PORT.into()),
+            },
+            "tcp_address" => match tcp_port(*port, *transport) {
+                Some(port) => Value::Text(format!("{host}:{port}")),
+                None => Value::Missing(format!("{host}:{NO_TCP_PORT}")),
+            },
             _ => Value::Missing(format!("<edge.{part}>")),
         }
     }
 
     fn planned_value(&self, name: &str) -> Value {
         match name {
-            "trunk_name" => known(self.planned(|step| match step {
-                Step::CreateTrunk { name, .. } => Some(name.to_string()),
-                _ => None,
-            })),
-            "user_name" => known(self.planned(|step| match step {
-                Step::CreateCredentials { user_name, .. } => Some(user_name.to_string()),
-                _ => None,
-            })),
-            "destination" => known(self.planned(|step| match step {
-                Step::MapDestination { destination } => Some(destination.to_string()),
-                _ => None,
-            })),
+            "trunk_name" => known(self.plan.trunk_name().map(ToString::to_string)),
+            "user_name" => known(self.plan.user_name().map(ToString::to_string)),
+            "destination" => known(self.plan.destination().map(ToString::to_string)),
             "caller_id" => {
                 let chosen = self.signup.caller_id.as_ref().map(ToString::to_string);
                 chosen.map_or_else(|| Value::Missing("(none)".into()), Value::Text)
             }
             "whitelisted_ips" => {
-                let addresses = self.plan.steps.iter().filter_map(|step| match step {
-                    Step::WhitelistIp { ip } => Some(ip.to_string()),
-                    _ => None,
-                });
-                list(addresses.collect(), "(none)")
+                let addresses = self.plan.whitelisted_ips();
+                list(addresses.map(|ip| ip.to_string()).collect(), "(none)")
             }
             // Refused when a recipe is read; a stored recipe of another version may have it.
             other => Value::Missing(format!("<{other}>")),

@@ -151,7 +151,7 @@ impl Handoff {
             state: facts.state,
             trunk: Trunk {
                 sid: facts.journal.trunk_sid().cloned(),
-                name: None,
+                name: plan.trunk_name().cloned(),
                 domain: facts.domain(),
             },
             number_id: None,
@@ -173,7 +173,6 @@ impl Handoff {
 
     fn take(&mut self, step: &Step, id: Option<String>, facts: &Facts<'_>) {
         match step {
-            Step::CreateTrunk { name, .. } => self.trunk.name = Some(name.clone()),
             Step::MapNumber { .. } => self.number_id = id,
             Step::WhitelistIp { ip } => self.whitelisted_ips.push(WhitelistedIp { id, ip: *ip }),
             Step::CreateCredentials { user_name, .. } => {
@@ -190,7 +189,7 @@ impl Handoff {
                 });
             }
             Step::SetCallerId { caller_id } => self.caller_id = Some(caller_id.clone()),
-            Step::Verify => {}
+            Step::CreateTrunk { .. } | Step::Verify => {}
         }
     }
 }
@@ -332,7 +331,15 @@ fn unfinished(facts: &Facts<'_>) -> Option<TodoItem> {
 }
 
 fn no_edge(facts: &Facts<'_>) -> Option<TodoItem> {
-    if facts.edge.is_some() || !facts.direction().is_outbound() {
+    let settings = &facts.recipe.partner_settings;
+    let mut wanted = facts.direction().is_outbound();
+    // Some forms ask for it even where nobody calls out.
+    for (_, setting) in settings.common.0.iter().chain(&settings.inbound.0) {
+        setting.for_each_template(&mut |template| {
+            wanted |= template.names().any(|name| name.starts_with("edge."));
+        });
+    }
+    if facts.edge.is_some() || !wanted {
         return None;
     }
     Some(item(
@@ -348,12 +355,7 @@ fn no_edge(facts: &Facts<'_>) -> Option<TodoItem> {
 /// What Exotel's console needs for inbound calls. No API creates a Flow.
 fn inbound(facts: &Facts<'_>) -> Vec<TodoItem> {
     let mut todo = Vec::new();
-    let mapped = facts
-        .plan
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::MapDestination { .. }));
-    if !mapped {
+    if facts.plan.destination().is_none() {
         todo.push(item(
             "Get the destination of inbound calls",
             format!(

@@ -21,7 +21,7 @@ pub mod id;
 pub mod input;
 pub mod journal;
 mod lint;
-mod nearest;
+pub mod nearest;
 pub mod plan;
 pub mod problem;
 mod read;

@@ -1,7 +1,8 @@
 //! The known name that a mistyped one is closest to.
 
 /// ` (did you mean NAME?)` if one of `known` is within a third of `given`'s length, else nothing.
-pub(crate) fn hint<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+#[must_use]
+pub fn hint<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     // Longer texts are no typing mistakes, and the distance is quadratic.
     if given.len() > 64 {
         return String::new();

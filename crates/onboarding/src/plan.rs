@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{direction::Mode, step::Step};
+use crate::{
+    address::{Destination, PublicIpv4},
+    direction::Mode,
+    step::Step,
+    trunk::{TrunkName, UserName},
+};
 
 /// The ordered steps of one onboarding.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,14 +53,59 @@ impl Plan {
     /// The mode that it gives the number.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
-        self.steps.iter().find_map(|step| match step {
-            Step::MapNumber { mode, .. } => *mode,
-            Step::CreateTrunk { .. }
-            | Step::WhitelistIp { .. }
-            | Step::CreateCredentials { .. }
-            | Step::MapDestination { .. }
-            | Step::SetCallerId { .. }
-            | Step::Verify => None,
+        self.steps.iter().find_map(|step| {
+            if let Step::MapNumber { mode, .. } = step {
+                *mode
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The name that it gives the trunk.
+    #[must_use]
+    pub fn trunk_name(&self) -> Option<&TrunkName> {
+        self.steps.iter().find_map(|step| {
+            if let Step::CreateTrunk { name, .. } = step {
+                Some(name)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The SIP user name that it creates.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&UserName> {
+        self.steps.iter().find_map(|step| {
+            if let Step::CreateCredentials { user_name, .. } = step {
+                Some(user_name)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Where it sends inbound calls.
+    #[must_use]
+    pub fn destination(&self) -> Option<&Destination> {
+        self.steps.iter().find_map(|step| {
+            if let Step::MapDestination { destination } = step {
+                Some(destination)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The addresses that it puts on the trunk's ACL.
+    pub fn whitelisted_ips(&self) -> impl Iterator<Item = PublicIpv4> {
+        self.steps.iter().filter_map(|step| {
+            if let Step::WhitelistIp { ip } = step {
+                Some(*ip)
+            } else {
+                None
+            }
         })
     }
 }

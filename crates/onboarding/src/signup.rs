@@ -279,6 +279,12 @@ impl<'t> RawSignup<'t> {
         }
     }
 
+    /// The account, as far as it can be read, for a check of it beside other problems.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountName> {
+        self.optional(0, &mut Vec::new())
+    }
+
     /// The partner and the direction, as far as they can be read, for a check of the inputs of a
     /// signup that is wrong elsewhere.
     pub(crate) fn partner_and_direction(&self) -> (Option<PartnerName>, Option<Direction>) {

@@ -31,6 +31,14 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("edge.address", "the account's edge as host:port"),
     ("edge.host", "the account's edge: its host"),
     ("edge.port", "the account's edge: its port, a number"),
+    (
+        "edge.tcp_address",
+        "the account's edge as host:port for partners that have TCP only",
+    ),
+    (
+        "edge.tcp_port",
+        "the edge's own port over TCP; 5070 beside 443 for TLS, as Exotel publishes the pair",
+    ),
     ("edge.transport", "the account's edge: tls or tcp"),
     ("edge.transport_upper", "the account's edge: TLS or TCP"),
     ("edge.uri", "the account's edge as host:port;transport=tls"),
