@@ -1,7 +1,15 @@
 //! The calls, by name, and how one is asked.
 
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::Serialize;
+
+/// What is encoded in a query's value: all but RFC 3986's unreserved characters.
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One of the API's calls.
 pub(crate) struct Call {

@@ -330,12 +330,6 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
 }
 
 fn connect_failure(error: &reqwest::Error) -> &'static str {
-    let is_tls = |cause: &(dyn StdError + 'static)| {
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    };
     if error.is_timeout() {
         "connect_timeout"
     } else if error.is_dns() {
@@ -345,6 +339,14 @@ fn connect_failure(error: &reqwest::Error) -> &'static str {
     } else {
         "connect_failed"
     }
+}
+
+/// Whether TLS failed. I/O errors wrap each other without being each other's source.
+fn is_tls(mut cause: &(dyn StdError + 'static)) -> bool {
+    while let Some(inner) = cause.downcast_ref().and_then(io::Error::get_ref) {
+        cause = inner;
+    }
+    cause.is::<rustls::Error>()
 }
 
 /// The error and its causes in one line.

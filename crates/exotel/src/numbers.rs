@@ -2,12 +2,12 @@
 
 use http::Method;
 use onboarding::{Mode, PhoneNumber, TrunkSid};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, EntryId, Error, NextPage, Page,
-    call::{Ask, Call},
+    call::{Ask, Call, QUERY},
     envelope,
 };
 
@@ -136,7 +136,7 @@ impl Client {
     /// [`Error`]; its class says what to do.
     pub async fn trunk_map(&self, number: &PhoneNumber) -> Result<Answer<Option<TrunkMap>>, Error> {
         let number = number.as_str();
-        let encoded = utf8_percent_encode(number, NON_ALPHANUMERIC);
+        let encoded = utf8_percent_encode(number, QUERY);
         let url = self.account_url(format_args!("/trunk-maps?exophone={encoded}"));
         let answer = self
             .ask(Ask::new(&TRUNK_MAP, url), envelope::every::<TrunkMap>)

@@ -42,7 +42,7 @@ mod tests {
     fn secrets_control_characters_and_excess_are_taken_out() {
         assert_eq!(
             clean("bad password hunter22!\r\n\u{1b}[31m", &["hunter22"], 300),
-            "bad password ***!    [31m".trim_end()
+            "bad password ***!   [31m"
         );
         let long = "x".repeat(1000);
         assert_eq!(clean(&long, &[], 300).len(), 303);

@@ -2,12 +2,12 @@
 
 use http::Method;
 use onboarding::{PhoneNumber, TrunkSid};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, Error,
-    call::{Ask, Call},
+    call::{Ask, Call, QUERY},
     envelope,
 };
 
@@ -87,7 +87,7 @@ impl Client {
     ///
     /// [`Error`]; its class says what to do.
     pub async fn delete_setting(&self, sid: &TrunkSid, name: &str) -> Result<Answer<()>, Error> {
-        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        let name = utf8_percent_encode(name, QUERY);
         let url = self.trunks_url(format_args!("/{sid}/settings?name={name}"));
         self.ask(Ask::new(&DELETE, url), envelope::done).await
     }

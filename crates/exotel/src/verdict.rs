@@ -123,7 +123,8 @@ fn of_foreign(call: &Call, reply: &Reply) -> Verdict {
 fn read(body: &[u8]) -> Option<Told> {
     let mut envelope: Value = serde_json::from_slice(body).ok()?;
     let request_id = text(&envelope["request_id"]);
-    let mut items = match envelope["response"].take() {
+    // Indexing to change panics on anything but an object.
+    let mut items = match envelope.get_mut("response")?.take() {
         Value::Array(items) => items,
         Value::Object(item) => vec![Value::Object(item)],
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
