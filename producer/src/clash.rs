@@ -1,0 +1,58 @@
+//! Signups that another one stands in the way of, told to people.
+
+use onboarding::{Problem, Signup};
+use store::{Clash, ClashKind, Origin};
+
+/// What a clash means for the signup that is refused.
+pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
+    match &clash.kind {
+        ClashKind::Content {
+            refused,
+            existing,
+            existing_origin,
+        } => {
+            let other = match existing_origin {
+                Some(other) => place(*other, clash.origin, files),
+                None => format!("{}, accepted before", clash.id),
+            };
+            content(&other, refused, existing)
+        }
+        ClashKind::TrunkName { name, taken_by } => {
+            Problem::new("trunk_name", taken(name, &taken_by.to_string()))
+        }
+    }
+}
+
+/// How a person finds the signup at `other`, told beside the one at `own`.
+pub(crate) fn place(other: Origin, own: Origin, files: &[String]) -> String {
+    let line = other.line;
+    match files.get(other.file as usize) {
+        Some(file) if other.file != own.file => format!("the signup on line {line} of {file}"),
+        _ => format!("the signup on line {line}"),
+    }
+}
+
+fn content(other: &str, refused: &str, existing: &str) -> Problem {
+    let refused = serde_json::from_str::<Signup>(refused).ok();
+    let existing = serde_json::from_str::<Signup>(existing).ok();
+    let field = refused
+        .zip(existing)
+        .and_then(|(refused, existing)| refused.first_difference(&existing))
+        .unwrap_or_else(|| "key".to_owned());
+    let message = differs(other, &field);
+    Problem::new(field, message)
+}
+
+/// That a signup has the key of `other` and differs in `field`.
+pub(crate) fn differs(other: &str, field: &str) -> String {
+    format!(
+        "it has the same key as {other} and differs in {field}; make them equal, or give this one a key of its own (without one it is account/partner/number)"
+    )
+}
+
+/// That a chosen trunk name belongs to `other`.
+pub(crate) fn taken(name: &str, other: &str) -> String {
+    format!(
+        "\"{name}\" is the trunk name of {other} in the same account; choose another, or leave it out and it is derived"
+    )
+}

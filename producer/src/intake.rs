@@ -1,0 +1,270 @@
+//! From sources to a batch: all of it, or nothing.
+
+use std::{sync::Arc, thread};
+
+use onboarding::{OnboardingId, PartnerName, Recipe, RecipeBook, SipPassword};
+use rand::rngs::ThreadRng;
+use store::{Batch, Candidate, Committed, Intake, NewOnboarding, Origin};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Error,
+    accounts::Accounts,
+    checked::Checked,
+    clash,
+    problem::{Located, Problems},
+    source::Source,
+    walk::{Visitor, walk},
+};
+
+/// How many signups go to the store at once.
+const CHUNK: usize = 1000;
+
+/// How many chunks are read ahead of the store: one that is being made, one that waits.
+const CHUNKS_AHEAD: usize = 2;
+
+/// What came of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    /// New onboardings.
+    pub accepted: u64,
+    /// Signups that were there before with the same content, in the store or in the input.
+    pub duplicates: u64,
+    /// Both together: the signups of the input.
+    pub total: u64,
+}
+
+/// Accepts all signups of all sources, or none.
+///
+/// Reading and checking run on a thread of their own while the store takes what was checked; the
+/// memory used does not depend on the input's length. `on_id` hears of each signup's onboarding in
+/// the order of the input, the repeated ones too, before the batch is committed: what it heard
+/// counts once `enqueue` returned `Ok`.
+///
+/// # Errors
+/// [`Error::Input`] with the problems of the whole input. Clashes with other signups are the
+/// store's to find, so they are reported once nothing else is wrong. [`Error::Read`] and
+/// [`Error::Store`] as they come. In every case nothing was accepted.
+pub async fn enqueue(
+    sources: Vec<Source>,
+    book: Arc<RecipeBook>,
+    accounts: Accounts,
+    store: &dyn Intake,
+    mut on_id: impl FnMut(OnboardingId) + Send,
+) -> Result<Report, Error> {
+    let files: Vec<String> = sources
+        .iter()
+        .map(|source| source.name().to_owned())
+        .collect();
+    let mut reading = Reading::start(sources, book, accounts)?;
+    let mut batch: Option<Box<dyn Batch>> = None;
+    while let Some(part) = reading.parts.recv().await {
+        let batch = match &mut batch {
+            Some(batch) => batch,
+            None => batch.insert(store.begin().await?),
+        };
+        match part {
+            Part::Recipe { digest, text } => batch.add_recipe(&digest, &text).await?,
+            Part::Signups(chunk) => {
+                chunk.iter().for_each(|candidate| on_id(candidate.new.id));
+                batch.add(chunk).await?;
+            }
+        }
+    }
+    reading.end().await?;
+    match batch {
+        Some(batch) => settle(batch.commit().await?, &files),
+        None => Ok(Report {
+            accepted: 0,
+            duplicates: 0,
+            total: 0,
+        }),
+    }
+}
+
+fn settle(committed: Committed, files: &[String]) -> Result<Report, Error> {
+    match committed {
+        Committed::Accepted {
+            accepted,
+            duplicates,
+        } => Ok(Report {
+            accepted,
+            duplicates,
+            total: accepted + duplicates,
+        }),
+        Committed::Refused { mut clashes } => {
+            clashes.sort_by_key(|clash| clash.origin);
+            let located = clashes.iter().map(|clash| {
+                let file = files
+                    .get(clash.origin.file as usize)
+                    .map_or("", String::as_str);
+                Located::new(file, clash.origin.line, clash::problem(clash, files))
+            });
+            Err(Error::Input {
+                problems: located.collect(),
+                more: 0,
+            })
+        }
+    }
+}
+
+/// What the reading thread hands over.
+enum Part {
+    /// A recipe, before the first signup that was made with it.
+    Recipe {
+        digest: String,
+        text: String,
+    },
+    Signups(Vec<Candidate>),
+}
+
+/// The reading thread.
+struct Reading {
+    /// Ends with the input, or at its first problem.
+    parts: mpsc::Receiver<Part>,
+    outcome: oneshot::Receiver<Result<(), Error>>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Reading {
+    /// A thread of its own and not one of the runtime's, which would wait for it at its end, and
+    /// standard input may never end.
+    fn start(
+        sources: Vec<Source>,
+        book: Arc<RecipeBook>,
+        accounts: Accounts,
+    ) -> Result<Self, Error> {
+        let (sender, parts) = mpsc::channel(CHUNKS_AHEAD);
+        let (done, outcome) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("signups".into())
+            .spawn(move || {
+                let mut candidates = Candidates::new(&book, sender);
+                let walked = walk(sources, &book, &accounts, &mut candidates);
+                candidates.hand_over();
+                drop(candidates);
+                // Nobody listens where the caller gave up; that is no failure.
+                let _ = done.send(walked);
+            })
+            .map_err(|source| Error::Read {
+                file: "the input".into(),
+                source,
+            })?;
+        Ok(Self {
+            parts,
+            outcome,
+            thread,
+        })
+    }
+
+    async fn end(self) -> Result<(), Error> {
+        if let Ok(outcome) = self.outcome.await {
+            return outcome;
+        }
+        match self.thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => Err(Error::Read {
+                file: "the input".into(),
+                source: std::io::Error::other("its reader stopped early"),
+            }),
+        }
+    }
+}
+
+/// Makes candidates of signups and hands them over in chunks.
+struct Candidates<'b> {
+    book: &'b RecipeBook,
+    /// None once a problem was found, or the receiver is gone.
+    sender: Option<mpsc::Sender<Part>>,
+    chunk: Vec<Candidate>,
+    digests: Vec<(&'b PartnerName, String)>,
+    random: ThreadRng,
+}
+
+impl<'b> Candidates<'b> {
+    fn new(book: &'b RecipeBook, sender: mpsc::Sender<Part>) -> Self {
+        Self {
+            book,
+            sender: Some(sender),
+            chunk: Vec::with_capacity(CHUNK),
+            digests: Vec::new(),
+            random: rand::rng(),
+        }
+    }
+
+    fn send(&mut self, part: Part) {
+        if let Some(sender) = &self.sender
+            && sender.blocking_send(part).is_err()
+        {
+            self.sender = None;
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if !self.chunk.is_empty() {
+            let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+            self.send(Part::Signups(chunk));
+        }
+    }
+
+    /// The digest of the partner's recipe, which is made once.
+    fn digest(&mut self, partner: &PartnerName) -> String {
+        let known = self.digests.iter().find(|(known, _)| *known == partner);
+        if let Some((_, digest)) = known {
+            return digest.clone();
+        }
+        let Some(recipe): Option<&'b Recipe> = self.book.get(partner) else {
+            return String::new();
+        };
+        let digest = recipe.digest().to_string();
+        self.send(Part::Recipe {
+            digest: digest.clone(),
+            text: recipe.to_canonical_json(),
+        });
+        self.digests.push((&recipe.name, digest.clone()));
+        digest
+    }
+}
+
+impl Visitor for Candidates<'_> {
+    fn signup(&mut self, origin: Origin, checked: Checked, _problems: &mut Problems) {
+        if self.sender.is_none() {
+            return;
+        }
+        let Checked { accepted, content } = checked;
+        let recipe = self.digest(&accepted.signup.partner);
+        let password = accepted
+            .plan
+            .needs_password()
+            .then(|| SipPassword::generate(&mut self.random));
+        self.chunk.push(Candidate {
+            origin,
+            new: NewOnboarding {
+                id: accepted.id,
+                key: accepted.key,
+                account: accepted.signup.account,
+                partner: accepted.signup.partner,
+                number: accepted.signup.number,
+                direction: accepted.direction,
+                signup: content,
+                plan: accepted.plan,
+                recipe,
+                password,
+            },
+        });
+        if self.chunk.len() == CHUNK {
+            self.hand_over();
+        }
+    }
+
+    fn refused(&mut self) {
+        self.sender = None;
+        self.chunk = Vec::new();
+    }
+
+    fn go_on(&self) -> bool {
+        self.sender
+            .as_ref()
+            .is_none_or(|sender| !sender.is_closed())
+    }
+}

@@ -1,0 +1,160 @@
+//! One signup in JSON.
+
+use std::{cell::RefCell, fmt};
+
+use onboarding::Problem;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::Bad;
+
+/// Reads `text`, which begins on `line`.
+pub(super) fn parse(text: &[u8], line: u64) -> Result<Value, Bad> {
+    if let Err(error) = std::str::from_utf8(text) {
+        let newlines = text[..error.valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n');
+        return Err(Bad::new(
+            line + newlines.count() as u64,
+            "this is not UTF-8; save the file in that encoding",
+        ));
+    }
+    let repeated = RefCell::new(Vec::new());
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let strict = Strict {
+        path: None,
+        repeated: &repeated,
+    };
+    let value = strict
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| broken(&error, line))?;
+    let problems = repeated.into_inner();
+    if problems.is_empty() {
+        Ok(value)
+    } else {
+        Err(Bad { line, problems })
+    }
+}
+
+fn broken(error: &serde_json::Error, line: u64) -> Bad {
+    let text = error.to_string();
+    let what = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(what, _)| what);
+    let advice = if what.starts_with("recursion") {
+        "it is nested too deeply; a signup is one object with texts, and `inputs` is one object in it"
+    } else {
+        "write a signup as {\"account\": \"acme\", \"partner\": \"livekit\", \"number\": \"+918000000001\"}, and nothing else between it and the next one"
+    };
+    let line = line + (error.line() as u64).saturating_sub(1);
+    let column = error.column();
+    Bad::new(
+        line,
+        format!("this is not JSON ({what}, column {column}); {advice}"),
+    )
+}
+
+/// Where a value stands, innermost name first.
+struct Path<'p> {
+    name: &'p str,
+    outer: Option<&'p Path<'p>>,
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outer) = self.outer {
+            write!(f, "{outer}.")?;
+        }
+        // Longer names are junk, and junk must not fill the report.
+        self.name
+            .escape_debug()
+            .take(80)
+            .try_for_each(|c| write!(f, "{c}"))
+    }
+}
+
+/// Reads any JSON value, noting names that are there twice: of two values for one name JSON
+/// readers silently take either.
+struct Strict<'s> {
+    path: Option<&'s Path<'s>>,
+    repeated: &'s RefCell<Vec<Problem>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(Strict {
+            path: self.path,
+            repeated: self.repeated,
+        })? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            let path = Path {
+                name: &name,
+                outer: self.path,
+            };
+            let value = entries.next_value_seed(Strict {
+                path: Some(&path),
+                repeated: self.repeated,
+            })?;
+            if map.contains_key(&name) {
+                self.repeated.borrow_mut().push(Problem::new(
+                    path.to_string(),
+                    "this name is there twice in one object; remove one",
+                ));
+            } else {
+                map.insert(name, value);
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}
