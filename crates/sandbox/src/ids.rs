@@ -102,6 +102,32 @@ impl fmt::Display for PhoneNumber {
     }
 }
 
+/// A trunk's name: at most 16 bytes, kept in place, since both the trunk and the index of names
+/// have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TrunkName([u8; Self::LONGEST]);
+
+impl TrunkName {
+    /// Longest trunk name, by Exotel's reference.
+    pub(crate) const LONGEST: usize = 16;
+
+    /// `None`: it is too long. The alphabet is for the caller to check.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let mut name = [0; Self::LONGEST];
+        name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self(name))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let length = self
+            .0
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(Self::LONGEST);
+        str::from_utf8(&self.0[..length]).unwrap_or_default()
+    }
+}
+
 /// Whole seconds since 1970, UTC; good until 2106.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp(pub(crate) u32);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::ids::{Id, PhoneNumber, Stamp, TrunkSid};
+use crate::ids::{Id, PhoneNumber, Stamp, TrunkName, TrunkSid};
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -31,7 +31,9 @@ struct Counters {
 
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    names: HashMap<Box<str>, TrunkSid>,
+    names: HashMap<TrunkName, TrunkSid>,
+    /// The domain of the newest trunk, to share: it is the same for nearly all of an account.
+    domain: Option<Arc<str>>,
     /// In the order of creation, by the trunk's sequence number.
     order: Vec<(u32, TrunkSid)>,
     /// Credentials whose trunk was deleted before them.
@@ -43,8 +45,8 @@ pub(crate) struct Trunk {
     pub(crate) sid: TrunkSid,
     sequence: u32,
     pub(crate) account: Arc<str>,
-    pub(crate) name: Box<str>,
-    pub(crate) domain: Box<str>,
+    pub(crate) name: TrunkName,
+    pub(crate) domain: Arc<str>,
     pub(crate) dates: Dates,
     pub(crate) numbers: Vec<NumberMapping>,
     pub(crate) ips: Vec<WhitelistedIp>,
@@ -154,8 +156,8 @@ impl World {
         self.trunks.get_mut(&sid).map(Box::as_mut)
     }
 
-    pub(crate) fn trunk_named(&self, account: &str, name: &str) -> Option<TrunkSid> {
-        self.accounts.get(account)?.names.get(name).copied()
+    pub(crate) fn trunk_named(&self, account: &str, name: TrunkName) -> Option<TrunkSid> {
+        self.accounts.get(account)?.names.get(&name).copied()
     }
 
     pub(crate) fn trunk_of_number(&self, number: PhoneNumber) -> Option<&Trunk> {
@@ -175,7 +177,7 @@ impl World {
     pub(crate) fn add_trunk(
         &mut self,
         account: &str,
-        name: &str,
+        name: TrunkName,
         domain: &str,
         now: Stamp,
     ) -> &Trunk {
@@ -187,14 +189,19 @@ impl World {
             None => account.into(),
         };
         let owner = self.accounts.entry(Arc::clone(&shared)).or_default();
-        owner.names.insert(name.into(), sid);
+        owner.names.insert(name, sid);
+        let domain = match owner.domain.take() {
+            Some(last) if &*last == domain => last,
+            _ => domain.into(),
+        };
+        owner.domain = Some(Arc::clone(&domain));
         owner.order.push((sequence, sid));
         let trunk = Trunk {
             sid,
             sequence,
             account: shared,
-            name: name.into(),
-            domain: domain.into(),
+            name,
+            domain,
             dates: Dates {
                 created: now,
                 updated: now,
@@ -209,15 +216,15 @@ impl World {
     }
 
     /// The new name must be free.
-    pub(crate) fn rename_trunk(&mut self, sid: TrunkSid, name: &str) {
+    pub(crate) fn rename_trunk(&mut self, sid: TrunkSid, name: TrunkName) {
         let Some(trunk) = self.trunks.get_mut(&sid) else {
             return;
         };
         if let Some(owner) = self.accounts.get_mut(&trunk.account) {
             owner.names.remove(&trunk.name);
-            owner.names.insert(name.into(), sid);
+            owner.names.insert(name, sid);
         }
-        trunk.name = name.into();
+        trunk.name = name;
     }
 
     /// Removes a trunk with its numbers, addresses and destinations. Its credentials stay behind

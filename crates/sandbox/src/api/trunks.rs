@@ -3,20 +3,16 @@
 use super::{Answer, Call, trunk};
 use crate::api::views::TrunkView;
 use crate::envelope::{self, Refusal};
-use crate::ids::TrunkSid;
+use crate::fields::Fields;
+use crate::ids::{TrunkName, TrunkSid};
 use crate::options::Profile;
 use crate::world::{Trunk, World};
-
-/// Longest trunk name, by Exotel's reference.
-const NAME_LENGTH: usize = 16;
 
 const DOMAIN_SUFFIX: &str = ".pstn.exotel.com";
 
 pub(super) fn create(call: &Call<'_>, world: &mut World) -> Answer {
     let fields = call.fields()?;
-    let name = fields
-        .text("trunk_name")
-        .and(fields.word("trunk_name", NAME_LENGTH))?;
+    let name = optional_name(&fields)?.ok_or_else(|| Refusal::missing("trunk_name"))?;
     check_nso_code(fields.text("nso_code")?)?;
     let domain = fields.text("domain_name")?;
     check_domain(domain)?;
@@ -25,6 +21,12 @@ pub(super) fn create(call: &Call<'_>, world: &mut World) -> Answer {
     }
     let trunk = world.add_trunk(call.account, name, domain, call.now);
     Ok(envelope::success(call.head, TrunkView::new(trunk)))
+}
+
+fn optional_name(fields: &Fields) -> Result<Option<TrunkName>, Refusal> {
+    Ok(fields
+        .optional_word("trunk_name", TrunkName::LONGEST)?
+        .and_then(TrunkName::new))
 }
 
 /// A blank instead of the hyphen is refused as well, by a field report.
@@ -47,8 +49,8 @@ fn check_domain(text: &str) -> Result<(), Refusal> {
     ))
 }
 
-fn taken(call: &Call<'_>, name: &str) -> Refusal {
-    let text = format!("Trunk with name '{name}' already exists");
+fn taken(call: &Call<'_>, name: TrunkName) -> Refusal {
+    let text = format!("Trunk with name '{}' already exists", name.as_str());
     match call.profile {
         Profile::Field => Refusal::duplicate(text),
         Profile::Documented => Refusal::conflict(text),
@@ -76,7 +78,7 @@ pub(super) fn show(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer 
 
 pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
     let fields = call.fields()?;
-    let name = fields.optional_word("trunk_name", NAME_LENGTH)?;
+    let name = optional_name(&fields)?;
     if let Some(code) = fields.optional_text("nso_code")? {
         check_nso_code(code)?;
     }

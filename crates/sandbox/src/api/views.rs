@@ -51,7 +51,7 @@ impl Serialize for SubPath<'_> {
 impl<'a> TrunkView<'a> {
     pub(super) fn new(trunk: &'a Trunk) -> Self {
         Self {
-            trunk_name: &trunk.name,
+            trunk_name: trunk.name.as_str(),
             date_created: trunk.dates.created,
             date_updated: trunk.dates.updated,
             trunk_sid: trunk.sid,
@@ -295,7 +295,7 @@ fn trunk_state(trunk: &Trunk) -> TrunkState<'_> {
     let sid = trunk.sid;
     let only = TrunkOnly {
         trunk_sid: sid,
-        trunk_name: &trunk.name,
+        trunk_name: trunk.name.as_str(),
         domain_name: &trunk.domain,
         status: "active",
         date_created: trunk.dates.created,
