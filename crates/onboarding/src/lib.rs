@@ -25,6 +25,7 @@ pub mod nearest;
 pub mod plan;
 pub mod problem;
 mod read;
+mod reader;
 pub mod recipe;
 pub mod secret;
 pub mod settings;
