@@ -1,1 +1,101 @@
-//! x
+//! The suite that every store passes: `store::conformance!(fixture)` makes one test per promise.
+//!
+//! A promise that only one kind of store can keep is not in here.
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "these are the bodies of tests; a broken promise is a panic with its name"
+)]
+
+pub mod allowance;
+pub mod intake;
+pub mod lanes;
+pub mod leases;
+pub mod looking;
+pub mod operating;
+pub mod sample;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::Store;
+
+/// What a test needs of a kind of store. One fixture is one store with its own data.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// The store, open.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Another handle on the same data, as another process has it.
+    async fn elsewhere(&self) -> Arc<dyn Store>;
+
+    /// Ends the process that has the store (its handles, without any farewell) and opens it anew.
+    async fn restart(&mut self) -> Arc<dyn Store>;
+
+    /// Lets this much of the store's time pass.
+    async fn pass(&self, time: Duration);
+}
+
+/// Makes one test per promise. The argument is an expression of a new [`Fixture`]; it is awaited.
+#[macro_export]
+macro_rules! conformance {
+    ($fixture:expr) => {
+        $crate::conformance!(@tests $fixture;
+            intake::a_committed_batch_is_there_after_a_restart,
+            intake::a_batch_that_was_not_committed_leaves_nothing,
+            intake::the_same_signup_twice_is_one_onboarding,
+            intake::the_same_key_with_other_content_refuses_the_whole_batch,
+            intake::a_clash_inside_a_batch_names_both_places,
+            intake::a_trunk_name_that_is_taken_in_the_account_is_refused,
+            intake::a_batch_larger_than_memory_is_accepted_whole,
+            lanes::a_claim_brings_the_onboarding_its_permit_and_its_password,
+            lanes::nothing_is_handed_out_twice,
+            lanes::within_a_lane_what_was_accepted_first_goes_first,
+            lanes::lanes_take_turns_however_long_they_are,
+            lanes::a_parked_account_is_not_served_and_delays_nobody,
+            lanes::a_closed_account_is_served_again_when_its_time_has_come,
+            lanes::what_was_begun_goes_before_what_was_not,
+            lanes::a_delayed_onboarding_comes_back_in_its_turn_when_due,
+            lanes::a_claimer_hears_of_signups_from_elsewhere,
+            leases::a_lease_that_ended_is_handed_out_again_in_doubt,
+            leases::a_renewed_lease_does_not_end,
+            leases::a_stale_epoch_writes_nothing,
+            leases::what_was_recorded_survives_a_restart,
+            leases::a_lease_given_back_leaves_no_doubt,
+            leases::an_abandoned_lease_leaves_doubt,
+            leases::all_leases_of_a_worker_can_be_given_back,
+            leases::a_restarted_worker_takes_its_leases_back_in_doubt,
+            allowance::no_window_holds_more_than_the_limit,
+            allowance::a_permit_comes_back_a_window_after_the_answer,
+            allowance::a_permit_without_an_answer_stays_out_for_its_timeout_too,
+            allowance::permits_survive_a_restart,
+            allowance::permits_taken_elsewhere_count,
+            allowance::requests_in_flight_are_bounded,
+            allowance::sending_is_paced_after_the_burst,
+            allowance::without_a_permit_the_lease_goes_back_without_doubt,
+            allowance::who_waits_for_a_permit_gets_the_next_one,
+            looking::a_list_shows_everything_once_page_by_page,
+            looking::filters_narrow_a_list,
+            looking::counts_follow_the_states,
+            looking::accounts_tell_their_lanes_and_limits,
+            looking::a_recipe_is_kept_under_its_digest,
+            looking::onboardings_of_a_parked_account_are_blocked,
+            operating::a_failed_onboarding_can_be_retried_and_is_read_back_first,
+            operating::a_waiting_onboarding_is_cancelled_at_once,
+            operating::a_running_onboarding_is_cancelled_once_its_request_is_recorded,
+            operating::a_cancel_that_comes_too_late_changes_nothing,
+            operating::what_succeeded_is_neither_retried_nor_cancelled,
+            operating::a_cancelled_onboarding_whose_worker_vanished_stays_cancelled,
+        );
+    };
+    (@tests $fixture:expr; $($module:ident :: $case:ident),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let fixture = Box::new($fixture.await);
+                $crate::conformance::$module::$case(fixture).await;
+            }
+        )+
+    };
+}

@@ -6,6 +6,7 @@ use onboarding::{Fault, State};
 use rusqlite::OptionalExtension;
 
 use super::{
+    claim::{HELD, held},
     lane::Denied,
     row::{state_number, to_json},
     writer::Tx,
@@ -49,8 +50,8 @@ impl Tx<'_> {
             id: lease.id,
             epoch: lease.epoch,
         };
-        let (seq, lane, request_timeout) = match self.state.running.get(&lease.id) {
-            Some(held) if held.epoch == lease.epoch => (held.seq, held.lane, held.request_timeout),
+        let (seq, lane) = match self.state.running.get(&lease.id) {
+            Some(held) if held.epoch == lease.epoch => (held.seq, held.lane),
             _ => return Err(lost()),
         };
         let cancel = self.cancel_asked(seq, lease.epoch)?.ok_or_else(lost)?;
@@ -64,60 +65,80 @@ impl Tx<'_> {
             self.write(lease, seq, Written::state(State::Cancelled))?;
             return Ok(Advanced::Cancelled);
         }
-        match advance.then {
-            Then::Keep => self.keep(lease, seq, recorded).map(|()| Advanced::Kept),
-            Then::Permit => match self.permit_for(lane, request_timeout)? {
-                Granted::Permit(permit) => {
-                    self.keep(lease, seq, recorded)?;
-                    Ok(Advanced::Permitted(permit))
-                }
-                Granted::Wait(_) | Granted::Parked(_) => {
-                    self.write(lease, seq, Written::state(State::Queued))?;
-                    Ok(Advanced::Released)
-                }
-            },
-            Then::PermitOrWait => self.permit_or_wait(lease, seq, lane, recorded, request_timeout),
+        self.then(lease, seq, lane, recorded, advance.then)
+    }
+
+    fn then(
+        &mut self,
+        lease: &Lease,
+        seq: i64,
+        lane: i64,
+        recorded: bool,
+        then: Then,
+    ) -> Result<Advanced> {
+        let (written, advanced) = match then {
+            Then::Keep => return self.keep(lease, seq, recorded).map(|()| Advanced::Kept),
+            Then::Permit => return self.permit_or_release(lease, seq, lane, recorded),
+            Then::PermitOrWait => return self.permit_or_wait(lease, seq, lane, recorded),
             Then::Release { delay } => {
                 let wake_at =
                     (!delay.is_zero()).then(|| self.state.now().saturating_add(millis(delay)));
-                self.write(
-                    lease,
-                    seq,
+                (
                     Written {
                         wake_at,
                         ..Written::state(State::Queued)
                     },
-                )?;
-                Ok(Advanced::Released)
+                    Advanced::Released,
+                )
             }
-            Then::Abandon => {
-                self.write(
-                    lease,
-                    seq,
-                    Written {
-                        suspect: true,
-                        ..Written::state(State::Queued)
-                    },
-                )?;
-                Ok(Advanced::Released)
-            }
-            Then::Succeed => {
-                self.write(lease, seq, Written::state(State::Succeeded))?;
-                Ok(Advanced::Finished)
-            }
+            Then::Abandon => (
+                Written {
+                    suspect: true,
+                    ..Written::state(State::Queued)
+                },
+                Advanced::Released,
+            ),
+            Then::Succeed => (Written::state(State::Succeeded), Advanced::Finished),
             Then::Fail { fault, step } => {
                 let fault = Some((fault, step));
-                self.write(
-                    lease,
-                    seq,
+                (
                     Written {
                         fault,
                         ..Written::state(State::Failed)
                     },
-                )?;
-                Ok(Advanced::Finished)
+                    Advanced::Finished,
+                )
+            }
+        };
+        self.write(lease, seq, written)?;
+        Ok(advanced)
+    }
+
+    fn permit_or_release(
+        &mut self,
+        lease: &Lease,
+        seq: i64,
+        lane: i64,
+        recorded: bool,
+    ) -> Result<Advanced> {
+        match self.permit_for(lane, self.timeout_of(lease))? {
+            Granted::Permit(permit) => {
+                self.keep(lease, seq, recorded)?;
+                Ok(Advanced::Permitted(permit))
+            }
+            Granted::Wait(_) | Granted::Parked(_) => {
+                self.write(lease, seq, Written::state(State::Queued))?;
+                Ok(Advanced::Released)
             }
         }
+    }
+
+    /// How long a request of this lease's holder may take.
+    fn timeout_of(&self, lease: &Lease) -> Duration {
+        self.state
+            .running
+            .get(&lease.id)
+            .map_or(Duration::ZERO, |held| held.request_timeout)
     }
 
     /// Whether a person asked to cancel; `None` where the lease is lost.
@@ -151,9 +172,8 @@ impl Tx<'_> {
         seq: i64,
         lane: i64,
         recorded: bool,
-        request_timeout: Duration,
     ) -> Result<Advanced> {
-        match self.permit_for(lane, request_timeout)? {
+        match self.permit_for(lane, self.timeout_of(lease))? {
             Granted::Permit(permit) => {
                 self.state.lanes.change(lane, super::lane::Lane::unreserve);
                 self.keep(lease, seq, recorded)?;
@@ -263,33 +283,28 @@ impl Tx<'_> {
 
     /// Gives back all that a worker holds, in doubt.
     pub(super) fn abandon(&mut self, worker: &WorkerName) -> Result<u64> {
-        let held: Vec<_> = self
+        let leases: Vec<_> = self
             .state
             .running
-            .iter()
-            .filter(|(_, running)| running.worker == *worker)
-            .map(|(id, running)| (*id, running.seq, running.lane, running.epoch))
+            .values()
+            .filter(|running| running.worker == *worker)
+            .map(|running| (running.seq, running.epoch))
             .collect();
-        let given_back = held.len() as u64;
-        for (id, seq, lane, epoch) in held {
-            let row: Option<(bool, String, Option<String>)> = self
+        let sql =
+            format!("SELECT {HELD} FROM onboarding WHERE seq = ?1 AND epoch = ?2 AND state = 1");
+        for lease in &leases {
+            let found = self
                 .connection
-                .prepare_cached(
-                    "SELECT cancel, plan, journal FROM onboarding \
-                     WHERE seq = ?1 AND epoch = ?2 AND state = 1",
-                )
-                .and_then(|mut s| {
-                    s.query_row((seq, epoch), |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                    })
-                    .optional()
-                })
+                .prepare_cached(&sql)
+                .and_then(|mut s| s.query_row(*lease, held).optional())
                 .map_err(|error| self.fail(error))?;
-            if let Some((cancel, plan, journal)) = row {
-                self.give_back_in_doubt(seq, lane, cancel, &plan, journal.as_deref())?;
+            if let Some(found) = found {
+                self.give_back_in_doubt(&found)?;
             }
-            self.state.running.remove(&id);
         }
-        Ok(given_back)
+        self.state
+            .running
+            .retain(|_, running| running.worker != *worker);
+        Ok(leases.len() as u64)
     }
 }

@@ -44,6 +44,30 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     })
 }
 
+/// An onboarding whose holder vanished.
+pub(super) struct Held {
+    seq: i64,
+    lane: i64,
+    id: [u8; 16],
+    cancel: bool,
+    plan: String,
+    journal: Option<String>,
+}
+
+/// The columns of [`held`].
+pub(super) const HELD: &str = "seq, lane, id, cancel, plan, journal";
+
+pub(super) fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        seq: row.get(0)?,
+        lane: row.get(1)?,
+        id: row.get(2)?,
+        cancel: row.get(3)?,
+        plan: row.get(4)?,
+        journal: row.get(5)?,
+    })
+}
+
 /// How to claim: the caller's terms.
 pub(super) struct Terms {
     pub(super) worker: WorkerName,
@@ -221,43 +245,32 @@ impl Tx<'_> {
 
     fn take_back(&mut self, condition: &str, argument: i64) -> Result<u64> {
         let sql = format!(
-            "SELECT seq, lane, id, cancel, plan, journal FROM onboarding \
+            "SELECT {HELD} FROM onboarding \
              INDEXED BY onboarding_running WHERE state = 1 AND {condition} LIMIT {SWEEP_MAX}"
         );
-        let ended: Vec<(i64, i64, [u8; 16], bool, String, Option<String>)> = self
+        let ended: Vec<Held> = self
             .connection
             .prepare_cached(&sql)
-            .and_then(|mut s| {
-                s.query_map([argument], |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                        row.get(4)?,
-                        row.get(5)?,
-                    ))
-                })?
-                .collect()
-            })
+            .and_then(|mut s| s.query_map([argument], held)?.collect())
             .map_err(|error| self.fail(error))?;
         let taken = ended.len() as u64;
-        for (seq, lane, id, cancel, plan, journal) in ended {
-            self.give_back_in_doubt(seq, lane, cancel, &plan, journal.as_deref())?;
-            self.state.running.remove(&OnboardingId::from_bytes(id));
+        for held in ended {
+            self.give_back_in_doubt(&held)?;
         }
         Ok(taken)
     }
 
     /// Ends a lease whose holder vanished: queued again in doubt, or cancelled if a person asked.
-    pub(super) fn give_back_in_doubt(
-        &mut self,
-        seq: i64,
-        lane: i64,
-        cancel: bool,
-        plan: &str,
-        journal: Option<&str>,
-    ) -> Result<()> {
+    pub(super) fn give_back_in_doubt(&mut self, held: &Held) -> Result<()> {
+        let Held {
+            seq,
+            lane,
+            id,
+            cancel,
+            plan,
+            journal,
+        } = held;
+        self.state.running.remove(&OnboardingId::from_bytes(*id));
         let now = self.state.now();
         if !cancel {
             self.connection
@@ -267,14 +280,14 @@ impl Tx<'_> {
                 )
                 .and_then(|mut s| s.execute((seq, now)))
                 .map_err(|error| self.fail(error))?;
-            self.state.lanes.change(lane, |lane| lane.has_due = true);
+            self.state.lanes.change(*lane, |lane| lane.has_due = true);
             self.state.changed = true;
             return Ok(());
         }
         // Nobody will look any more whether the step in flight was done: say so.
         let place = &self.state.place;
         let plan: Plan = from_json(place, "plan", plan)?;
-        let mut journal = journal_of(place, journal, &plan)?;
+        let mut journal = journal_of(place, journal.as_deref(), &plan)?;
         if let Some(index) = journal.first_unfinished()
             && plan.steps.get(index) != Some(&Step::Verify)
         {

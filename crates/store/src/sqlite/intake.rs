@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use onboarding::{OnboardingId, Step};
+use onboarding::{OnboardingId, Plan, Step};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,16 @@ fn spool_failed(place: &str, error: std::io::Error) -> Error {
     }
 }
 
+fn chosen_trunk_name(plan: &Plan) -> Option<String> {
+    plan.steps.iter().find_map(|step| {
+        if let Step::CreateTrunk { name, chosen: true } = step {
+            Some(name.to_string())
+        } else {
+            None
+        }
+    })
+}
+
 impl SqliteBatch {
     pub(super) fn new(store: Arc<SqliteStore>) -> Self {
         Self {
@@ -126,10 +136,7 @@ impl SqliteBatch {
     fn row(&self, candidate: Candidate) -> Result<Row> {
         let Candidate { origin, new } = candidate;
         let place = &self.store.place;
-        let trunk_name = new.plan.steps.iter().find_map(|step| match step {
-            Step::CreateTrunk { name, chosen: true } => Some(name.to_string()),
-            _ => None,
-        });
+        let trunk_name = chosen_trunk_name(&new.plan);
         let password = match &new.password {
             None => None,
             Some(password) => {

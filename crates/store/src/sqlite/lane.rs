@@ -137,11 +137,6 @@ impl Lane {
         self.unsaved.clear();
     }
 
-    pub(super) fn permits_out(&mut self, now: i64) -> u32 {
-        self.expire(now);
-        self.out_total
-    }
-
     /// When it can next be served (ms), as far as is known now; `None`: not before something
     /// changes.
     pub(super) fn ready_at(&self) -> Option<i64> {

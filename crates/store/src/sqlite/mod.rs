@@ -24,7 +24,10 @@ mod schema;
 mod state;
 mod watch;
 mod worker_place;
+mod world;
 mod writer;
+
+pub use self::world::world_of;
 
 use std::{
     path::{Path, PathBuf},

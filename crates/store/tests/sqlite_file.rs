@@ -1,0 +1,193 @@
+//! What is particular to the embedded store: its file.
+
+use std::{path::Path, sync::Arc};
+
+use onboarding::Secret;
+use store::{
+    Committed, Error, SealingKey, SqliteOptions, Store, Work, World,
+    clock::SystemClock,
+    conformance::sample::{RECIPE, accept, claim_one, offer, register, signup, wide, worker},
+    sqlite::SqliteStore,
+};
+
+fn open(path: &Path, key: &SealingKey, world: World) -> store::Result<Arc<SqliteStore>> {
+    let clock = Arc::new(SystemClock::default());
+    SqliteStore::open(SqliteOptions {
+        path: path.to_owned(),
+        key: key.clone(),
+        world,
+        clock,
+    })
+}
+
+fn message(result: store::Result<Arc<SqliteStore>>) -> String {
+    match result {
+        Ok(_) => panic!("the store must be refused"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_second_worker_process_is_told_so_and_may_follow_when_the_first_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    let first = open(&path, &key, World::Live).expect("opens");
+    first
+        .register(&worker("one"), &[])
+        .await
+        .expect("the place is free");
+    first
+        .register(&worker("one"), &[])
+        .await
+        .expect("registering twice is fine");
+    let second = open(&path, &key, World::Live).expect("opens");
+    let refused = second.register(&worker("two"), &[]).await;
+    assert!(
+        matches!(refused, Err(Error::WorkerRunning { .. })),
+        "{refused:?}"
+    );
+    drop(first);
+    second
+        .register(&worker("two"), &[])
+        .await
+        .expect("the place is free again");
+}
+
+#[tokio::test]
+async fn a_worker_that_follows_a_dead_one_takes_its_leases_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    let first: Arc<dyn Store> = open(&path, &key, World::Live).expect("opens");
+    accept(&first, vec![signup("acme", 1)]).await;
+    register(&first, "one", &["acme"], wide()).await;
+    let held = claim_one(&first, "one").await;
+    drop(first);
+    let second: Arc<dyn Store> = open(&path, &key, World::Live).expect("opens");
+    register(&second, "two", &["acme"], wide()).await;
+    let again = claim_one(&second, "two").await;
+    assert_eq!(again.lease.id, held.lease.id);
+    assert!(again.verify);
+}
+
+#[tokio::test]
+async fn sandbox_and_live_are_never_mixed_in_one_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = SealingKey::generate().0;
+    for (made, asked) in [(World::Live, World::Sandbox), (World::Sandbox, World::Live)] {
+        let path = folder.path().join(format!("{made:?}.db"));
+        drop(open(&path, &key, made).expect("opens"));
+        let text = message(open(&path, &key, asked));
+        assert!(text.contains("--store"), "{text}");
+        drop(open(&path, &key, made).expect("opens again"));
+    }
+}
+
+#[tokio::test]
+async fn another_secret_key_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    drop(open(&path, &SealingKey::generate().0, World::Live).expect("opens"));
+    let text = message(open(&path, &SealingKey::generate().0, World::Live));
+    assert!(text.contains("another secret key"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    drop(open(&path, &key, World::Live).expect("opens"));
+    let file = rusqlite::Connection::open(&path).expect("opens");
+    file.pragma_update(None, "user_version", 99).expect("set");
+    drop(file);
+    let text = message(open(&path, &key, World::Live));
+    assert!(text.contains("version 99"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_not_a_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.txt");
+    let text = "these are my notes, please keep them ".repeat(100);
+    std::fs::write(&path, &text).expect("written");
+    let refused = message(open(&path, &SealingKey::generate().0, World::Live));
+    assert!(refused.contains("not a SQLite database"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), text);
+    let refused = message(open(
+        &folder.path().join("no/such/folder.db"),
+        &SealingKey::generate().0,
+        World::Live,
+    ));
+    assert!(refused.contains("folder"), "{refused}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(&store, vec![signup("acme", 1)]).await;
+    for file in ["store.db", "store.db-wal", "store.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(file))
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_in_clear_nowhere_in_the_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(&store, (0..100).map(|n| signup("acme", n)).collect()).await;
+    let password = store
+        .password(signup("acme", 7).new.id)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(password.secret(), &Secret::new("planted-password"));
+    for entry in std::fs::read_dir(folder.path()).expect("listed") {
+        let bytes = std::fs::read(entry.expect("listed").path()).expect("read");
+        assert!(
+            !bytes
+                .windows(16)
+                .any(|window| window == b"planted-password")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_undoes_its_neighbours_and_says_so_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(&store, vec![signup("acme", 1)]).await;
+    register(&store, "one", &["acme"], wide()).await;
+    // A batch whose recipe is missing breaks a foreign key, which is found out while writing.
+    let mut broken = signup("acme", 2);
+    broken.new.recipe = "no such recipe".to_owned();
+    let mut batch = store.begin().await.expect("begins");
+    batch.add(vec![broken]).await.expect("added");
+    let refused = batch.commit().await;
+    assert!(
+        matches!(refused, Err(Error::Unavailable { .. })),
+        "{refused:?}"
+    );
+    let held = claim_one(&store, "one").await;
+    assert_eq!(held.lease.id, signup("acme", 1).new.id);
+    let again = offer(&store, vec![signup("acme", 2)]).await;
+    assert_eq!(
+        again,
+        Committed::Accepted {
+            accepted: 1,
+            duplicates: 0
+        }
+    );
+    assert!(store.recipe(RECIPE).await.expect("read").is_some());
+}
