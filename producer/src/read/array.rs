@@ -36,6 +36,11 @@ enum Taken {
     CutOff,
 }
 
+const NO_ARRAY: &str = "a JSON file holds one array of signups; put [ and ] around them, or name a file with one object per line .jsonl";
+const MORE: &str = "after the array's ] comes nothing; remove the rest, or write one object per line in a .jsonl file";
+const LAST_COMMA: &str = "after a comma comes another signup; remove the comma before ]";
+const COMMA: &str = "here is a comma without a signup before it; remove it";
+const NO_COMMA: &str = "between two signups comes one comma; write it";
 const CUT_OFF: &str = "the array has no end; the file may be cut off. Close it with ]";
 
 impl Array {
@@ -54,39 +59,22 @@ impl Array {
             let line = self.bytes.line();
             let (next, complaint) = match (self.next, found) {
                 (Next::Open, Some(b'[')) => (Next::FirstOrClose, None),
-                (Next::Open, _) => (
-                    Next::Nothing,
-                    Some(
-                        "a JSON file holds one array of signups; put [ and ] around them, or name a file with one object per line .jsonl",
-                    ),
-                ),
+                (Next::Open, _) => (Next::Nothing, Some(NO_ARRAY)),
                 (Next::Nothing, None) => return Ok(None),
+                (Next::Nothing, Some(_)) => (Next::Nothing, Some(MORE)),
                 (_, None) => (Next::Nothing, Some(CUT_OFF)),
                 (Next::FirstOrClose | Next::CommaOrClose, Some(b']')) => (Next::Nothing, None),
-                (Next::FirstOrClose | Next::Element, Some(byte))
-                    if !matches!(byte, b',' | b']') =>
-                {
+                (Next::Element, Some(b']')) => (Next::Nothing, Some(LAST_COMMA)),
+                (Next::FirstOrClose | Next::Element, Some(b',')) => (Next::Element, Some(COMMA)),
+                (Next::FirstOrClose | Next::Element, Some(_)) => {
                     return self.element(line).map(Some);
                 }
                 (Next::CommaOrClose, Some(b',')) => (Next::Element, None),
-                (Next::Element, Some(b']')) => (
-                    Next::Nothing,
-                    Some("after a comma comes another signup; remove the comma before ]"),
-                ),
-                (Next::FirstOrClose | Next::Element, Some(_)) => (
-                    Next::Element,
-                    Some("here is a comma without a signup before it; remove it"),
-                ),
-                (Next::CommaOrClose, Some(_)) => (
-                    Next::Nothing,
-                    Some("between two signups comes one comma; write it"),
-                ),
-                (Next::Nothing, Some(_)) => (
-                    Next::Nothing,
-                    Some(
-                        "after the array's ] comes nothing; remove the rest, or write one object per line in a .jsonl file",
-                    ),
-                ),
+                (Next::CommaOrClose, Some(b'{')) => {
+                    self.next = Next::Element;
+                    return Ok(Some(Err(Bad::new(line, NO_COMMA))));
+                }
+                (Next::CommaOrClose, Some(_)) => (Next::Nothing, Some(NO_COMMA)),
             };
             self.next = next;
             if let Some(complaint) = complaint {
@@ -130,7 +118,7 @@ impl Array {
             if next.is_empty() {
                 return Ok(Taken::CutOff);
             }
-            let end = next.iter().position(|&byte| scan.ends_before(byte));
+            let end = scan.end_in(next);
             let part = &next[..end.unwrap_or(next.len())];
             fits &= self.text.len() + part.len() <= RECORD_BYTES_MAX;
             if fits {
@@ -154,24 +142,34 @@ struct Scan {
 }
 
 impl Scan {
-    /// Whether the element ended before `byte`.
-    fn ends_before(&mut self, byte: u8) -> bool {
-        if self.in_text {
-            // A text never spans lines, so an unclosed one damages its own signup only.
-            self.in_text = byte != b'\n' && (self.escaped || byte != b'"');
-            self.escaped = byte == b'\\' && !self.escaped;
-            return false;
-        }
-        match byte {
-            b'"' => {
-                self.in_text = true;
-                self.escaped = false;
+    /// Where in `bytes` the element ends: after its last bracket or quote, or before what follows
+    /// a word. None if it goes on.
+    fn end_in(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (at, &byte) in bytes.iter().enumerate() {
+            if self.in_text {
+                // A text never spans lines, so an unclosed one does not turn what follows inside
+                // out.
+                self.in_text = byte != b'\n' && (self.escaped || byte != b'"');
+                self.escaped = byte == b'\\' && !self.escaped;
+                if !self.in_text && self.depth == 0 {
+                    return Some(at + 1);
+                }
+                continue;
             }
-            b'{' | b'[' => self.depth += 1,
-            b']' | b'}' | b',' if self.depth == 0 => return true,
-            b']' | b'}' => self.depth -= 1,
-            _ => {}
+            match byte {
+                b'"' => {
+                    self.in_text = true;
+                    self.escaped = false;
+                }
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' if self.depth == 1 => return Some(at + 1),
+                b'}' | b']' if self.depth > 1 => self.depth -= 1,
+                _ if self.depth > 0 => {}
+                b',' | b']' | b'}' => return Some(at),
+                _ if is_blank(byte) => return Some(at),
+                _ => {}
+            }
         }
-        false
+        None
     }
 }

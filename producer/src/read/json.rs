@@ -44,14 +44,16 @@ fn broken(error: &serde_json::Error, line: u64) -> Bad {
         .map_or(text.as_str(), |(what, _)| what);
     let advice = if what.starts_with("recursion") {
         "it is nested too deeply; a signup is one object with texts, and `inputs` is one object in it"
+    } else if what.starts_with("control character") {
+        "a text ends on its line with a quote, and a line break or tab in it is written \\n or \\t"
     } else {
         "write a signup as {\"account\": \"acme\", \"partner\": \"livekit\", \"number\": \"+918000000001\"}, and nothing else between it and the next one"
     };
-    let line = line + (error.line() as u64).saturating_sub(1);
-    let column = error.column();
+    // A line break is at column 0 of the line that it begins.
+    let breaks = (error.line() as u64).saturating_sub(if error.column() == 0 { 2 } else { 1 });
     Bad::new(
-        line,
-        format!("this is not JSON ({what}, column {column}); {advice}"),
+        line + breaks,
+        format!("this is not JSON ({what}); {advice}"),
     )
 }
 

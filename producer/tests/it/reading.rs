@@ -1,0 +1,114 @@
+//! Reading is incremental.
+
+use std::{
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use onboarding::RecipeBook;
+use producer::{Accounts, Format, Source, plan};
+use store::Limits;
+
+/// How far a reader may be ahead of what was handled: its buffer, and a record.
+const AHEAD_BYTES: u64 = 64 * 1024 + 1024;
+
+/// Makes rows as they are asked for, and counts the bytes that it gave.
+struct Rows {
+    format: Format,
+    next: u64,
+    last: u64,
+    pending: Vec<u8>,
+    given: Arc<AtomicU64>,
+}
+
+impl Rows {
+    fn row(&self) -> String {
+        let number = self.next;
+        let object = format!(
+            "{{\"account\":\"acme\",\"partner\":\"livekit\",\"number\":\"+91{number:010}\"}}\n"
+        );
+        match (self.format, number) {
+            (Format::Csv, 0) => "account,partner,number\n".to_owned(),
+            (Format::Csv, _) => format!("acme,livekit,+91{number:010}\n"),
+            (Format::JsonLines, _) => object,
+            (Format::JsonArray, 0) => format!("[{object}"),
+            (Format::JsonArray, n) if n == self.last => format!(",{object}]"),
+            (Format::JsonArray, _) => format!(",{object}"),
+        }
+    }
+}
+
+impl Read for Rows {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.pending.is_empty() && self.next <= self.last {
+            self.pending = self.row().into_bytes();
+            self.next += 1;
+        }
+        // Odd pieces, as a pipe may hand them over.
+        let count = buffer.len().min(self.pending.len()).min(7);
+        buffer[..count].copy_from_slice(&self.pending[..count]);
+        self.pending.drain(..count);
+        self.given.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_signup_is_handled_before_what_follows_it_is_read() {
+    for format in [Format::Csv, Format::JsonLines, Format::JsonArray] {
+        let given = Arc::new(AtomicU64::new(0));
+        let rows = Rows {
+            format,
+            next: 0,
+            last: 20_000,
+            pending: Vec::new(),
+            given: Arc::clone(&given),
+        };
+        let (mut handled, mut ahead) = (0_u64, 0_u64);
+        let source = Source::from_reader("rows", Some(format), rows);
+        let report = plan(
+            vec![source],
+            &RecipeBook::builtin(),
+            &Accounts::Any,
+            |_| Limits::per_minute(200, 50),
+            |planned| {
+                let row = match format {
+                    Format::Csv => "acme,livekit,+910000000000\n".len(),
+                    Format::JsonLines | Format::JsonArray => 66,
+                };
+                handled = planned.line * row as u64;
+                ahead = ahead.max(given.load(Ordering::Relaxed).saturating_sub(handled));
+            },
+        );
+        assert!(report.unwrap().total >= 20_000, "{format:?}");
+        assert!(ahead < AHEAD_BYTES, "{format:?}: {ahead} bytes ahead");
+        assert!(handled > 500_000, "{format:?}: {handled}");
+    }
+}
+
+#[test]
+fn a_reader_that_fails_ends_the_reading_with_its_reason() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is on fire"))
+        }
+    }
+    let good = "account,partner,number\nacme,livekit,+918000000001\n";
+    let source = Source::from_reader("tape", Some(Format::Csv), good.as_bytes().chain(Broken));
+    let error = plan(
+        vec![source],
+        &RecipeBook::builtin(),
+        &Accounts::Any,
+        |_| Limits::per_minute(200, 50),
+        |_| {},
+    );
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("tape") && text.contains("the disk is on fire"),
+        "{text}"
+    );
+}
