@@ -1,2 +1,110 @@
-//! Tasks of the project.
-fn main() {}
+//! Tasks of the project: `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
+#![expect(
+    clippy::print_stderr,
+    reason = "a task talks to the person who started it"
+)]
+
+mod arrows;
+mod sources;
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+cargo xtask test    run every test: unit, conformance, end to end, documentation
+cargo xtask check   format, lints, documentation, dependency arrows, sizes
+cargo xtask bench [NAME...]
+                    measure; writes nothing, prints what docs/benchmarks.md records";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match task.as_str() {
+        "test" => test(&rest),
+        "check" => check(),
+        "bench" => bench(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs cargo with these arguments.
+fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    eprintln!("xtask: cargo {}", arguments.join(" "));
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("failed: cargo {}", arguments.join(" ")))
+    }
+}
+
+/// The tests need nothing but the toolchain: the simulator, the store and the browserless parts
+/// are the project's own.
+fn test(rest: &[String]) -> Result<(), String> {
+    // The end-to-end tests run the real binary.
+    cargo(&["build", "--locked", "--package", "cli"], &[])?;
+    let mut arguments = vec!["test", "--locked", "--workspace"];
+    arguments.extend(rest.iter().map(String::as_str));
+    cargo(&arguments, &[])
+}
+
+fn check() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    let lints = [
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    cargo(&lints, &[])?;
+    let docs = [
+        "doc",
+        "--locked",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    cargo(&docs, &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    arrows::check()?;
+    sources::check()
+}
+
+fn bench(rest: &[String]) -> Result<(), String> {
+    cargo(
+        &[
+            "build",
+            "--locked",
+            "--release",
+            "--package",
+            "cli",
+            "--package",
+            "bench",
+        ],
+        &[],
+    )?;
+    let mut arguments = vec![
+        "run",
+        "--locked",
+        "--release",
+        "--quiet",
+        "--package",
+        "bench",
+        "--",
+    ];
+    arguments.extend(rest.iter().map(String::as_str));
+    cargo(&arguments, &[])
+}
