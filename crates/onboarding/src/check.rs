@@ -9,7 +9,8 @@ use crate::{
     lint, nearest,
     problem::Invalid,
     recipe::{Auth, Recipe},
-    template::{PLACEHOLDERS, Template},
+    settings::Setting,
+    template::{EACH, PLACEHOLDERS, Template},
 };
 
 /// Reports every contradiction in a recipe, by field.
@@ -21,6 +22,7 @@ pub(crate) fn meaning(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
     tables(recipe, report);
     auth(recipe, report);
     placeholders(recipe, report);
+    repeated_elements(recipe, report);
     literals(recipe, report);
     todos(recipe, report);
 }
@@ -372,6 +374,42 @@ fn placeholders(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
     }
     for (field, message) in found {
         report(&field, message);
+    }
+}
+
+/// `{each_exotel_signalling_ip}` repeats a list element, so it stands in one.
+fn repeated_elements(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
+    let message = || {
+        format!(
+            "{{{EACH}}} repeats an element of a list, and this is none; use {{exotel_signalling_ips}}"
+        )
+    };
+    for (table, fields) in recipe.partner_settings.tables() {
+        for (name, _) in fields
+            .0
+            .iter()
+            .filter(|(_, setting)| repeats_outside_list(setting))
+        {
+            report(&format!("partner_settings.{table}.{name}"), message());
+        }
+    }
+    for (at, todo) in recipe.todo.iter().enumerate() {
+        if todo
+            .title
+            .names()
+            .chain(todo.detail.names())
+            .any(|name| name == EACH)
+        {
+            report(&format!("todo.{at}.detail"), message());
+        }
+    }
+}
+
+fn repeats_outside_list(setting: &Setting) -> bool {
+    match setting {
+        Setting::Flag(_) | Setting::Number(_) | Setting::List(_) => false,
+        Setting::Text(template) => template.names().any(|name| name == EACH),
+        Setting::Table(table) => table.0.iter().any(|(_, inner)| repeats_outside_list(inner)),
     }
 }
 

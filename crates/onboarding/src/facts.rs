@@ -13,6 +13,7 @@ use crate::{
     settings::Rendered,
     signup::Signup,
     state::State,
+    template::EACH,
 };
 
 /// What a handoff is made from.
@@ -174,7 +175,7 @@ impl Facts<'_> {
                     .collect();
                 list(cidrs, NO_SIGNALLING_IPS)
             }
-            "each_exotel_signalling_ip" => known(each.map(str::to_owned)),
+            EACH => known(each.map(str::to_owned)),
             _ => self.planned_value(name),
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     settings::{Fields, Rendered, Setting},
     state::State,
     step::Step,
-    template::Template,
+    template::{EACH, Template},
     trunk::{PhoneNumber, TrunkName, TrunkSid, UserName},
 };
 
@@ -254,9 +254,7 @@ fn setting(own: &Setting, facts: &Facts<'_>, each: Option<&str>) -> Rendered {
 fn repeats(element: &Setting) -> bool {
     let mut found = false;
     element.for_each_template(&mut |template| {
-        found |= template
-            .names()
-            .any(|name| name == "each_exotel_signalling_ip");
+        found |= template.names().any(|name| name == EACH);
     });
     found
 }

@@ -68,6 +68,9 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
     ("whitelisted_ips", "the addresses on the trunk's ACL"),
 ];
 
+/// The placeholder that repeats the list element it stands in, once per signalling address.
+pub(crate) const EACH: &str = "each_exotel_signalling_ip";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),

@@ -321,3 +321,55 @@ fn an_inbound_trunk_without_a_destination_says_what_is_missing() {
     assert!(titles(&handoff).contains(&"Get the destination of inbound calls".to_owned()));
     assert!(handoff["partner_settings"]["sip_target"].is_null());
 }
+
+/// Every partner's handoff in both directions, as people get it.
+#[test]
+fn the_handoffs_of_all_partners_are_as_on_record() {
+    let mut text = String::new();
+    for recipe in RecipeBook::builtin().iter() {
+        let mut signup = json!({"account": "acme", "partner": recipe.name, "number": "+918000000001", "direction": "both"});
+        for (name, input) in &recipe.inputs {
+            if let Some(example) = input
+                .example
+                .as_ref()
+                .filter(|_| name != "exotel_signalling_ips")
+            {
+                signup["inputs"][name] = json!(example);
+            }
+        }
+        let world = World::new(&signup);
+        let handoff = world.text(State::Succeeded, false);
+        let settings = handoff
+            .find("\"partner_settings\":")
+            .expect("it has settings");
+        let ordered: onboarding::settings::Fields<Value> =
+            serde_json::from_str(&handoff).expect("an object");
+        text.push_str(&format!(
+            "== {} ==\n{}\n",
+            recipe.name,
+            &handoff[settings..handoff.find(",\"todo\":").expect("it has a todo")]
+        ));
+        for item in ordered
+            .get("todo")
+            .and_then(Value::as_array)
+            .expect("a list")
+        {
+            text.push_str(&format!(
+                "- {}\n  {}\n  {}\n",
+                item["title"].as_str().expect("a text"),
+                item["detail"].as_str().expect("a text"),
+                item["url"]
+            ));
+        }
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/handoffs.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).expect("the golden file is writable");
+    }
+    let recorded = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        recorded == text,
+        "{} differs; if that is meant, run with UPDATE_GOLDEN=1",
+        path.display()
+    );
+}

@@ -57,6 +57,20 @@ type Row = (
 );
 
 const ROWS: &[Row] = &[
+    (
+        "number = \"{number}\"",
+        "number = \"{each_exotel_signalling_ip}\"",
+        33,
+        "partner_settings.common.number",
+        "element of a list",
+    ),
+    (
+        "Enter {number}.",
+        "Enter {each_exotel_signalling_ip}.",
+        38,
+        "todo.0.detail",
+        "element of a list",
+    ),
     ("schema = 1\n", "", 1, "schema", "write schema = 1"),
     ("schema = 1", "schema = 2", 1, "schema", "reads version 1"),
     (
