@@ -197,7 +197,7 @@ impl FromStr for Transport {
     }
 }
 
-/// Where Exotel sends inbound calls: `host:port;transport=tls` or `…=tcp`.
+/// Where Exotel sends inbound calls: `host:port;transport=tls` or `...=tcp`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Destination {
