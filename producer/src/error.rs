@@ -9,7 +9,7 @@ use crate::problem::{Located, Problems};
 #[non_exhaustive]
 pub enum Error {
     /// The input is wrong: mend it and give all of it again.
-    #[error("the input has {} problems, the first is {}; nothing was accepted", problems.len() as u64 + more, first(problems))]
+    #[error("nothing was accepted; problems in the input: {}, first {}", problems.len() as u64 + more, first(problems))]
     Input {
         /// The first thousand, in the order of the input.
         problems: Vec<Located>,

@@ -43,7 +43,8 @@ pub struct Report {
 ///
 /// # Errors
 /// [`Error::Input`] with the problems of the whole input. Clashes with other signups are the
-/// store's to find, so they are reported once nothing else is wrong. [`Error::Read`] and
+/// store's to find, so they are reported once nothing else is wrong, the first
+/// [`Batch::CLASHES_MAX`](store::Batch) of them. [`Error::Read`] and
 /// [`Error::Store`] as they come. In every case nothing was accepted.
 pub async fn enqueue(
     sources: Vec<Source>,
@@ -139,12 +140,9 @@ impl Reading {
         let thread = thread::Builder::new()
             .name("signups".into())
             .spawn(move || {
-                let mut candidates = Candidates::new(&book, sender);
+                let mut candidates = Candidates::new(&book, sender, done);
                 let walked = walk(sources, &book, &accounts, &mut candidates);
-                candidates.hand_over();
-                drop(candidates);
-                // Nobody listens where the caller gave up; that is no failure.
-                let _ = done.send(walked);
+                candidates.end(walked);
             })
             .map_err(|source| Error::Read {
                 file: "the input".into(),
@@ -176,16 +174,22 @@ struct Candidates<'b> {
     book: &'b RecipeBook,
     /// None once a problem was found, or the receiver is gone.
     sender: Option<mpsc::Sender<Part>>,
+    done: oneshot::Sender<Result<(), Error>>,
     chunk: Vec<Candidate>,
     digests: Vec<(&'b PartnerName, String)>,
     random: ThreadRng,
 }
 
 impl<'b> Candidates<'b> {
-    fn new(book: &'b RecipeBook, sender: mpsc::Sender<Part>) -> Self {
+    fn new(
+        book: &'b RecipeBook,
+        sender: mpsc::Sender<Part>,
+        done: oneshot::Sender<Result<(), Error>>,
+    ) -> Self {
         Self {
             book,
             sender: Some(sender),
+            done,
             chunk: Vec::with_capacity(CHUNK),
             digests: Vec::new(),
             random: rand::rng(),
@@ -205,6 +209,13 @@ impl<'b> Candidates<'b> {
             let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
             self.send(Part::Signups(chunk));
         }
+    }
+
+    fn end(mut self, walked: Result<(), Error>) {
+        self.hand_over();
+        self.sender = None;
+        // Nobody listens where the caller gave up; that is no failure.
+        let _ = self.done.send(walked);
     }
 
     /// The digest of the partner's recipe, which is made once.
@@ -263,8 +274,6 @@ impl Visitor for Candidates<'_> {
     }
 
     fn go_on(&self) -> bool {
-        self.sender
-            .as_ref()
-            .is_none_or(|sender| !sender.is_closed())
+        !self.done.is_closed()
     }
 }

@@ -1,4 +1,8 @@
 //! Good input is the same in every format, and from every place.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test needs is there or the test fails"
+)]
 
 use std::{
     collections::BTreeSet,

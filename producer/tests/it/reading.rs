@@ -5,12 +5,16 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
+    time::Duration,
 };
 
 use onboarding::RecipeBook;
-use producer::{Accounts, Format, Source, plan};
-use store::Limits;
+use producer::{Accounts, Format, Source, enqueue, plan};
+use store::{Inspect, Limits};
+
+use crate::desk::Desk;
 
 /// How far a reader may be ahead of what was handled: its buffer, and a record.
 const AHEAD_BYTES: u64 = 64 * 1024 + 1024;
@@ -111,4 +115,55 @@ fn a_reader_that_fails_ends_the_reading_with_its_reason() {
         text.contains("tape") && text.contains("the disk is on fire"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn an_enqueue_that_is_given_up_stops_reading_and_leaves_nothing() {
+    /// Never ends, and tells when it is dropped by closing the channel.
+    struct Endless(
+        Rows,
+        #[expect(dead_code, reason = "closed by its drop")] mpsc::Sender<()>,
+    );
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    // Good rows only, and a bad one first: after a problem the rest is still read for others.
+    for first in ["", "{}\n"] {
+        let (alive, dropped) = mpsc::channel();
+        let given = Arc::new(AtomicU64::new(0));
+        let rows = Rows {
+            format: Format::JsonLines,
+            next: 0,
+            last: u64::MAX,
+            pending: first.as_bytes().to_vec(),
+            given: Arc::clone(&given),
+        };
+        let desk = Desk::new();
+        let source = Source::from_reader("endless", None, Endless(rows, alive));
+        let reading = enqueue(
+            vec![source],
+            Arc::new(RecipeBook::builtin()),
+            Accounts::Any,
+            desk.store.as_ref(),
+            |_| {},
+        );
+        let started = async {
+            while given.load(Ordering::Relaxed) < 250_000 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = reading => panic!("{ended:?}"),
+            () = started => {}
+        }
+        let closed = dropped.recv_timeout(Duration::from_secs(30));
+        assert_eq!(
+            closed,
+            Err(mpsc::RecvTimeoutError::Disconnected),
+            "{first:?}"
+        );
+        assert_eq!(desk.store.tally().await.unwrap().total(), 0);
+    }
 }
