@@ -1,1 +1,46 @@
 //! Claims onboardings and runs their steps.
+//!
+//! ```text
+//! store ──claim──▶ claimer ──channel──▶ apalis worker ──▶ execute ──▶ steps ──▶ exotel
+//!   ▲                                        │               │
+//!   └──────────── renew (lease) ◀────────────┴── advance ◀───┘
+//! ```
+//!
+//! - [`run`] is the way in: it registers with the store, claims, executes, and gives every lease
+//!   back before it returns.
+//! - `backend` and `claimer` make the store an apalis backend; nothing else touches apalis.
+//! - `lease` renews what is held. Nothing is sent on a lease that has less time left than a
+//!   request may take.
+//! - `execute` runs one onboarding: one request and one store write per step when nothing goes
+//!   wrong. `request` is permits and reads, `outcome` what a failed request leads to, `steps` one
+//!   module per kind of step, `retry` the one policy.
+//! - [`verify_onboarding`] and [`check_account`] read without changing anything.
+
+mod account;
+mod backend;
+mod check;
+mod claimer;
+mod compare;
+mod error;
+mod execute;
+mod fault;
+mod flag;
+mod lease;
+mod observe;
+mod outcome;
+mod read;
+mod request;
+mod retry;
+mod run;
+mod settings;
+mod shared;
+mod steps;
+
+pub use account::Account;
+pub use check::{AccountCheck, check_account, verify_onboarding};
+pub use compare::{Comparison, Extra, StepComparison, Verdict};
+pub use error::Error;
+pub use observe::{Event, Observer, Stats};
+pub use retry::RetryPolicy;
+pub use run::run;
+pub use settings::Settings;

@@ -105,11 +105,8 @@ impl Client {
     ///
     /// [`Error`]; its class says what to do.
     pub async fn trunk(&self, sid: &TrunkSid) -> Result<Answer<Trunk>, Error> {
-        self.ask(
-            Ask::new(&GET, self.trunks_url(format_args!("/{sid}"))),
-            envelope::one,
-        )
-        .await
+        let url = self.trunks_url(format_args!("/{sid}"));
+        self.ask(Ask::new(&GET, url), envelope::one).await
     }
 
     /// Deletes a trunk with its numbers, ACL entries and destinations, and gives what it was.

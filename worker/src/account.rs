@@ -1,0 +1,154 @@
+//! The accounts that a worker serves.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use exotel::{Client, ClientConfig, ConfigError};
+use onboarding::AccountName;
+use store::Limits;
+use tokio::time::Instant;
+
+use crate::RetryPolicy;
+
+/// An account that a worker serves.
+///
+/// Its client, with one connection pool, is made on first use: a worker may serve thousands of
+/// accounts of which few have work.
+pub struct Account {
+    pub(crate) name: AccountName,
+    pub(crate) limits: Limits,
+    config: ClientConfig,
+    client: OnceLock<Result<Client, ConfigError>>,
+    /// Something went wrong that only counts while it lasts: see `throttled` and `parked`.
+    troubled: AtomicBool,
+    /// Times in a row that the account was closed for 429s, and until when it is.
+    closed: Mutex<(u32, Option<Instant>)>,
+    /// It was parked, and nothing but 401 was answered since.
+    parked: AtomicBool,
+}
+
+impl Account {
+    /// An account by its name in the accounts file. The configuration's request timeout is
+    /// replaced by the worker's.
+    #[must_use]
+    pub fn new(name: AccountName, config: ClientConfig, limits: Limits) -> Self {
+        Self {
+            name,
+            limits,
+            config,
+            client: OnceLock::new(),
+            troubled: AtomicBool::new(false),
+            closed: Mutex::default(),
+            parked: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn client(&self, request_timeout: Duration) -> Result<&Client, &ConfigError> {
+        self.client
+            .get_or_init(|| {
+                let mut config = self.config.clone();
+                config.request_timeout = request_timeout;
+                config.connect_timeout = config.connect_timeout.min(request_timeout * 3 / 4);
+                // Idle connections count against the account's limit too; so many requests are
+                // never in flight at once.
+                config.max_idle_connections = self.limits.in_flight as usize;
+                Client::new(&config)
+            })
+            .as_ref()
+    }
+
+    /// How long to close the account after a 429: what Exotel asks for, else a backoff by how
+    /// often in a row. Those that were in flight together count once. No jitter: the account is
+    /// closed on every worker at once, so there is nobody to keep apart.
+    pub(crate) fn close_for(
+        &self,
+        policy: &RetryPolicy,
+        retry_after: Option<Duration>,
+    ) -> Duration {
+        self.troubled.store(true, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = closed.1.map(|until| until.saturating_duration_since(now));
+        let left = left.unwrap_or_default();
+        if left.is_zero() {
+            closed.0 = closed.0.saturating_add(1);
+        }
+        let delay = match retry_after.filter(|asked| !asked.is_zero()) {
+            Some(asked) => asked.max(left),
+            None if left.is_zero() => policy.bound(closed.0),
+            None => left,
+        };
+        closed.1 = Some(now + delay);
+        delay
+    }
+
+    /// Notes that it is parked; `true` if that is news.
+    pub(crate) fn park(&self) -> bool {
+        self.troubled.store(true, Ordering::Relaxed);
+        !self.parked.swap(true, Ordering::Relaxed)
+    }
+
+    /// The account answered neither 429 nor 401.
+    pub(crate) fn answered(&self) {
+        // Looks first: a write on every answer would send the cache line between cores.
+        if self.troubled.load(Ordering::Relaxed) {
+            self.troubled.store(false, Ordering::Relaxed);
+            self.parked.store(false, Ordering::Relaxed);
+            *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onboarding::Secret;
+
+    use super::*;
+
+    fn account() -> Account {
+        let config = ClientConfig::new(
+            "http://127.0.0.1:9",
+            "acme1",
+            Secret::new("key"),
+            Secret::new("token"),
+        );
+        Account::new("acme".parse().unwrap(), config, Limits::per_minute(200, 50))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_of_429_to_requests_in_flight_together_close_the_account_once() {
+        let (account, policy) = (account(), RetryPolicy::default());
+        for _ in 0..40 {
+            assert!(account.close_for(&policy, None) <= Duration::from_secs(1));
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(account.close_for(&policy, None), Duration::from_secs(2 - 1));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(account.close_for(&policy, None), Duration::from_secs(2));
+        account.answered();
+        assert_eq!(account.close_for(&policy, None), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_exotel_asks_for_is_kept_to() {
+        let (account, policy) = (account(), RetryPolicy::default());
+        let asked = Duration::from_secs(30);
+        assert_eq!(account.close_for(&policy, Some(asked)), asked);
+        assert_eq!(account.close_for(&policy, Some(Duration::ZERO)), asked);
+    }
+}

@@ -1,0 +1,178 @@
+//! Feeds the backend: claims as many onboardings as there are free slots.
+
+use std::{sync::Arc, time::Duration};
+
+use onboarding::State;
+use store::{Advance, Claim, Settled, Then};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
+
+use crate::{backend::Job, lease::Held, retry, shared::Shared};
+
+/// The longest time between two looks into the store, whatever it says about the next: a safety
+/// net for a wake-up that was lost on its way.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// After a handler ended, so long is waited for others to end too, so that a busy worker claims
+/// several at once. Far below the 20 ms in which a new signup has to start, and not on its way.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Claims until the stop flag is raised. A failing store never ends it.
+pub(crate) async fn claim_all(shared: Arc<Shared>, slots: Arc<Semaphore>, jobs: mpsc::Sender<Job>) {
+    let mut outage = None;
+    while !shared.stop.is_raised() {
+        let Some(free) = free_slots(&shared, &slots).await else {
+            return;
+        };
+        let before = Instant::now();
+        let settings = &shared.settings;
+        let claimed = shared
+            .store
+            .claim(
+                &settings.worker_name,
+                free.len(),
+                settings.lease,
+                settings.request_timeout,
+            )
+            .await;
+        let claims = match claimed {
+            Ok(claims) => claims,
+            Err(error) => {
+                let delays = outage.get_or_insert_with(|| {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "nothing can be claimed; trying again until the store answers"
+                    );
+                    retry::of_store()
+                });
+                let delay = delays.next().unwrap_or(LOOK_AT_LEAST_EVERY);
+                pause(&shared, delay).await;
+                continue;
+            }
+        };
+        if outage.take().is_some() {
+            tracing::info!("the store answers again");
+        }
+        let got = claims.claims.len();
+        let full = got == free.len();
+        hand_over(&shared, claims.claims, free, before, &jobs).await;
+        if full {
+            continue;
+        }
+        if got == 0 && claims.next.is_none() && is_drained(&shared).await {
+            shared.stop.raise();
+            return;
+        }
+        let next = claims.next.unwrap_or(LOOK_AT_LEAST_EVERY);
+        wait_for_more(&shared, next.min(LOOK_AT_LEAST_EVERY)).await;
+    }
+}
+
+/// Waits for at least one free slot and takes all there are. `None` at the stop.
+async fn free_slots(shared: &Shared, slots: &Arc<Semaphore>) -> Option<Vec<OwnedSemaphorePermit>> {
+    if slots.available_permits() == 0 {
+        let one = tokio::select! {
+            one = Arc::clone(slots).acquire_owned() => one.ok()?,
+            () = shared.stop.wait() => return None,
+        };
+        drop(one);
+        tokio::time::sleep(GATHER).await;
+    }
+    let mut free = Vec::with_capacity(slots.available_permits());
+    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        free.push(slot);
+    }
+    Some(free)
+}
+
+async fn hand_over(
+    shared: &Shared,
+    claims: Vec<Claim>,
+    free: Vec<OwnedSemaphorePermit>,
+    before: Instant,
+    jobs: &mpsc::Sender<Job>,
+) {
+    for (claim, slot) in claims.into_iter().zip(free) {
+        let lifetime = shared.settings.lease;
+        let held = shared
+            .leases
+            .enter(claim.lease.clone(), before, lifetime, slot);
+        let job = Job { claim, held };
+        if shared.stop.is_raised() {
+            give_back(shared, job).await;
+        } else if let Err(unsent) = jobs.send(job).await {
+            // The runtime is gone; whoever ends the process sees to the rest.
+            give_back(shared, unsent.0).await;
+        }
+    }
+}
+
+/// Gives back what was claimed and never started.
+pub(crate) async fn give_back(shared: &Shared, job: Job) {
+    let Job { claim, held } = job;
+    let back = Advance {
+        // A claim that has to be verified still has to be the next time.
+        steps: doubt(&claim),
+        settled: vec![Settled {
+            permit: claim.permit,
+            answered: true,
+        }],
+        then: Then::Release {
+            delay: Duration::ZERO,
+        },
+    };
+    if let Err(error) = shared.store.advance(&held.lease, back).await {
+        tracing::debug!(
+            onboarding = %held.lease.id,
+            error = &error as &dyn std::error::Error,
+            "lease not given back; it ends by itself"
+        );
+    }
+    forget(shared, &held);
+}
+
+/// The first unfinished step as unknown, where the claim says that it is in doubt.
+fn doubt(claim: &Claim) -> Vec<(usize, onboarding::StepRecord)> {
+    let index = claim.journal.first_unfinished().filter(|_| claim.verify);
+    let in_doubt = index.and_then(|index| {
+        let step = claim.plan.steps.get(index)?;
+        let mut record = claim.journal.record(index)?.clone();
+        crate::steps::doubt(step, &mut record).then_some((index, record))
+    });
+    in_doubt.into_iter().collect()
+}
+
+pub(crate) fn forget(shared: &Shared, held: &Held) {
+    shared.leases.forget(held);
+    shared.ended.notify_one();
+}
+
+/// Whether nothing is left to run, for a worker that drains.
+async fn is_drained(shared: &Shared) -> bool {
+    if !shared.settings.drain || shared.leases.len() > 0 {
+        return false;
+    }
+    match shared.store.tally().await {
+        Ok(tally) => tally.of(State::Queued) == 0 && tally.of(State::Running) == 0,
+        Err(_) => false,
+    }
+}
+
+/// Waits until there may be more to claim.
+async fn wait_for_more(shared: &Shared, next: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(next) => {}
+        () = shared.store.changed() => {}
+        () = shared.stop.wait() => {}
+        () = shared.ended.notified() => tokio::time::sleep(GATHER).await,
+    }
+}
+
+async fn pause(shared: &Shared, delay: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = shared.stop.wait() => {}
+    }
+}

@@ -1,0 +1,37 @@
+//! What can end a worker, or keep it from starting.
+
+/// A worker's failure. What goes wrong with one onboarding is not one: it is in its journal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The settings contradict themselves. Nothing was started.
+    #[error("{0}")]
+    Settings(String),
+    /// The store did not take this worker, or could not be read.
+    #[error("the store failed")]
+    Store(#[from] store::Error),
+    /// The job runtime ended by itself. Every lease was given back; start the worker again.
+    #[error("the job runtime ended by itself: {0}; start the worker again")]
+    Runtime(String),
+    /// The account is parked, so that nothing may be sent to it.
+    #[error(
+        "account {account} is parked: {reason}; correct it, then run `trunkline accounts resume {account}`"
+    )]
+    Parked {
+        /// Which.
+        account: onboarding::AccountName,
+        /// Why.
+        reason: String,
+    },
+    /// Exotel did not answer as asked.
+    #[error(transparent)]
+    Exotel(#[from] exotel::Error),
+    /// A list is longer than is read.
+    #[error("the list of {what} has more than {most} pages; narrow it down in Exotel's dashboard")]
+    ListTooLong {
+        /// Of what.
+        what: &'static str,
+        /// Most pages that are read.
+        most: u32,
+    },
+}

@@ -1,0 +1,232 @@
+//! What a failed request leads to, by its class.
+
+use std::time::Duration;
+
+use exotel::Class;
+use onboarding::{AccountName, Fault, StepState};
+use store::Then;
+
+use crate::{
+    execute::{Ending, Halt, Run},
+    fault::{self, Interrupt},
+    observe::{Event, count},
+    shared::Shared,
+    steps::Write,
+};
+
+impl Run<'_> {
+    /// A write did not succeed and is no duplicate.
+    pub(crate) async fn write_failed(&mut self, error: &exotel::Error, write: &Write<'_>) -> Halt {
+        tracing::debug!(
+            onboarding = %self.held.lease.id,
+            step = self.step_name(),
+            attempt = self.record().attempts + 1,
+            code = error.code(),
+            request_id = error.request_id(),
+            "step not done"
+        );
+        match error.class() {
+            Class::Throttled { retry_after } => {
+                self.undo_intent(write);
+                self.throttled(retry_after).await
+            }
+            Class::Unauthorized => {
+                self.undo_intent(write);
+                self.unauthorized(error).await
+            }
+            Class::NeverSent => {
+                self.undo_intent(write);
+                self.never_sent(error).await
+            }
+            Class::Unknown => self.unknown(error).await,
+            _ => {
+                self.settle(true);
+                self.change(|record| record.attempts = record.attempts.saturating_add(1));
+                let fault = self.refusal(error);
+                self.fail(fault, false).await
+            }
+        }
+    }
+
+    /// A read was refused, or cannot be completed.
+    pub(crate) async fn interrupted(&mut self, interrupt: Interrupt<Halt>) -> Halt {
+        match interrupt {
+            Interrupt::Halt(halt) => halt,
+            Interrupt::Refused(error) => {
+                let fault = self.refusal(&error);
+                let in_doubt = self.record().state == StepState::Unknown;
+                self.fail(fault, in_doubt).await
+            }
+            Interrupt::TooLong { what, most } => {
+                let fault = match self.plan.steps.get(self.index) {
+                    Some(step) => fault::too_long(step.kind(), what, most),
+                    None => fault::fault("list_too_long", what),
+                };
+                self.fail(fault, true).await
+            }
+        }
+    }
+
+    fn refusal(&self, error: &exotel::Error) -> Fault {
+        match self.plan.steps.get(self.index) {
+            Some(step)
+                if error.class() == Class::NotThere && self.journal.trunk_sid().is_some() =>
+            {
+                fault::trunk_gone(step, error, &self.journal)
+            }
+            _ => fault::of(error),
+        }
+    }
+
+    /// The account's allowance is used up, whatever the permits say: every worker waits.
+    pub(crate) async fn throttled(&mut self, retry_after: Option<Duration>) -> Halt {
+        self.settle(true);
+        count(&self.shared.counters.throttled);
+        let account = &self.account.name;
+        let delay = self
+            .account
+            .close_for(&self.shared.settings.retry, retry_after);
+        tracing::info!(
+            account = %account,
+            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "account closed: Exotel answered 429"
+        );
+        self.shared.tell(Event::Closed { account, delay });
+        match self.shared.store.close_account(account, delay).await {
+            Ok(()) => self.release(Duration::ZERO).await,
+            Err(error) => {
+                tracing::warn!(
+                    account = %account,
+                    error = &error as &dyn std::error::Error,
+                    "the account could not be closed; only this onboarding waits"
+                );
+                self.release(delay).await
+            }
+        }
+    }
+
+    /// The account is at fault, none of its onboardings is.
+    pub(crate) async fn unauthorized(&mut self, error: &exotel::Error) -> Halt {
+        self.settle(true);
+        let account = &self.account.name;
+        let reason = format!("{error}; then run `trunkline accounts resume {account}`");
+        let parked = park(self.shared, account, &reason).await;
+        // Without the parking it would be claimed again at once.
+        let delay = if parked {
+            Duration::ZERO
+        } else {
+            self.shared.settings.retry.delay(1)
+        };
+        self.release(delay).await
+    }
+
+    /// The request never left: nothing is in doubt, and it is no attempt.
+    async fn never_sent(&mut self, error: &exotel::Error) -> Halt {
+        self.settle(true);
+        let fault = fault::of(error);
+        self.change(|record| record.error = Some(fault.clone()));
+        let id = self.held.lease.id;
+        let policy = &self.shared.settings.retry;
+        let failures = self.shared.trouble(id, |troubles| troubles.never_sent += 1);
+        if failures.never_sent >= policy.never_sent_attempts {
+            let in_doubt = self.record().state == StepState::Unknown;
+            return self.fail(fault, in_doubt).await;
+        }
+        self.release(policy.delay(failures.never_sent)).await
+    }
+
+    /// A write's outcome is not known: on record as such, so that the next claim reads back.
+    async fn unknown(&mut self, error: &exotel::Error) -> Halt {
+        self.settle(false);
+        let fault = fault::of(error);
+        self.change(|record| {
+            record.state = StepState::Unknown;
+            record.attempts = record.attempts.saturating_add(1);
+            record.error = Some(fault);
+        });
+        self.release(self.shared.settings.retry.delay(self.record().attempts))
+            .await
+    }
+
+    /// A read gave nothing, several times in a row.
+    pub(crate) async fn read_failed(&mut self, error: &exotel::Error) -> Halt {
+        let fault = fault::of(error);
+        self.change(|record| record.error = Some(fault));
+        let id = self.held.lease.id;
+        let policy = &self.shared.settings.retry;
+        let failures = self
+            .shared
+            .trouble(id, |troubles| troubles.reads += 1)
+            .reads;
+        if failures >= policy.attempts {
+            return self.exhausted().await;
+        }
+        self.release(policy.delay(failures)).await
+    }
+
+    /// Attempts are used up. What is in doubt stays in doubt, so that a retry reads back first.
+    pub(crate) async fn exhausted(&mut self) -> Halt {
+        let record = self.record();
+        let attempts = record.attempts.max(self.shared.settings.retry.attempts);
+        let fault = match self.plan.steps.get(self.index) {
+            Some(step) => fault::exhausted(step.kind(), attempts, record.error.as_ref()),
+            None => fault::fault("attempts_exhausted", "attempts are used up"),
+        };
+        let in_doubt = record.state == StepState::Unknown;
+        self.fail(fault, in_doubt).await
+    }
+
+    /// Ends the onboarding: a person decides.
+    pub(crate) async fn fail(&mut self, fault: Fault, in_doubt: bool) -> Halt {
+        self.settle(true);
+        self.held.end();
+        self.change(|record| {
+            if !in_doubt {
+                record.state = StepState::Failed;
+            }
+            record.error = Some(fault.clone());
+        });
+        // The message may hold numbers and names: it is for the journal, not for the log.
+        tracing::info!(
+            onboarding = %self.held.lease.id,
+            step = self.step_name(),
+            attempt = self.record().attempts,
+            code = fault.code,
+            "onboarding failed"
+        );
+        let fault = fault::with_left_behind(fault, &self.journal, self.plan);
+        let step = Some(self.index);
+        match self.advance(Then::Fail { fault, step }).await {
+            Ok(_) => Halt(Ending::Failed),
+            Err(halt) => halt,
+        }
+    }
+
+    /// Gives the lease back. A permit at hand was not used.
+    pub(crate) async fn release(&mut self, delay: Duration) -> Halt {
+        self.settle(true);
+        match self.advance(Then::Release { delay }).await {
+            Ok(_) => Halt(Ending::Released),
+            Err(halt) => halt,
+        }
+    }
+}
+
+/// Parks an account and tells of it, once. `false`: the store did not take it.
+pub(crate) async fn park(shared: &Shared, account: &AccountName, reason: &str) -> bool {
+    if let Err(error) = shared.store.park_account(account, reason).await {
+        tracing::warn!(
+            account = %account,
+            error = &error as &dyn std::error::Error,
+            "the account could not be parked; its onboardings are tried again"
+        );
+        return false;
+    }
+    let served = shared.accounts.get(account);
+    if served.is_none_or(crate::Account::park) {
+        tracing::warn!(account = %account, reason, "account parked; its onboardings are blocked");
+        count(&shared.counters.parked);
+        shared.tell(Event::Parked { account, reason });
+    }
+    true
+}

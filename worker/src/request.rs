@@ -1,0 +1,202 @@
+//! Permits, the lease, and reads under them.
+
+use std::time::Duration;
+
+use exotel::{Answer, Class};
+use store::{Advance, Advanced, Settled, Then};
+
+use crate::{
+    execute::{Ending, Halt, Run},
+    fault::Interrupt,
+    observe::{Event, count},
+    read::{Reader, Reading, Request},
+    retry,
+};
+
+/// The longest that a lease is held to wait for one permit. A saturated account of Exotel's
+/// allowance gives one every 300 ms; longer means that the account is closed, and then the slot is
+/// for others.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How often one read is sent under one lease before the lease is given back: the short delays
+/// are waited for in place, so that a long list is not begun anew for one lost page.
+const READS_IN_PLACE: u32 = 3;
+
+impl Run<'_> {
+    /// Sees to it that a request may be sent now: there is a permit, the lease lasts long enough
+    /// for a whole request, and nobody asked to stop.
+    pub(crate) async fn ready(&mut self) -> Result<(), Halt> {
+        while self.permit.is_none() && !self.shared.stop.is_raised() {
+            match self.advance(Then::PermitOrWait).await? {
+                Advanced::Permitted(permit) => self.permit = Some(permit),
+                Advanced::Wait(wait) if wait > LONGEST_WAIT => {
+                    return Err(self.release(Duration::ZERO).await);
+                }
+                Advanced::Wait(wait) => self.pause(wait).await?,
+                // Not an answer to what was asked; ask again, but not at once.
+                Advanced::Kept | Advanced::Released | Advanced::Finished | Advanced::Cancelled => {
+                    self.pause(Duration::from_millis(50)).await?
+                }
+            }
+        }
+        if self.shared.stop.is_raised() {
+            return Err(self.release(Duration::ZERO).await);
+        }
+        let timeout = self.shared.settings.request_timeout;
+        if self.held.has_time_for(timeout) {
+            return Ok(());
+        }
+        // The renewal is late. One try, for without it nothing can be done under this lease.
+        let lease = self.shared.settings.lease;
+        if !self.held.is_lost()
+            && self.held.renew_now(&*self.shared.store, lease).await
+            && self.held.has_time_for(timeout)
+        {
+            return Ok(());
+        }
+        Err(Halt(Ending::Lost))
+    }
+
+    /// Waits under the lease, but not past its loss or the stop.
+    pub(crate) async fn pause(&self, wait: Duration) -> Result<(), Halt> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.shared.stop.wait() => Ok(()),
+            () = self.held.lost() => Err(Halt(Ending::Lost)),
+        }
+    }
+
+    /// The request of the permit at hand has ended, or was never sent.
+    pub(crate) fn settle(&mut self, answered: bool) {
+        let ended = self
+            .permit
+            .take()
+            .map(|permit| Settled { permit, answered });
+        self.settled.extend(ended);
+    }
+
+    /// Counts a request and tells of it.
+    pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>) {
+        let failure = result.as_ref().err().map(exotel::Error::class);
+        if failure != Some(Class::NeverSent) {
+            count(&self.shared.counters.requests);
+        }
+        if !matches!(
+            failure,
+            Some(Class::Throttled { .. } | Class::Unauthorized | Class::NeverSent)
+        ) {
+            self.account.answered();
+        }
+        let account = &self.account.name;
+        self.shared.tell(Event::Request { account, failure });
+    }
+
+    /// Records and asks for what comes next, as one store write. `Err`: nothing more is done under
+    /// this lease. While the store cannot be reached it is tried again until the lease ends.
+    pub(crate) async fn advance(&mut self, then: Then) -> Result<Advanced, Halt> {
+        let records = self.dirty.then(|| (self.index, self.record().clone()));
+        let write = Advance {
+            steps: records.into_iter().collect(),
+            settled: std::mem::take(&mut self.settled),
+            then,
+        };
+        let finished = match write.then {
+            Then::Fail { .. } => Ending::Failed,
+            Then::Keep
+            | Then::Permit
+            | Then::PermitOrWait
+            | Then::Release { .. }
+            | Then::Abandon
+            | Then::Succeed => Ending::Succeeded,
+        };
+        let mut delays = None;
+        loop {
+            let lease = &self.held.lease;
+            let error = match self.shared.store.advance(lease, write.clone()).await {
+                Ok(Advanced::Released) => return Err(Halt(Ending::Released)),
+                Ok(Advanced::Finished) => return Err(Halt(finished)),
+                Ok(Advanced::Cancelled) => return Err(Halt(Ending::Cancelled)),
+                Ok(kept) => {
+                    self.dirty = false;
+                    return Ok(kept);
+                }
+                Err(store::Error::LeaseLost { .. }) => return Err(Halt(Ending::Lost)),
+                Err(error) => error,
+            };
+            let retryable = matches!(error, store::Error::Unavailable { .. });
+            if delays.is_none() || !retryable {
+                tracing::warn!(
+                    onboarding = %lease.id,
+                    step = self.step_name(),
+                    error = &error as &dyn std::error::Error,
+                    "the store does not record; trying again while the lease lasts"
+                );
+            }
+            let delay = delays.get_or_insert_with(retry::of_store).next();
+            let delay = delay.filter(|delay| retryable && *delay < self.held.left());
+            let Some(delay) = delay else {
+                // What was sent is in doubt now, as after a crash.
+                return Err(Halt(Ending::Lost));
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// One read that is not repeated, whatever comes of it.
+    pub(crate) async fn read_once<'c, T: Send + 'c>(
+        &mut self,
+        call: impl Fn() -> Request<'c, T> + Send + Sync,
+    ) -> Result<T, Interrupt<Halt>> {
+        self.ready().await?;
+        let result = call().await;
+        self.sent(&result);
+        let error = match result {
+            Ok(answer) => {
+                self.settle(true);
+                return Ok(answer.value);
+            }
+            Err(error) => error,
+        };
+        match error.class() {
+            Class::Throttled { retry_after } => Err(self.throttled(retry_after).await.into()),
+            Class::Unauthorized => Err(self.unauthorized(&error).await.into()),
+            Class::Unknown => {
+                self.settle(false);
+                Err(Interrupt::Refused(error))
+            }
+            _ => {
+                self.settle(true);
+                Err(Interrupt::Refused(error))
+            }
+        }
+    }
+}
+
+impl Reader for Run<'_> {
+    type Halt = Halt;
+
+    fn read<'r, T: Send + 'r>(
+        &'r mut self,
+        call: impl Fn() -> Request<'r, T> + Send + Sync + 'r,
+    ) -> Reading<'r, T, Halt> {
+        Box::pin(async move {
+            let mut failures = 0;
+            loop {
+                let error = match self.read_once(&call).await {
+                    Err(Interrupt::Refused(error))
+                        if matches!(error.class(), Class::Unknown | Class::NeverSent) =>
+                    {
+                        error
+                    }
+                    ended => return ended,
+                };
+                failures += 1;
+                if failures >= READS_IN_PLACE {
+                    return Err(self.read_failed(&error).await.into());
+                }
+                self.pause(self.shared.settings.retry.delay(failures))
+                    .await?;
+            }
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! How a worker is set up.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use store::WorkerName;
+
+use crate::{Error, Observer, RetryPolicy};
+
+/// A worker's settings. [`Settings::new`] fills in the defaults; [`crate::run`] refuses what
+/// contradicts itself.
+#[derive(Clone)]
+pub struct Settings {
+    /// Names this worker, uniquely per start.
+    pub worker_name: WorkerName,
+    /// How many onboardings are run at once, 1 to 4096. Default 64. Each holds a lease.
+    pub concurrency: usize,
+    /// How long a lease lasts without being renewed. Default 15 s. It is renewed at a quarter of
+    /// it. Longer: what a killed worker held starts again later. Shorter: refused below
+    /// `request_timeout` and a renewal interval.
+    pub lease: Duration,
+    /// Longest time that one request may take. Default 10 s. Every account's client is built
+    /// with it.
+    pub request_timeout: Duration,
+    /// When what is tried again.
+    pub retry: RetryPolicy,
+    /// Return once nothing is left to run: nothing is queued, running or waiting for a delay.
+    /// Onboardings of parked accounts do not count. Default false.
+    pub drain: bool,
+    /// How long requests in flight may take to end after the shutdown signal, before they are cut
+    /// and left in doubt. Default 12 s: a request's longest time and two seconds to record it.
+    pub shutdown_timeout: Duration,
+    /// Is told of what happens.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Settings {
+    /// Most onboardings that are run at once.
+    pub const CONCURRENCY_MAX: usize = 4096;
+
+    /// The defaults.
+    #[must_use]
+    pub fn new(worker_name: WorkerName) -> Self {
+        Self {
+            worker_name,
+            concurrency: 64,
+            lease: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(10),
+            retry: RetryPolicy::default(),
+            drain: false,
+            shutdown_timeout: Duration::from_secs(12),
+            observer: None,
+        }
+    }
+
+    /// How often leases are renewed: a quarter of their length, so that two renewals may fail.
+    pub(crate) fn renewal_interval(&self) -> Duration {
+        self.lease / 4
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let refuse = |message: String| Err(Error::Settings(message));
+        if !(1..=Self::CONCURRENCY_MAX).contains(&self.concurrency) {
+            return refuse(format!(
+                "concurrency is {}; choose 1 to {}",
+                self.concurrency,
+                Self::CONCURRENCY_MAX
+            ));
+        }
+        if self.request_timeout.is_zero() {
+            return refuse("the request timeout is zero; choose at least a second".into());
+        }
+        // A lease that was renewed an interval ago must still be long enough for a request.
+        let least = self.request_timeout + self.renewal_interval();
+        if self.lease < least {
+            return refuse(format!(
+                "a lease of {:?} is too short for requests that may take {:?}: between two renewals it would not allow sending; choose a lease of at least {:?} or a shorter request timeout",
+                self.lease,
+                self.request_timeout,
+                self.request_timeout * 4 / 3 + Duration::from_millis(1)
+            ));
+        }
+        if self.retry.base > self.retry.cap || self.retry.attempts == 0 {
+            return refuse(format!(
+                "retry: base {:?}, cap {:?}, {} attempts; the base is at most the cap, and there is at least one attempt",
+                self.retry.base, self.retry.cap, self.retry.attempts
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("worker_name", &self.worker_name)
+            .field("concurrency", &self.concurrency)
+            .field("lease", &self.lease)
+            .field("request_timeout", &self.request_timeout)
+            .field("retry", &self.retry)
+            .field("drain", &self.drain)
+            .field("shutdown_timeout", &self.shutdown_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictory_settings_are_refused() {
+        let good = Settings::new(WorkerName("w".into()));
+        assert!(good.validate().is_ok());
+        let change: [fn(&mut Settings); 6] = [
+            |s| s.concurrency = 0,
+            |s| s.concurrency = 1_000_000,
+            |s| s.lease = Duration::from_secs(13),
+            |s| s.request_timeout = Duration::ZERO,
+            |s| s.retry.base = Duration::from_secs(61),
+            |s| s.retry.attempts = 0,
+        ];
+        for (row, change) in change.into_iter().enumerate() {
+            let mut bad = good.clone();
+            change(&mut bad);
+            assert!(
+                matches!(bad.validate(), Err(Error::Settings(_))),
+                "row {row}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_lease_that_a_refusal_names_is_accepted() {
+        for timeout_ms in [1, 3, 100, 10_000, 59_999] {
+            let mut settings = Settings::new(WorkerName("w".into()));
+            settings.request_timeout = Duration::from_millis(timeout_ms);
+            settings.lease = settings.request_timeout * 4 / 3 + Duration::from_millis(1);
+            assert!(settings.validate().is_ok(), "{timeout_ms}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What all parts of one worker share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use onboarding::{AccountName, OnboardingId};
+use store::Store;
+use tokio::sync::Notify;
+
+use crate::{
+    Account, Settings,
+    flag::Flag,
+    lease::Leases,
+    observe::{Counters, Event},
+};
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) accounts: HashMap<AccountName, Account>,
+    pub(crate) leases: Leases,
+    pub(crate) counters: Counters,
+    /// Raised by the shutdown signal, and when a drained worker is done.
+    pub(crate) stop: Flag,
+    /// A handler ended: there may be a free slot, or a lane to look at again.
+    pub(crate) ended: Notify,
+    troubles: Mutex<HashMap<OnboardingId, Troubles>>,
+}
+
+/// What the journal does not count, of onboardings that have trouble now.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Troubles {
+    /// Requests in a row that never left.
+    pub(crate) never_sent: u32,
+    /// Times in a row that a read gave nothing.
+    pub(crate) reads: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, store: Arc<dyn Store>, accounts: Vec<Account>) -> Self {
+        Self {
+            settings,
+            store,
+            accounts: accounts
+                .into_iter()
+                .map(|account| (account.name.clone(), account))
+                .collect(),
+            leases: Leases::default(),
+            counters: Counters::default(),
+            stop: Flag::default(),
+            ended: Notify::new(),
+            troubles: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        if let Some(observer) = &self.settings.observer {
+            observer.event(event);
+        }
+    }
+
+    /// Counts one more of an onboarding's troubles.
+    pub(crate) fn trouble(&self, id: OnboardingId, more: impl FnOnce(&mut Troubles)) -> Troubles {
+        let mut all = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let troubles = all.entry(id).or_default();
+        more(troubles);
+        *troubles
+    }
+
+    /// An onboarding's troubles are over: a step of it is done, or it is finished.
+    pub(crate) fn no_trouble(&self, id: OnboardingId) {
+        self.troubles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+    }
+}
