@@ -69,6 +69,9 @@ pub async fn enqueue(
             Part::Signups(chunk) => {
                 chunk.iter().for_each(|candidate| on_id(candidate.new.id));
                 batch.add(chunk).await?;
+                // The next chunk is mostly there already and a store may add without waiting; a
+                // caller that selects between this and a signal is to hear the signal.
+                tokio::task::yield_now().await;
             }
         }
     }
