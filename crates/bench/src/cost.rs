@@ -1,0 +1,75 @@
+//! Onboardings per second, and what each costs beside a bare loop of the same requests.
+
+use std::{
+    fs::File,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    process::{self, Used},
+    setup::{Place, Simulator, median, write_signups},
+};
+
+const ONBOARDINGS: usize = 20_000;
+const ACCOUNTS: usize = 20;
+const CONCURRENCY: &str = "64";
+const LIMITS: &str = "requests_per_minute = 1000000, connections = 5000";
+
+/// 20,000 onboardings of four steps through SQLite and a simulator in another process, three
+/// times, in turn with the bare loop.
+pub(crate) fn run() -> Result<()> {
+    let (mut rates, mut ours, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let used = onboard()?;
+        rates.push(ONBOARDINGS as f64 / used.wall.as_secs_f64());
+        ours.push(micros_each(used.cpu));
+        bare.push(micros_each(bare_loop()?.cpu));
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    println!(
+        "rate: {:.0} onboardings of four steps per second through SQLite (median of 3) [aim 400]",
+        median(rates)
+    );
+    println!(
+        "cost: {ours:.0} us of CPU per onboarding, bare reqwest loop {bare:.0} us, ratio {:.2} [aim 1.3]",
+        ours / bare
+    );
+    Ok(())
+}
+
+fn micros_each(cpu: Duration) -> f64 {
+    cpu.as_secs_f64() * 1e6 / ONBOARDINGS as f64
+}
+
+/// Accepted beforehand, so that the work alone is measured.
+fn onboard() -> Result<Used> {
+    let simulator = Simulator::unlimited()?;
+    let place = Place::new(&simulator.base_url, ACCOUNTS, LIMITS)?;
+    write_signups(&place.path("signups.csv"), ONBOARDINGS, ACCOUNTS)?;
+    let mut enqueue = place.command(&["enqueue", "signups.csv"])?;
+    process::run(enqueue.stdout(Stdio::null()), Duration::from_secs(60))?;
+    let mut work = place.command(&["work", "--drain", "--concurrency", CONCURRENCY])?;
+    work.stdout(File::create(place.path("out"))?);
+    let used = process::run(&mut work, Duration::from_secs(300))?;
+    let text = std::fs::read_to_string(place.path("out"))?;
+    let summary = text.lines().last().unwrap_or_default();
+    let expected = format!("\"succeeded\":{ONBOARDINGS}");
+    ensure!(
+        used.status == 0 && summary.contains(&expected),
+        "work: {summary}"
+    );
+    Ok(used)
+}
+
+fn bare_loop() -> Result<Used> {
+    let simulator = Simulator::unlimited()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let (count, accounts) = (ONBOARDINGS.to_string(), ACCOUNTS.to_string());
+    command.args(["bare", &simulator.base_url, &count, &accounts, CONCURRENCY]);
+    let used = process::run(&mut command, Duration::from_secs(300))?;
+    ensure!(used.status == 0, "the bare loop failed");
+    Ok(used)
+}

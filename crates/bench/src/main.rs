@@ -1,0 +1,42 @@
+//! Measures Trunkline's figures on the real binary: `cargo xtask bench [NAME...]`.
+//!
+//! Every load is bounded and stops by itself; every server is on loopback. Nothing is asserted
+//! here: a figure that is missed is printed like one that is met.
+#![expect(clippy::print_stdout, reason = "printing is what a benchmark is for")]
+
+mod accept;
+mod bare;
+mod cost;
+mod help;
+mod latency;
+mod memory;
+mod process;
+mod setup;
+mod window;
+
+use anyhow::{Result, bail};
+
+const NAMES: &[&str] = &["accept", "cost", "memory", "help", "latency", "window"];
+
+fn main() -> Result<()> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "bare") {
+        return bare::run(&arguments[1..]);
+    }
+    if arguments.is_empty() {
+        arguments = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    }
+    setup::print_machine();
+    for name in &arguments {
+        match name.as_str() {
+            "accept" => accept::run()?,
+            "cost" => cost::run()?,
+            "memory" => memory::run()?,
+            "help" => help::run()?,
+            "latency" => latency::run()?,
+            "window" => window::run()?,
+            other => bail!("{other}: there are {}", NAMES.join(", ")),
+        }
+    }
+    Ok(())
+}
