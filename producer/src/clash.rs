@@ -17,8 +17,16 @@ pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
             };
             content(&other, refused, existing)
         }
-        ClashKind::TrunkName { name, taken_by } => {
-            Problem::new("trunk_name", taken(name, &taken_by.to_string()))
+        ClashKind::TrunkName {
+            name,
+            taken_by,
+            taken_origin,
+        } => {
+            let other = match taken_origin {
+                Some(other) => place(*other, clash.origin, files),
+                None => taken_by.to_string(),
+            };
+            Problem::new("trunk_name", taken(name, &other))
         }
     }
 }

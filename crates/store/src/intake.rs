@@ -79,6 +79,8 @@ pub enum ClashKind {
         name: String,
         /// The onboarding that has it.
         taken_by: OnboardingId,
+        /// Where that one stood, if in the same batch.
+        taken_origin: Option<Origin>,
     },
 }
 

@@ -125,8 +125,37 @@ pub async fn a_trunk_name_that_is_taken_in_the_account_is_refused(fixture: Box<d
     let expected = ClashKind::TrunkName {
         name: "main_trunk".to_owned(),
         taken_by: first.new.id,
+        taken_origin: None,
     };
     assert_eq!(clashes[0].kind, expected);
+
+    let (one, other) = (
+        with_trunk_name("initech", 4, "same"),
+        with_trunk_name("initech", 5, "same"),
+    );
+    let Committed::Refused { clashes } = offer(&store, vec![one.clone(), other.clone()]).await
+    else {
+        panic!("the batch must be refused");
+    };
+    let ClashKind::TrunkName { taken_origin, .. } = &clashes[0].kind else {
+        panic!("the trunk name clashes");
+    };
+    assert_eq!(*taken_origin, Some(one.origin));
+}
+
+/// What a refused batch was the first to name is not there after it.
+pub async fn an_account_first_named_in_a_refused_batch_is_accepted_later(
+    fixture: Box<dyn Fixture>,
+) {
+    let store = fixture.store();
+    let refused = offer(
+        &store,
+        vec![signup("newcomer", 1), with_content("newcomer", 1, "other")],
+    )
+    .await;
+    assert!(matches!(refused, Committed::Refused { .. }), "{refused:?}");
+    assert!(store.accounts().await.expect("listed").is_empty());
+    accept(&store, vec![signup("newcomer", 1)]).await;
 }
 
 /// Large batches take another way than small ones and end the same.

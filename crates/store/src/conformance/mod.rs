@@ -48,6 +48,7 @@ macro_rules! conformance {
             intake::the_same_key_with_other_content_refuses_the_whole_batch,
             intake::a_clash_inside_a_batch_names_both_places,
             intake::a_trunk_name_that_is_taken_in_the_account_is_refused,
+            intake::an_account_first_named_in_a_refused_batch_is_accepted_later,
             intake::a_batch_larger_than_memory_is_accepted_whole,
             lanes::a_claim_brings_the_onboarding_its_permit_and_its_password,
             lanes::nothing_is_handed_out_twice,

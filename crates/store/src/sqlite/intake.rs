@@ -221,6 +221,7 @@ impl Tx<'_> {
         let mut clashes: Vec<Clash> = Vec::new();
         let mut lanes = std::collections::BTreeSet::new();
         let place = self.state.place.clone();
+        let lanes_before = self.state.entered();
         spool.each(
             |row| {
                 if clashes.len() >= <dyn Batch>::CLASHES_MAX {
@@ -252,6 +253,7 @@ impl Tx<'_> {
         self.connection
             .execute_batch("ROLLBACK TO batch; RELEASE batch")
             .map_err(|error| self.fail(error))?;
+        self.state.unenter(lanes_before);
         Ok(Committed::Refused { clashes })
     }
 
@@ -297,6 +299,7 @@ impl Tx<'_> {
             let kind = ClashKind::TrunkName {
                 name: name.clone(),
                 taken_by,
+                taken_origin: None,
             };
             return Ok(Taken::Clash(Clash {
                 origin: row.origin(),
@@ -350,13 +353,17 @@ impl Tx<'_> {
     fn name_origins(&self, clashes: &mut [Clash], first_seq: i64, spool: &mut Spool) -> Result<()> {
         let mut wanted = std::collections::HashMap::new();
         for (at, clash) in clashes.iter().enumerate() {
+            let other = match &clash.kind {
+                ClashKind::Content { .. } => clash.id,
+                ClashKind::TrunkName { taken_by, .. } => *taken_by,
+            };
             let in_batch: bool = self
                 .connection
                 .prepare_cached("SELECT 1 FROM onboarding WHERE id = ?1 AND seq >= ?2")
-                .and_then(|mut s| s.exists((clash.id.to_bytes(), first_seq)))
+                .and_then(|mut s| s.exists((other.to_bytes(), first_seq)))
                 .map_err(|error| self.fail(error))?;
             if in_batch {
-                wanted.entry(clash.id).or_insert_with(Vec::new).push(at);
+                wanted.entry(other).or_insert_with(Vec::new).push(at);
             }
         }
         if wanted.is_empty() {
@@ -365,12 +372,15 @@ impl Tx<'_> {
         spool.each(
             |row| {
                 for at in wanted.remove(&row.id).unwrap_or_default() {
-                    if let ClashKind::Content {
-                        existing_origin, ..
-                    } = &mut clashes[at].kind
-                    {
-                        *existing_origin = Some(row.origin());
+                    let (ClashKind::Content {
+                        existing_origin: place,
+                        ..
                     }
+                    | ClashKind::TrunkName {
+                        taken_origin: place,
+                        ..
+                    }) = &mut clashes[at].kind;
+                    *place = Some(row.origin());
                 }
                 Ok(())
             },

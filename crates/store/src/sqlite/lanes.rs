@@ -47,6 +47,14 @@ impl Lanes {
         self.touch(id);
     }
 
+    pub(super) fn remove(&mut self, id: i64) {
+        if let Some(lane) = self.lanes.remove(&id) {
+            self.by_account.remove(&lane.account);
+        }
+        self.unsaved.remove(&id);
+        self.touch(id);
+    }
+
     pub(super) fn get(&self, id: i64) -> Option<&Lane> {
         self.lanes.get(&id)
     }

@@ -47,6 +47,8 @@ pub(super) struct State {
     next_sweep: i64,
     /// Whether `running` may be ahead of the file.
     doubtful: bool,
+    /// Lanes that the transaction under way made; they are gone if it is undone.
+    entered: Vec<i64>,
 }
 
 /// How often permits that came back are removed from the file. They count no more in memory, so
@@ -116,6 +118,7 @@ impl State {
             change: -1,
             next_sweep: 0,
             doubtful: false,
+            entered: Vec::new(),
         }
     }
 
@@ -129,6 +132,7 @@ impl State {
         self.change = -1;
         self.next_wake = 0;
         self.doubtful = true;
+        self.unenter(0);
         drop(self.lanes.take_unsaved());
         for id in self.lanes.ids() {
             self.lanes.change(id, |lane| lane.has_due = true);
@@ -137,6 +141,7 @@ impl State {
 
     /// Tells waiting claimers, if there is something to tell.
     pub(super) fn announce(&mut self) {
+        self.entered.clear();
         if std::mem::take(&mut self.changed) {
             self.notify.notify_waiters();
             self.notify.notify_one();
@@ -260,6 +265,19 @@ impl State {
         let mut lane = Lane::new(id, account.clone(), limits, &self.lanes.clock);
         lane.served = self.serving;
         self.lanes.insert(lane);
+        self.entered.push(id);
+    }
+
+    /// How many lanes the transaction under way has made.
+    pub(super) fn entered(&self) -> usize {
+        self.entered.len()
+    }
+
+    /// Forgets the lanes that the transaction under way made after it had made `kept`.
+    pub(super) fn unenter(&mut self, kept: usize) {
+        for id in self.entered.drain(kept.min(self.entered.len())..) {
+            self.lanes.remove(id);
+        }
     }
 
     /// Writes out what changed in memory.
