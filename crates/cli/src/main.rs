@@ -1,2 +1,96 @@
-//! The `trunkline` command.
-fn main() {}
+//! The `trunkline` command: it parses, wires and prints; what it does is in the other crates.
+
+mod account_record;
+mod accounts;
+mod args;
+mod batch;
+mod commands;
+mod error;
+mod exit;
+mod handoffs;
+mod lookup;
+mod output;
+mod problem;
+mod progress;
+mod recipe_files;
+mod record;
+mod secret_source;
+mod settings;
+mod signals;
+mod signups;
+mod simulator;
+mod store_place;
+mod telemetry;
+mod toml_file;
+mod worker_run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::{Cli, Command},
+    error::{Error, Result},
+    exit::Exit,
+    output::{Output, note},
+    settings::Settings,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::new(cli.global.json);
+    let exit = run(&cli, &mut output).unwrap_or_else(|error| {
+        match &error {
+            Error::Refused(problems) => output.problems(problems),
+            Error::Failed(message) => note(message),
+        }
+        error.exit()
+    });
+    drop(output);
+    exit.into()
+}
+
+fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
+    // These need no settings, so a mistake in them does not stand in the way.
+    if let Command::Completions(args) = &cli.command {
+        return Ok(commands::completions::run(args, output));
+    }
+    if let Command::Man(args) = &cli.command {
+        return commands::man::run(args, output);
+    }
+    let concurrency = if let Command::Work(work) = &cli.command {
+        work.concurrency
+    } else {
+        None
+    };
+    let settings = Settings::load(&cli.global, concurrency)?;
+    telemetry::start(settings.log, &settings.log_level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed("the runtime cannot be started", &error))?;
+    let exit = runtime.block_on(dispatch(&cli.command, &settings, output));
+    // A thread that reads standard input may never end.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    match command {
+        Command::Onboard(args) => commands::onboard::run(args, settings, output).await,
+        Command::Plan(args) => commands::plan::run(args, settings, output),
+        Command::Enqueue(args) => commands::enqueue::run(args, settings, output).await,
+        Command::Work(args) => commands::work::run(args, settings, output).await,
+        Command::Status(args) => commands::status::run(args, settings, output).await,
+        Command::List(args) => commands::list::run(args, settings, output).await,
+        Command::Retry(args) => commands::retry::run(args, settings, output).await,
+        Command::Cancel(args) => commands::cancel::run(args, settings, output).await,
+        Command::Handoff(args) => commands::handoff::run(args, settings, output).await,
+        Command::Verify(args) => commands::verify::run(args, settings, output).await,
+        Command::Accounts(args) => commands::accounts::run(args, settings, output).await,
+        Command::Recipes(args) => commands::recipes::run(args, settings, output),
+        Command::Sandbox(args) => commands::sandbox::run(args, output).await,
+        Command::Completions(args) => Ok(commands::completions::run(args, output)),
+        Command::Man(args) => commands::man::run(args, output),
+    }
+}

@@ -1,0 +1,395 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use onboarding::{AccountName, PartnerName, State};
+
+/// Turns signups into working SIP trunks on Exotel, one trunk each, whatever is killed meanwhile.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trunkline",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done; 1 ran, but something is left failed or blocked; 2 bad input or\n\
+                  configuration, nothing changed.\n\n\
+                  Try it without an account:  trunkline onboard examples/signups.csv --sandbox"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// Settings file [default: trunkline.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Where onboardings are kept [default: sqlite:trunkline.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The Exotel accounts [default: accounts.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) accounts: Option<PathBuf>,
+    /// Folder of recipes; they add to the built-in ones and override them
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) recipes: Option<PathBuf>,
+    /// Form of the log on stderr [default: text]
+    #[arg(long, global = true, value_name = "FORM")]
+    pub(crate) log: Option<LogForm>,
+    /// Print records as JSON Lines on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// One JSON object a line
+    Json,
+    /// For people
+    Text,
+}
+
+impl LogForm {
+    /// Its name in settings.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Enqueue signups, work until all of them are finished, print the summary
+    Onboard(Onboard),
+    /// Validate signups; show steps, requests and the time they will take
+    Plan(Plan),
+    /// Accept signups and leave them to a worker
+    Enqueue(Enqueue),
+    /// Work on what was accepted, until SIGTERM
+    Work(Work),
+    /// Show where one onboarding stands, or how many are in which state
+    Status(Status),
+    /// List onboardings in the order in which they were accepted
+    List(List),
+    /// Try failed or cancelled onboardings again; what was done stays done
+    Retry(Retry),
+    /// Call onboardings off; what they left on Exotel's side stays there
+    Cancel(Cancel),
+    /// Show what the partner's side needs, and what a person still has to do
+    Handoff(Handoff),
+    /// Compare onboardings with what Exotel has
+    Verify(Verify),
+    /// List, check or resume the Exotel accounts
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// List, show, check or write recipes
+    #[command(subcommand)]
+    Recipes(Recipes),
+    /// Run the Exotel simulator
+    Sandbox(Sandbox),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one per command
+    Man(Man),
+}
+
+/// Signups to read.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// Signups: CSV with a header, JSON Lines or one JSON array; - is stdin
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Where requests go.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct World {
+    /// Use the built-in Exotel simulator; accounts that no file names are made up
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+}
+
+impl World {
+    /// The store's world that it means.
+    pub(crate) fn kind(self) -> store::World {
+        if self.sandbox {
+            store::World::Sandbox
+        } else {
+            store::World::Live
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Onboard {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) world: World,
+    /// Write each handoff to DIR/ID.json, mode 0600, passwords included
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enqueue {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    /// Onboardings in hand at once
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<u32>,
+    /// Stop when nothing is left to run
+    #[arg(long)]
+    pub(crate) drain: bool,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// An onboarding's id or key
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only in this state
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    pub(crate) state: Option<State>,
+    /// Only of this partner
+    #[arg(long, value_name = "PARTNER")]
+    pub(crate) partner: Option<PartnerName>,
+    /// Only of this account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<AccountName>,
+}
+
+fn parse_state(text: &str) -> Result<State, String> {
+    text.parse::<State>().map_err(|error| error.to_string())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// Ids or keys of onboardings
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) ids: Vec<String>,
+    /// Every failed onboarding
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Ids or keys of onboardings
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Handoff {
+    /// Ids or keys of onboardings
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<String>,
+    /// Show SIP passwords instead of ********
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Ids or keys of onboardings
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) ids: Vec<String>,
+    /// Every succeeded onboarding
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Accounts {
+    /// List the accounts, whether they are parked and how much of their allowance is used
+    List(AccountsList),
+    /// Send one cheap read per account: proves key, token and region
+    Check(AccountsCheck),
+    /// Let parked accounts go on, once the cause is removed
+    Resume(AccountsResume),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountsList {
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountsCheck {
+    /// Names of accounts [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<AccountName>,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountsResume {
+    /// Names of accounts
+    #[arg(
+        value_name = "NAME",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) names: Vec<AccountName>,
+    /// Every parked account
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recipes {
+    /// List the partners
+    List,
+    /// Show a recipe's file
+    Show(RecipesShow),
+    /// Check recipes and report every problem with its line
+    Check(RecipesCheck),
+    /// Write a commented recipe to begin with
+    New(RecipesNew),
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesShow {
+    /// The partner
+    pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesCheck {
+    /// Recipe files [default: the built-in ones and those of --recipes]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesNew {
+    /// The partner's name in signups: small letters, digits, _ and -
+    pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sandbox {
+    /// Address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Which world to show where documents and field reports differ
+    #[arg(long, value_name = "PROFILE", default_value = "field")]
+    pub(crate) profile: Profile,
+    /// Requests that any window accepts per account
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) requests_per_minute: u32,
+    /// Connections open at once per account
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) connections: u32,
+    /// Length of the window in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) window_ms: u64,
+    /// Round trip to add to every request, in milliseconds: a value or a range such as 50-250
+    #[arg(long, value_name = "MS", value_parser = parse_latency)]
+    pub(crate) latency_ms: Option<(u64, u64)>,
+    /// Seed of the latency's draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Serve on an address that is not loopback; the controls have no password
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub(crate) allow_remote: bool,
+}
+
+/// Longest round trip that the simulator adds: more than any client waits.
+const LATENCY_MAX_MS: u64 = 600_000;
+
+fn parse_latency(text: &str) -> Result<(u64, u64), String> {
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    match (least.trim().parse::<u64>(), most.trim().parse::<u64>()) {
+        (Ok(least), Ok(most)) if least <= most && most <= LATENCY_MAX_MS => Ok((least, most)),
+        _ => Err(format!(
+            "write milliseconds up to {LATENCY_MAX_MS}, such as 100, or a range with the least first, such as 50-250"
+        )),
+    }
+}
+
+/// The simulator's worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// As people who called live accounts report it
+    Field,
+    /// As Exotel's API reference says it
+    Documented,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write one page per command to this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_latency_is_a_value_or_a_range() {
+        assert_eq!(parse_latency("100"), Ok((100, 100)));
+        assert_eq!(parse_latency("50-250"), Ok((50, 250)));
+        for bad in ["", "-", "250-50", "1-", "x", "600001", "-5"] {
+            assert!(parse_latency(bad).is_err(), "{bad}");
+        }
+    }
+}

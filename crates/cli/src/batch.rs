@@ -1,0 +1,164 @@
+//! The onboardings that a run is about, and how each of them ended.
+
+use std::collections::HashSet;
+
+use onboarding::{OnboardingId, State};
+use store::{Filter, Inspect, Onboarding};
+
+use crate::{
+    error::Result,
+    handoffs::{Folder, Handoffs},
+    lookup::Pages,
+    output::{Output, note},
+    progress::Counts,
+    record::{OnboardingRecord, faulty_step},
+};
+
+/// The onboardings of a run. Of each that is open only the id is kept, 16 bytes.
+pub(crate) struct Batch<'a> {
+    store: &'a dyn Inspect,
+    open: HashSet<OnboardingId>,
+    counts: Counts,
+    handoffs: Handoffs<'a>,
+    folder: Option<&'a Folder>,
+    /// Handoff files that could not be written.
+    unwritten: u64,
+}
+
+impl<'a> Batch<'a> {
+    /// None yet.
+    pub(crate) fn new(
+        store: &'a dyn Inspect,
+        handoffs: Handoffs<'a>,
+        folder: Option<&'a Folder>,
+    ) -> Self {
+        Self {
+            store,
+            open: HashSet::new(),
+            counts: Counts::default(),
+            handoffs,
+            folder,
+            unwritten: 0,
+        }
+    }
+
+    /// Adds onboardings that are to be waited for.
+    pub(crate) fn wait_for(&mut self, ids: HashSet<OnboardingId>) {
+        self.counts.total += ids.len() as u64;
+        self.open.extend(ids);
+    }
+
+    /// How they stand.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether none is left to wait for, blocked ones aside.
+    pub(crate) fn is_over(&self) -> bool {
+        self.counts.open() == 0
+    }
+
+    /// Whether something is left to do by a person.
+    pub(crate) fn leaves_something(&self) -> bool {
+        self.counts.failed + self.counts.blocked + self.unwritten + self.counts.open() > 0
+    }
+
+    /// An onboarding ended, perhaps one of these.
+    pub(crate) async fn finished(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
+        if self.open.contains(&id) {
+            self.look_at(id, output).await?;
+        }
+        Ok(())
+    }
+
+    /// An onboarding ended that nobody was waiting for: it is taken in.
+    pub(crate) async fn take_in(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
+        if self.open.insert(id) {
+            self.counts.total += 1;
+        }
+        self.look_at(id, output).await
+    }
+
+    /// Looks at all that are open: others may have ended or blocked them.
+    pub(crate) async fn look_at_all(&mut self, output: &mut Output) -> Result<()> {
+        let ids: Vec<OnboardingId> = self.open.iter().copied().collect();
+        for id in ids {
+            self.look_at(id, output).await?;
+        }
+        self.count_blocked().await
+    }
+
+    async fn look_at(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
+        let Some(own) = self.store.get(id).await? else {
+            // Nothing removes onboardings; one that is gone cannot be waited for.
+            self.open.remove(&id);
+            self.counts.total = self.counts.total.saturating_sub(1);
+            return Ok(());
+        };
+        match own.state {
+            State::Succeeded => self.counts.succeeded += 1,
+            State::Failed => self.counts.failed += 1,
+            State::Cancelled => self.counts.cancelled += 1,
+            State::Queued | State::Running | State::Blocked => return Ok(()),
+        }
+        self.open.remove(&id);
+        self.tell(&own, output).await
+    }
+
+    /// Prints an onboarding that ended, and writes its handoff.
+    async fn tell(&mut self, own: &Onboarding, output: &mut Output) -> Result<()> {
+        output.record(&OnboardingRecord::of(own));
+        if let (Some((fault, _)), State::Failed | State::Blocked) = (&own.fault, own.state) {
+            let step = faulty_step(own).map_or(String::new(), |step| format!(" at {step}"));
+            note(format_args!(
+                "{} {}{step}: {}",
+                own.key, own.state, fault.message
+            ));
+        }
+        if let (Some(folder), State::Succeeded) = (self.folder, own.state) {
+            let handoff = self.handoffs.render(own, true).await?;
+            if let Err(error) = folder.write(&handoff) {
+                self.unwritten += 1;
+                note(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts those of them that are blocked.
+    pub(crate) async fn count_blocked(&mut self) -> Result<()> {
+        self.counts.blocked = 0;
+        let mut pages = Pages::of(self.store, blocked());
+        while let Some(page) = pages.next().await? {
+            let ours = page.iter().filter(|own| self.open.contains(&own.id));
+            self.counts.blocked += ours.count() as u64;
+        }
+        Ok(())
+    }
+
+    /// Prints those that are left blocked, at the end. With `others` all of the store's are taken
+    /// in first.
+    pub(crate) async fn tell_blocked(&mut self, others: bool, output: &mut Output) -> Result<()> {
+        self.counts.blocked = 0;
+        let mut pages = Pages::of(self.store, blocked());
+        while let Some(page) = pages.next().await? {
+            for own in &page {
+                if others && self.open.insert(own.id) {
+                    self.counts.total += 1;
+                }
+                if self.open.contains(&own.id) {
+                    self.counts.blocked += 1;
+                    self.tell(own, output).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn blocked() -> Filter {
+    Filter {
+        state: Some(State::Blocked),
+        ..Filter::default()
+    }
+}

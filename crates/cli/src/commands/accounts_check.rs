@@ -1,0 +1,129 @@
+//! `trunkline accounts check`.
+
+use exotel::Client;
+use onboarding::AccountName;
+use serde::Serialize;
+use store::World;
+use worker::AccountCheck;
+
+use crate::{
+    accounts::{Accounts, Keys, client_config},
+    args::AccountsCheck as Args,
+    error::{Error, Result, refuse_if_any},
+    exit::Exit,
+    output::Output,
+    problem::Problem,
+    settings::Settings,
+    simulator, store_place, worker_run,
+};
+
+/// What a check came to.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "account_check")]
+struct Checked<'c> {
+    name: &'c AccountName,
+    works: bool,
+    numbers: Option<Vec<String>>,
+    error: Option<ErrorLine>,
+}
+
+#[derive(Serialize)]
+struct ErrorLine {
+    code: &'static str,
+    message: String,
+}
+
+/// Sends one cheap read per account.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let accounts = Accounts::load(settings, args.world.sandbox)?;
+    let unknown = args
+        .names
+        .iter()
+        .filter(|name| accounts.find(name).is_none());
+    let problems = unknown.map(|name| Problem::new("NAME", accounts.unknown(name)));
+    refuse_if_any(problems.collect())?;
+    let keys = accounts.unlock()?;
+    accounts.refuse_unusable(&keys, settings)?;
+    // Permits are the store's, so that a check keeps to the limits of a worker that runs.
+    let world = if args.world.sandbox {
+        World::Sandbox
+    } else {
+        World::Live
+    };
+    let store = store_place::open(settings, world)?;
+    let simulator = match args.world.sandbox {
+        true => Some(simulator::start(settings).await?),
+        false => None,
+    };
+    let base_url = simulator.as_ref().map(|running| running.base_url());
+    let names: Vec<AccountName> = if args.names.is_empty() {
+        accounts.names().cloned().collect()
+    } else {
+        args.names.clone()
+    };
+    let own = worker_run::settings(worker_run::name(), settings);
+    let mut exit = Exit::Done;
+    for name in &names {
+        let Some(account) = accounts.find(name) else {
+            continue;
+        };
+        let made_up = Keys::made_up();
+        let key = keys.get(name).unwrap_or(&made_up);
+        let config = client_config(&account, key, base_url.as_deref(), settings);
+        let client = Client::new(&config)
+            .map_err(|error| Error::refused(format!("accounts.{name}"), error.to_string()))?;
+        let checked = worker::check_account(&*store, name, &client, &own)
+            .await
+            .map_err(|error| Error::failed("the check", &error))?;
+        exit = exit.max(tell(name, checked, output));
+        output.flush();
+    }
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    Ok(exit)
+}
+
+fn tell(name: &AccountName, checked: AccountCheck, output: &mut Output) -> Exit {
+    let (numbers, error) = match checked {
+        AccountCheck::Works { numbers } => (numbers, None),
+        AccountCheck::Unauthorized(message) => (
+            None,
+            Some(ErrorLine {
+                code: "unauthorized",
+                message,
+            }),
+        ),
+        AccountCheck::Unknown(message) => (
+            None,
+            Some(ErrorLine {
+                code: "unknown",
+                message,
+            }),
+        ),
+        other => (
+            None,
+            Some(ErrorLine {
+                code: "unknown",
+                message: format!("{other:?}"),
+            }),
+        ),
+    };
+    match &error {
+        Some(error) => output.line(format_args!("{name}: {}", error.message)),
+        None => match &numbers {
+            Some(numbers) => {
+                output.line(format_args!("{name}: works, {} numbers", numbers.len()));
+            }
+            None => output.line(format_args!("{name}: works")),
+        },
+    }
+    let works = error.is_none();
+    output.record(&Checked {
+        name,
+        works,
+        numbers,
+        error,
+    });
+    if works { Exit::Done } else { Exit::Left }
+}

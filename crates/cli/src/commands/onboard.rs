@@ -1,0 +1,218 @@
+//! `trunkline onboard`: enqueue, work, print.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use onboarding::{AccountName, OnboardingId};
+use store::{Inspect, Store, Work, sqlite::SqliteStore};
+
+use crate::{
+    accounts::Accounts,
+    args::Onboard as Args,
+    batch::Batch,
+    error::{Error, Result},
+    exit::Exit,
+    handoffs::{Folder, Handoffs},
+    output::{Output, note},
+    progress::Progress,
+    record::Summary,
+    settings::Settings,
+    signals::Shutdown,
+    signups, simulator, store_place,
+    worker_run::{self, Happened, Told, WorkerRun},
+};
+
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_millis(200);
+
+/// After so much quiet it is looked whether somebody else ended or blocked what is waited for.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// At the latest after this it is looked again, whatever the counts say.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Runs the command.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let started = Instant::now();
+    let accounts = Accounts::load(settings, args.world.sandbox)?;
+    let keys = accounts.unlock()?;
+    accounts.refuse_unusable(&keys, settings)?;
+    let folder = args.out.as_deref().map(Folder::make).transpose()?;
+    let store = store_place::open(settings, args.world.kind())?;
+    let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
+    let name = worker_run::name();
+    // Takes the one worker's place, before anything is accepted that another process would run.
+    store.register(&name, &[]).await?;
+
+    let Some((ids, duplicates)) = accept(args, &accounts, settings, &store, &mut shutdown).await?
+    else {
+        note("stopped before anything was accepted");
+        return Ok(Exit::Left);
+    };
+    let handoffs = Handoffs::new(&*store, &accounts);
+    let mut batch = Batch::new(&*store, handoffs, folder.as_ref());
+    batch.wait_for(ids);
+    if duplicates > 0 {
+        batch.look_at_all(output).await?;
+    }
+    let mut requests = 0;
+    if !batch.is_over() {
+        let simulator = match args.world.sandbox {
+            true => Some(simulator::start(settings).await?),
+            false => None,
+        };
+        let base_url = simulator.as_ref().map(|running| running.base_url());
+        let names = served(&*store, &accounts).await?;
+        let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
+        let worker = WorkerRun::start(name, as_store(&store), own, settings, false);
+        requests = watch(&mut batch, worker, &*store, &mut shutdown, settings, output).await?;
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+    }
+    batch.tell_blocked(false, output).await?;
+    Ok(end(&batch, requests, started, folder.as_ref(), output))
+}
+
+/// A store in all its roles.
+pub(crate) fn as_store(store: &Arc<SqliteStore>) -> Arc<dyn Store> {
+    Arc::clone(store) as Arc<dyn Store>
+}
+
+/// Every account that a worker serves: those of the file, and in the sandbox those of the store.
+pub(crate) async fn served(store: &dyn Inspect, accounts: &Accounts) -> Result<Vec<AccountName>> {
+    let mut names: Vec<AccountName> = accounts.names().cloned().collect();
+    for status in store.accounts().await? {
+        if accounts.find(&status.name).is_some() && !names.contains(&status.name) {
+            names.push(status.name);
+        }
+    }
+    Ok(names)
+}
+
+/// Accepts the input; `None` when a signal came first.
+async fn accept(
+    args: &Args,
+    accounts: &Accounts,
+    settings: &Settings,
+    store: &SqliteStore,
+    shutdown: &mut Shutdown,
+) -> Result<Option<(HashSet<OnboardingId>, u64)>> {
+    let mut ids = HashSet::new();
+    let on_id = |id| {
+        ids.insert(id);
+    };
+    let report = tokio::select! {
+        report = signups::enqueue(&args.input, accounts, settings, store, on_id) => report?,
+        () = shutdown.asked() => return Ok(None),
+    };
+    note(format_args!(
+        "{} signups: {} accepted, {} there before",
+        report.total, report.accepted, report.duplicates
+    ));
+    Ok(Some((ids, report.duplicates)))
+}
+
+/// Waits until the batch is over or a signal comes, and ends the worker. Returns the requests sent.
+async fn watch(
+    batch: &mut Batch<'_>,
+    mut worker: WorkerRun,
+    store: &dyn Inspect,
+    shutdown: &mut Shutdown,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<u64> {
+    let mut progress = Progress::start(settings.progress_interval);
+    progress.begin_at(batch.counts().finished());
+    let mut tick = tokio::time::interval(TICK);
+    let (mut heard, mut looked) = (Instant::now(), Instant::now());
+    while !batch.is_over() {
+        tokio::select! {
+            told = worker.next() => {
+                heard = Instant::now();
+                match told {
+                    Told::Happened(Happened::Finished(id)) => batch.finished(id, output).await?,
+                    Told::Happened(Happened::Parked) => batch.count_blocked().await?,
+                    Told::Ended(ended) => {
+                        ended?;
+                        return Err(Error::Failed("the worker ended before its work; start it again".into()));
+                    }
+                }
+                continue;
+            }
+            () = shutdown.asked() => break,
+            _ = tick.tick() => {}
+        }
+        output.flush();
+        progress.update(batch.counts());
+        if heard.elapsed() > QUIET
+            && looked.elapsed() > QUIET
+            && (looked.elapsed() > LOOK_AGAIN || is_stale(batch, store).await?)
+        {
+            looked = Instant::now();
+            batch.look_at_all(output).await?;
+        }
+    }
+    let stats = worker.stopped().await?;
+    while let Some(happened) = worker.heard() {
+        if let Happened::Finished(id) = happened {
+            batch.finished(id, output).await?;
+        }
+    }
+    Ok(stats.requests)
+}
+
+/// Whether the store has fewer unfinished onboardings than are waited for, or blocked ones that
+/// were not counted yet.
+async fn is_stale(batch: &Batch<'_>, store: &dyn Inspect) -> Result<bool> {
+    use onboarding::State::{Blocked, Queued, Running};
+    let tally = store.tally().await?;
+    let counts = batch.counts();
+    let unfinished = tally.of(Queued) + tally.of(Running) + tally.of(Blocked);
+    Ok(unfinished < counts.total - counts.finished()
+        || (tally.of(Blocked) > 0) != (counts.blocked > 0)
+        || tally.of(Blocked) < counts.blocked)
+}
+
+/// Prints the summary.
+pub(crate) fn end(
+    batch: &Batch<'_>,
+    requests: u64,
+    started: Instant,
+    folder: Option<&Folder>,
+    output: &mut Output,
+) -> Exit {
+    let counts = batch.counts();
+    let elapsed = started.elapsed();
+    let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    output.record(&Summary::new(counts, requests, elapsed_ms));
+    output.line(format_args!(
+        "{} onboardings: {} succeeded, {} failed, {} blocked, {} cancelled; {requests} requests in {:.1} s",
+        counts.total,
+        counts.succeeded,
+        counts.failed,
+        counts.blocked,
+        counts.cancelled,
+        elapsed.as_secs_f64()
+    ));
+    if counts.open() > 0 {
+        note(format_args!(
+            "{} are not finished; the same command, or `trunkline work`, goes on with them",
+            counts.open()
+        ));
+    }
+    if let Some(folder) = folder {
+        note(format_args!(
+            "handoffs of the succeeded ones are in {}",
+            folder.path().display()
+        ));
+    }
+    if batch.leaves_something() {
+        Exit::Left
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,115 @@
+//! `trunkline status`.
+
+use onboarding::{State, StepRecord, StepResult, StepState};
+use store::{Inspect, Onboarding};
+
+use crate::{
+    account_record::AccountRecord,
+    accounts::Accounts,
+    args::Status as Args,
+    commands::plan::told,
+    error::Result,
+    exit::Exit,
+    lookup,
+    output::Output,
+    record::{OnboardingRecord, time},
+    settings::Settings,
+    store_place,
+};
+
+/// Shows one onboarding, or how many there are and how the accounts stand.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let (store, world) = store_place::open_existing(settings)?;
+    match &args.id {
+        Some(id) => {
+            for own in lookup::all(&*store, std::slice::from_ref(id)).await? {
+                output.record(&OnboardingRecord::of(&own));
+                detail(&own, output);
+            }
+        }
+        None => {
+            let accounts = Accounts::load_if_there(settings, world)?;
+            overview(&*store, &accounts, output).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output) -> Result<()> {
+    let tally = store.tally().await?;
+    let mut counts = serde_json::Map::new();
+    counts.insert("type".into(), "tally".into());
+    for state in State::ALL {
+        counts.insert(state.as_str().into(), tally.of(state).into());
+        output.line(format_args!("{state:<10} {:>9}", tally.of(state)));
+    }
+    counts.insert("total".into(), tally.total().into());
+    output.record(&counts);
+    output.line(format_args!("{:<10} {:>9}\n", "total", tally.total()));
+    for status in store.accounts().await? {
+        let account = accounts.find(&status.name);
+        AccountRecord::of(&status.name, account.as_ref(), Some(&status)).print(output);
+    }
+    Ok(())
+}
+
+/// One onboarding for people.
+pub(crate) fn detail(own: &Onboarding, output: &mut Output) {
+    if output.json() {
+        return;
+    }
+    output.line(format_args!("{} is {}", own.id, own.state));
+    for (name, value) in [
+        ("key", own.key.to_string()),
+        ("account", own.account.to_string()),
+        ("partner", own.partner.to_string()),
+        ("number", own.number.to_string()),
+        ("direction", own.direction.to_string()),
+        ("accepted", time(own.created_at).to_string()),
+        ("changed", time(own.updated_at).to_string()),
+    ] {
+        output.line(format_args!("  {name:<10} {value}"));
+    }
+    for (at, step) in own.plan.steps.iter().enumerate() {
+        let record = own.journal.record(at).cloned().unwrap_or_default();
+        output.line(format_args!(
+            "  {} {:<18} {}{}",
+            mark(record.state),
+            step.kind(),
+            told(step),
+            result(&record)
+        ));
+        if let Some(error) = record.error.filter(|_| record.state != StepState::Done) {
+            output.line(format_args!("      {}: {}", error.code, error.message));
+        }
+    }
+    if let Some((fault, _)) = &own.fault {
+        output.line(format_args!("  {}: {}", fault.code, fault.message));
+    }
+    let left = own.journal.left_behind(&own.plan);
+    if !left.is_empty() && matches!(own.state, State::Failed | State::Cancelled) {
+        output.line(format_args!("  left at Exotel: {}", left.join(", ")));
+    }
+}
+
+fn mark(state: StepState) -> &'static str {
+    match state {
+        StepState::Pending => "   ",
+        StepState::Unknown => "?  ",
+        StepState::Done => "ok ",
+        StepState::Failed => "!! ",
+    }
+}
+
+fn result(record: &StepRecord) -> String {
+    let mut text = match &record.result {
+        Some(StepResult::Trunk { trunk_sid }) => format!(" -> {trunk_sid}"),
+        Some(StepResult::Entry { id }) => format!(" -> {id}"),
+        Some(StepResult::Verified { verified }) => format!(" -> {verified} in place"),
+        Some(StepResult::Setting { .. }) | None => String::new(),
+    };
+    if record.attempts > 1 {
+        text.push_str(&format!(" ({} attempts)", record.attempts));
+    }
+    text
+}

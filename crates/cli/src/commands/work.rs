@@ -1,0 +1,161 @@
+//! `trunkline work`.
+
+use std::time::{Duration, Instant};
+
+use onboarding::State;
+use store::{Inspect, Work as _};
+
+use crate::{
+    accounts::Accounts,
+    args::Work as Args,
+    batch::Batch,
+    commands::onboard::{as_store, end, served},
+    error::{Error, Result, refuse_if_any},
+    exit::Exit,
+    handoffs::Handoffs,
+    output::{Output, note},
+    problem::Problem,
+    progress::{Counts, Progress},
+    settings::Settings,
+    signals::Shutdown,
+    simulator, store_place,
+    worker_run::{self, Happened, Told, WorkerRun},
+};
+
+/// How often the progress is shown.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Works until a signal comes, or until nothing is left to run.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let started = Instant::now();
+    let accounts = Accounts::load(settings, args.world.sandbox)?;
+    let keys = accounts.unlock()?;
+    accounts.refuse_unusable(&keys, settings)?;
+    let store = store_place::open(settings, args.world.kind())?;
+    let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
+    let name = worker_run::name();
+    store.register(&name, &[]).await?;
+    strangers(&*store, &accounts, args.drain).await?;
+    let simulator = match args.world.sandbox {
+        true => Some(simulator::start(settings).await?),
+        false => None,
+    };
+    let base_url = simulator.as_ref().map(|running| running.base_url());
+    let names = served(&*store, &accounts).await?;
+    let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
+    let worker = WorkerRun::start(name, as_store(&store), own, settings, args.drain);
+    let mut batch = Batch::new(&*store, Handoffs::new(&*store, &accounts), None);
+    let ended = watch(
+        &mut batch,
+        worker,
+        &*store,
+        &mut shutdown,
+        args.drain,
+        settings,
+        output,
+    );
+    let requests = ended.await?;
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
+    }
+    if !args.drain {
+        return Ok(Exit::Done);
+    }
+    batch.tell_blocked(true, output).await?;
+    let exit = end(&batch, requests, started, None, output);
+    Ok(exit.max(left(&*store, batch.counts()).await?))
+}
+
+/// What was left by earlier runs, or by this one because of a signal.
+async fn left(store: &dyn Inspect, counts: &Counts) -> Result<Exit> {
+    let tally = store.tally().await?;
+    let failed = tally.of(State::Failed).saturating_sub(counts.failed);
+    let open = tally.of(State::Queued) + tally.of(State::Running);
+    if failed > 0 {
+        note(format_args!(
+            "{failed} failed in earlier runs and are left failed"
+        ));
+    }
+    if open > 0 {
+        note(format_args!("{open} are left to run"));
+    }
+    Ok(if failed + open > 0 {
+        Exit::Left
+    } else {
+        Exit::Done
+    })
+}
+
+/// Onboardings of accounts that no file names would wait for ever: told, and refused where the
+/// command waits for their end.
+async fn strangers(store: &dyn Inspect, accounts: &Accounts, drain: bool) -> Result<()> {
+    let mut problems = Vec::new();
+    for status in store.accounts().await? {
+        let waiting = status.waiting + status.running;
+        if waiting > 0 && status.parked.is_none() && accounts.find(&status.name).is_none() {
+            let message = format!(
+                "{waiting} onboardings wait for it, but {}",
+                accounts.unknown(&status.name)
+            );
+            problems.push(Problem::new(format!("accounts.{}", status.name), message));
+        }
+    }
+    if drain {
+        return refuse_if_any(problems);
+    }
+    problems.iter().for_each(note);
+    Ok(())
+}
+
+/// Shows what happens until the worker ends. Returns the requests sent.
+async fn watch(
+    batch: &mut Batch<'_>,
+    mut worker: WorkerRun,
+    store: &dyn Inspect,
+    shutdown: &mut Shutdown,
+    drain: bool,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<u64> {
+    let mut progress = Progress::start(settings.progress_interval);
+    let mut tick = tokio::time::interval(TICK);
+    let mut asked = false;
+    let stats = loop {
+        tokio::select! {
+            told = worker.next() => match told {
+                Told::Happened(Happened::Finished(id)) if drain => {
+                    batch.take_in(id, output).await?;
+                }
+                Told::Happened(_) => {}
+                Told::Ended(stats) => break stats?,
+            },
+            () = shutdown.asked(), if !asked => {
+                asked = true;
+                worker.ask_to_stop();
+            }
+            _ = tick.tick() => {
+                output.flush();
+                progress.update(&counts(store).await?);
+            }
+        }
+    };
+    while let Some(happened) = worker.heard() {
+        if let (true, Happened::Finished(id)) = (drain, happened) {
+            batch.take_in(id, output).await?;
+        }
+    }
+    tracing::info!(requests = stats.requests, "worker ended");
+    Ok(stats.requests)
+}
+
+/// How the whole store stands.
+async fn counts(store: &dyn Inspect) -> Result<Counts> {
+    let tally = store.tally().await?;
+    Ok(Counts {
+        total: tally.total(),
+        succeeded: tally.of(State::Succeeded),
+        failed: tally.of(State::Failed),
+        blocked: tally.of(State::Blocked),
+        cancelled: tally.of(State::Cancelled),
+    })
+}

@@ -1,0 +1,83 @@
+//! Why a command did not do what it was asked.
+
+use std::fmt::Write as _;
+
+use crate::{exit::Exit, problem::Problem};
+
+/// A command's failure, by what the person can do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// Correct what was given; nothing was changed.
+    #[error("{}", list(.0))]
+    Refused(Vec<Problem>),
+    /// Something outside went wrong while it ran.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What the commands return.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// One thing is wrong with what was given.
+    pub(crate) fn refused(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Refused(vec![Problem::new(field, message)])
+    }
+
+    /// Something went wrong while it ran; the chain of causes is told.
+    pub(crate) fn failed(what: &str, cause: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Failed(format!("{what}: {}", chain(cause)))
+    }
+
+    /// The status that the process ends with.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(_) => Exit::Refused,
+            Self::Failed(_) => Exit::Left,
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::WorkerRunning { .. } | store::Error::Unusable { .. } => {
+                Self::refused("store", chain(&error))
+            }
+            store::Error::LeaseLost { .. }
+            | store::Error::Unavailable { .. }
+            | store::Error::Corrupt { .. }
+            | _ => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+/// Nothing wrong, or all of it at once.
+pub(crate) fn refuse_if_any(problems: Vec<Problem>) -> Result<()> {
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Refused(problems))
+    }
+}
+
+/// An error and its causes, each once.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let own = next.to_string();
+        if !text.contains(&own) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ": {own}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,111 @@
+//! Where answers go: records or text on stdout, notes for people on stderr.
+
+use std::{
+    fmt,
+    io::{self, BufWriter, StdoutLock, Write},
+};
+
+use serde::Serialize;
+
+use crate::{problem::Problem, progress};
+
+/// The two streams.
+pub(crate) struct Output {
+    json: bool,
+    out: BufWriter<StdoutLock<'static>>,
+    closed: bool,
+}
+
+impl Output {
+    /// Takes stdout. With `json` records are written to it, else text.
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            out: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
+            closed: false,
+        }
+    }
+
+    /// Whether records are written instead of text.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether nobody reads any more. Then a query may stop; work goes on.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes a record, if records are wanted.
+    pub(crate) fn record(&mut self, record: &impl Serialize) {
+        if self.json {
+            self.json_line(record);
+        }
+    }
+
+    /// Writes one line of JSON, whatever is wanted.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) {
+        let written = serde_json::to_writer(&mut self.out, value)
+            .map_err(io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"));
+        self.note(written);
+    }
+
+    /// Writes a line of text, if text is wanted.
+    pub(crate) fn line(&mut self, line: impl fmt::Display) {
+        if !self.json {
+            self.text(format_args!("{line}\n"));
+        }
+    }
+
+    /// Writes text, whatever is wanted.
+    pub(crate) fn text(&mut self, text: fmt::Arguments<'_>) {
+        let written = self.out.write_fmt(text);
+        self.note(written);
+    }
+
+    /// Hands over what was written so far.
+    pub(crate) fn flush(&mut self) {
+        let flushed = self.out.flush();
+        self.note(flushed);
+    }
+
+    /// Tells what is wrong: a record each where records are wanted, and text on stderr.
+    pub(crate) fn problems(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            self.record(problem);
+            note(problem);
+        }
+    }
+
+    /// Nobody reading is not an error of ours; a full disk behind stdout is told once.
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written
+            && !self.closed
+        {
+            self.closed = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                note(format_args!("the output cannot be written: {error}"));
+            }
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.flush();
+        if self.closed {
+            // What is left in the buffer would be tried again, and told by nobody.
+            let sink = BufWriter::with_capacity(0, io::stdout().lock());
+            let _ = std::mem::replace(&mut self.out, sink).into_parts();
+        }
+    }
+}
+
+/// A line for people, on stderr.
+pub(crate) fn note(line: impl fmt::Display) {
+    progress::beside(|| {
+        // Where stderr is closed there is nobody to tell.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    });
+}

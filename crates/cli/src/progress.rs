@@ -1,0 +1,240 @@
+//! How far a run is: a bar on a terminal, a plain line every few seconds elsewhere.
+
+use std::{
+    collections::VecDeque,
+    io::IsTerminal,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::note;
+
+static BAR: OnceLock<Mutex<Option<ProgressBar>>> = OnceLock::new();
+
+fn bar() -> std::sync::MutexGuard<'static, Option<ProgressBar>> {
+    let slot = BAR.get_or_init(|| Mutex::new(None));
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to stderr while the bar, if there is one, stands aside.
+pub(crate) fn beside<T>(write: impl FnOnce() -> T) -> T {
+    let shown = bar().clone();
+    match shown {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// How many there are and how they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) total: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    pub(crate) blocked: u64,
+    pub(crate) cancelled: u64,
+}
+
+impl Counts {
+    /// Those that need nothing more.
+    pub(crate) fn finished(&self) -> u64 {
+        self.succeeded + self.failed + self.cancelled
+    }
+
+    /// Those that are neither finished nor blocked.
+    pub(crate) fn open(&self) -> u64 {
+        self.total.saturating_sub(self.finished() + self.blocked)
+    }
+}
+
+/// How long the past is that the rate is taken from: an account's allowance comes by the minute.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+/// The finished ones over the last minute.
+#[derive(Debug, Default)]
+struct Rate(VecDeque<(Instant, u64)>);
+
+impl Rate {
+    /// Notes that `finished` are finished now; gives how many a second.
+    fn per_second(&mut self, now: Instant, finished: u64) -> f64 {
+        self.0.push_back((now, finished));
+        // Two samples a second at most are kept for a minute.
+        while self.0.len() > 2
+            && self
+                .0
+                .get(1)
+                .is_some_and(|(at, _)| now.duration_since(*at) > RATE_WINDOW)
+        {
+            self.0.pop_front();
+        }
+        let Some((since, before)) = self.0.front() else {
+            return 0.0;
+        };
+        let seconds = now.duration_since(*since).as_secs_f64();
+        if seconds < 0.1 {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let count = finished.saturating_sub(*before) as f64;
+        count / seconds
+    }
+}
+
+/// The progress of one run.
+pub(crate) struct Progress {
+    shown: Option<ProgressBar>,
+    interval: Duration,
+    last: Instant,
+    rate: Rate,
+}
+
+impl Progress {
+    /// Begins to show it. `interval` is the time between two plain lines.
+    pub(crate) fn start(interval: Duration) -> Self {
+        let shown = std::io::stderr().is_terminal().then(|| {
+            let shown = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+            shown.set_style(style());
+            *bar() = Some(shown.clone());
+            shown
+        });
+        let now = Instant::now();
+        let mut rate = Rate::default();
+        rate.0.push_back((now, 0));
+        Self {
+            shown,
+            interval,
+            last: now,
+            rate,
+        }
+    }
+
+    /// What was finished before this run does not count for its rate.
+    pub(crate) fn begin_at(&mut self, finished: u64) {
+        self.rate.0.clear();
+        self.rate.0.push_back((Instant::now(), finished));
+    }
+
+    /// Shows how far it is now, if it is time to.
+    pub(crate) fn update(&mut self, counts: &Counts) {
+        let now = Instant::now();
+        let due = now.duration_since(self.last) >= self.interval;
+        if self.shown.is_none() && !due {
+            return;
+        }
+        self.last = now;
+        let rate = self.rate.per_second(now, counts.finished());
+        let text = sentence(counts, rate);
+        match &self.shown {
+            Some(bar) => {
+                bar.set_length(counts.total);
+                bar.set_position(counts.finished());
+                bar.set_message(text);
+            }
+            None => note(format_args!(
+                "{}/{} done, {text}",
+                counts.finished(),
+                counts.total
+            )),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(shown) = &self.shown {
+            shown.finish_and_clear();
+        }
+        *bar() = None;
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn sentence(counts: &Counts, rate: f64) -> String {
+    let mut text = format!("{rate:.1}/s");
+    let left = counts.open();
+    if rate > 0.0 && left > 0 {
+        #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+        let seconds = left as f64 / rate;
+        text.push_str(", ");
+        text.push_str(&duration(seconds));
+        text.push_str(" left");
+    }
+    for (count, word) in [
+        (counts.failed, "failed"),
+        (counts.blocked, "blocked"),
+        (counts.cancelled, "cancelled"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {word}"));
+        }
+    }
+    text
+}
+
+/// A time for people: `4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+pub(crate) fn duration(seconds: f64) -> String {
+    // A century is long enough to say that it will not end.
+    let whole = seconds.clamp(0.0, 3.2e9).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped above"
+    )]
+    let whole = whole as u64;
+    let (minutes, hours, days) = (whole / 60, whole / 3600, whole / 86_400);
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{minutes} min {} s", whole % 60),
+        3600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_two_units() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (3.2, "4 s"),
+            (200.0, "3 min 20 s"),
+            (7500.0, "2 h 5 min"),
+            (273_600.0, "3 d 4 h"),
+            (f64::INFINITY, "37037 d 0 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_minute_and_the_time_left_follows_from_it() {
+        let mut rate = Rate::default();
+        let start = Instant::now();
+        assert_eq!(rate.per_second(start, 10), 0.0);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!((rate.per_second(at(10), 30) - 2.0).abs() < 1e-9);
+        for second in 11..=200 {
+            rate.per_second(at(second), 30);
+        }
+        assert_eq!(rate.per_second(at(201), 30), 0.0);
+        let counts = Counts {
+            total: 100,
+            succeeded: 30,
+            failed: 5,
+            blocked: 5,
+            cancelled: 0,
+        };
+        assert_eq!(
+            sentence(&counts, 2.0),
+            "2.0/s, 30 s left, 5 failed, 5 blocked"
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! The settings there are.
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Some text.
+    Text,
+    /// A path.
+    Path,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number within these bounds.
+    Number {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+    },
+    /// `{ env }` or `{ file }`.
+    Secret,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// Its key in the file; in the environment `TRUNKLINE_` and the same in capitals.
+    pub(crate) name: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+    /// The option that overrides it, if any.
+    pub(crate) option: Option<&'static str>,
+}
+
+const fn known(name: &'static str, kind: Kind, option: Option<&'static str>) -> Known {
+    Known { name, kind, option }
+}
+
+const fn number(name: &'static str, min: u64, max: u64) -> Known {
+    known(name, Kind::Number { min, max }, None)
+}
+
+/// An hour. Longer waits belong to a person.
+const HOUR_MS: u64 = 3_600_000;
+
+/// Every setting, in the order of the example file.
+pub(crate) const ALL: &[Known] = &[
+    known("store", Kind::Text, Some("--store")),
+    known("secret_key", Kind::Secret, None),
+    known("accounts", Kind::Path, Some("--accounts")),
+    known("recipes", Kind::Path, Some("--recipes")),
+    known("log", Kind::Word(&["text", "json"]), Some("--log")),
+    known("log_level", Kind::Text, None),
+    known(
+        "concurrency",
+        Kind::Number { min: 1, max: 4096 },
+        Some("--concurrency"),
+    ),
+    number("lease_ms", 1_000, HOUR_MS),
+    number("request_timeout_ms", 100, 600_000),
+    number("connect_timeout_ms", 50, 600_000),
+    number("retry_first_ms", 10, HOUR_MS),
+    number("retry_max_ms", 10, HOUR_MS),
+    number("attempts_max", 1, 100),
+    number("never_sent_attempts_max", 1, 10_000),
+    number("shutdown_timeout_ms", 100, HOUR_MS),
+    number("progress_interval_ms", 100, HOUR_MS),
+];
+
+/// The setting called `name`.
+pub(crate) fn find(name: &str) -> Option<&'static Known> {
+    ALL.iter().find(|known| known.name == name)
+}
+
+impl Known {
+    /// Its environment variable; a secret has one for each form.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        let name = format!("TRUNKLINE_{}", self.name.to_ascii_uppercase());
+        if self.kind == Kind::Secret {
+            vec![format!("{name}__ENV"), format!("{name}__FILE")]
+        } else {
+            vec![name]
+        }
+    }
+}

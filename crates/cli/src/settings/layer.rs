@@ -1,0 +1,214 @@
+//! The layers that settings come from: each is checked by itself, so that a mistake is told even
+//! where a higher layer hides it.
+
+use std::{ffi::OsString, path::Path};
+
+use config::{Map, Source, Value, ValueKind};
+use toml::de::DeValue;
+
+use super::known::{self, Kind, Known};
+use crate::{
+    problem::Problem,
+    secret_source::{FORM, SecretSource},
+    toml_file::{TomlFile, integer, kind},
+};
+
+/// One layer's settings. Each value's origin is the place that people are told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A value as a layer has it.
+enum Raw<'t> {
+    Text(&'t str),
+    Number(i64),
+    Other(&'static str),
+}
+
+impl Layer {
+    /// The settings in a file's text; paths in it start at `base`.
+    pub(crate) fn of_file(name: &str, text: &str, base: &Path) -> (Self, Vec<Problem>) {
+        let mut layer = Self::default();
+        let mut file = TomlFile::new(name, text);
+        let parsed = file.parse();
+        let table = parsed.get_ref();
+        let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
+        file.refuse_unknown(table, "", &names);
+        for (key, value) in table {
+            let Some(known) = known::find(key.get_ref()) else {
+                continue;
+            };
+            let place = format!("{name}:{}", file.line(&key.span()));
+            if known.kind == Kind::Secret {
+                if let Some(source) = SecretSource::read(&mut file, value, known.name, base) {
+                    layer.put_secret(known, &source, &place);
+                }
+                continue;
+            }
+            let raw = match value.get_ref() {
+                DeValue::String(text) => Raw::Text(text),
+                DeValue::Integer(_) => integer(value.get_ref())
+                    .map_or(Raw::Other("a number beyond 64 bits"), Raw::Number),
+                other @ (DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)
+                | DeValue::Table(_)) => Raw::Other(kind(other)),
+            };
+            match check(known, &raw, false, base) {
+                Ok(checked) => layer.put(known.name, checked, &place),
+                Err(message) => file.problem(value.span(), known.name, message),
+            }
+        }
+        (layer, file.problems)
+    }
+
+    /// The settings in environment variables; others than `TRUNKLINE_...` are not looked at.
+    pub(crate) fn of_environment(
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> (Self, Vec<Problem>) {
+        let mut layer = Self::default();
+        let mut problems = Vec::new();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| name.starts_with("TRUNKLINE_")) else {
+                continue;
+            };
+            if name == CONFIG_VARIABLE {
+                continue;
+            }
+            if let Err(message) = layer.take_variable(name, value.to_str()) {
+                problems.push(Problem::new(name, message));
+            }
+        }
+        problems.sort_by(|a, b| a.field.cmp(&b.field));
+        (layer, problems)
+    }
+
+    fn take_variable(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
+        let matching = |known: &&Known| known.variables().iter().any(|own| own == name);
+        let Some(known) = known::ALL.iter().find(matching) else {
+            if name == "TRUNKLINE_SECRET_KEY" {
+                return Err(
+                    "the key itself is not a setting; name its place in TRUNKLINE_SECRET_KEY__ENV or TRUNKLINE_SECRET_KEY__FILE"
+                        .into(),
+                );
+            }
+            return Err(
+                "there is no such setting; remove the variable, or correct its name".into(),
+            );
+        };
+        let text = value.ok_or("this is not text; write UTF-8")?;
+        if known.kind == Kind::Secret {
+            let form = if name.ends_with("__ENV") {
+                "env"
+            } else {
+                "file"
+            };
+            let source = SecretSource::of(form, text, Path::new(""))?;
+            self.put_secret(known, &source, name);
+            return Ok(());
+        }
+        let checked = check(known, &Raw::Text(text), true, Path::new(""))?;
+        self.put(known.name, checked, name);
+        Ok(())
+    }
+
+    /// Takes an option that was typed.
+    pub(crate) fn take_option(&mut self, name: &str, text: &str) -> Result<(), Problem> {
+        let Some(known) = known::find(name) else {
+            return Ok(());
+        };
+        let place = known.option.unwrap_or(known.name);
+        match check(known, &Raw::Text(text), true, Path::new("")) {
+            Ok(checked) => {
+                self.put(known.name, checked, place);
+                Ok(())
+            }
+            Err(message) => Err(Problem::new(place, message)),
+        }
+    }
+
+    fn put(&mut self, name: &str, value: ValueKind, place: &str) {
+        let place = place.to_owned();
+        self.0
+            .insert(name.to_owned(), Value::new(Some(&place), value));
+    }
+
+    fn put_secret(&mut self, known: &Known, source: &SecretSource, place: &str) {
+        let (form, text) = match source {
+            SecretSource::Env(name) => ("env", name.clone()),
+            SecretSource::File(path) => ("file", path.display().to_string()),
+        };
+        let name = format!("{}.{form}", known.name);
+        self.put(&name, ValueKind::String(text), place);
+    }
+}
+
+/// Names the settings file when no option does. Not a setting itself.
+pub(crate) const CONFIG_VARIABLE: &str = "TRUNKLINE_CONFIG";
+
+/// The value, if it is what the setting takes; else what would be right.
+fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<ValueKind, String> {
+    match (known.kind, raw) {
+        (Kind::Number { min, max }, raw) => {
+            let number = match raw {
+                Raw::Number(number) => u64::try_from(*number).ok(),
+                Raw::Text(text) if typed => text.parse::<u64>().ok(),
+                Raw::Text(_) | Raw::Other(_) => None,
+            };
+            match number {
+                Some(number) if (min..=max).contains(&number) => Ok(ValueKind::U64(number)),
+                _ => Err(format!(
+                    "{} is not allowed; write a whole number from {min} to {max}{}",
+                    shown(raw),
+                    unit(known.name)
+                )),
+            }
+        }
+        (Kind::Word(words), Raw::Text(text)) if words.contains(text) => {
+            Ok(ValueKind::String((*text).to_owned()))
+        }
+        (Kind::Word(words), raw) => Err(format!(
+            "{} is not allowed; write {}",
+            shown(raw),
+            words.join(" or ")
+        )),
+        (Kind::Text, Raw::Text(text)) if !text.is_empty() => {
+            Ok(ValueKind::String((*text).to_owned()))
+        }
+        (Kind::Path, Raw::Text(text)) if !text.is_empty() => {
+            Ok(ValueKind::String(base.join(text).display().to_string()))
+        }
+        (Kind::Text, raw) => Err(format!("{} is not allowed; write a text", shown(raw))),
+        (Kind::Path, raw) => Err(format!("{} is not allowed; write a path", shown(raw))),
+        (Kind::Secret, _) => Err(FORM.into()),
+    }
+}
+
+fn unit(name: &str) -> &'static str {
+    if name.ends_with("_ms") {
+        " (milliseconds)"
+    } else {
+        ""
+    }
+}
+
+fn shown(raw: &Raw<'_>) -> String {
+    match raw {
+        Raw::Text(text) => {
+            let start: String = text.escape_debug().take(60).collect();
+            format!("\"{start}\"")
+        }
+        Raw::Number(number) => number.to_string(),
+        Raw::Other(what) => (*what).to_owned(),
+    }
+}

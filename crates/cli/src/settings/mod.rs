@@ -1,0 +1,295 @@
+//! Usable settings: defaults, file, environment and options laid over each other, checked, and
+//! free of contradictions.
+
+pub(crate) mod known;
+mod layer;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::{Config, Value};
+
+use crate::{
+    args::{Global, LogForm},
+    error::{Error, Result, refuse_if_any},
+    problem::Problem,
+    secret_source::SecretSource,
+    settings::layer::{CONFIG_VARIABLE, Layer},
+    toml_file::MAX_BYTES,
+};
+
+/// Every setting with its default and its reason; the file that people begin with.
+pub(crate) const DEFAULTS: &str = include_str!("../../../../trunkline.example.toml");
+
+/// The settings file where none is named.
+const DEFAULT_FILE: &str = "trunkline.toml";
+
+/// What the program runs with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The store's URL.
+    pub(crate) store: String,
+    /// Where paths in `store` start.
+    pub(crate) store_base: PathBuf,
+    /// The place of the store's secret key, if it is not the embedded default.
+    pub(crate) secret_key: Option<SecretSource>,
+    /// The accounts file.
+    pub(crate) accounts: PathBuf,
+    /// Whether a person named it; else it may be missing in the sandbox.
+    pub(crate) accounts_named: bool,
+    /// A folder of recipes besides the built-in ones.
+    pub(crate) recipes: Option<PathBuf>,
+    /// The form of the log.
+    pub(crate) log: LogForm,
+    /// What of the log is shown.
+    pub(crate) log_level: String,
+    /// Onboardings in hand at once.
+    pub(crate) concurrency: usize,
+    /// How long a worker's right to run an onboarding lasts unless it is prolonged.
+    pub(crate) lease: Duration,
+    /// Longest time from the start of a request to the end of its answer.
+    pub(crate) request_timeout: Duration,
+    /// Longest time to connect.
+    pub(crate) connect_timeout: Duration,
+    /// Longest pause before the second attempt of a step.
+    pub(crate) retry_first: Duration,
+    /// Longest pause before any attempt.
+    pub(crate) retry_max: Duration,
+    /// Most attempts of one step before a person decides.
+    pub(crate) attempts_max: u32,
+    /// Most times that a request may fail to leave this machine before a person decides.
+    pub(crate) never_sent_attempts_max: u32,
+    /// How long requests in flight may take to end when the process is asked to stop.
+    pub(crate) shutdown_timeout: Duration,
+    /// Time between two plain progress lines.
+    pub(crate) progress_interval: Duration,
+}
+
+impl Settings {
+    /// Reads and checks all layers.
+    ///
+    /// # Errors
+    /// Every problem of every layer at once.
+    pub(crate) fn load(global: &Global, concurrency: Option<u32>) -> Result<Self> {
+        let (defaults, mut problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
+        let (file, store_base) = match file_layer(global)? {
+            Some((layer, found, base)) => {
+                problems.extend(found);
+                (layer, base)
+            }
+            None => (Layer::default(), PathBuf::new()),
+        };
+        let (environment, found) = Layer::of_environment(env::vars_os());
+        problems.extend(found);
+        let options = option_layer(global, concurrency, &mut problems);
+        refuse_if_any(problems)?;
+        let merged = Config::builder()
+            .add_source(defaults)
+            .add_source(file)
+            .add_source(environment)
+            .add_source(options)
+            .build()
+            .map_err(|error| Error::refused("settings", error.to_string()))?;
+        Merged(merged).settings(store_base)
+    }
+}
+
+fn file_layer(global: &Global) -> Result<Option<(Layer, Vec<Problem>, PathBuf)>> {
+    let named = match &global.config {
+        Some(path) => Some((path.clone(), "--config")),
+        None => env::var_os(CONFIG_VARIABLE)
+            .filter(|path| !path.is_empty())
+            .map(|path| (PathBuf::from(path), CONFIG_VARIABLE)),
+    };
+    let path = match &named {
+        Some((path, _)) => path.clone(),
+        None => PathBuf::from(DEFAULT_FILE),
+    };
+    let name = path.display().to_string();
+    let text = match read_text(&path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => {
+            let field = named.map_or("", |(_, place)| place);
+            let message = format!("the settings file cannot be read ({error}); correct the path");
+            return Err(Error::Refused(vec![Problem::at(
+                name, None, field, message,
+            )]));
+        }
+    };
+    let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let (layer, problems) = Layer::of_file(&name, &text, &base);
+    Ok(Some((layer, problems, base)))
+}
+
+/// Reads a configuration file of sane size.
+pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > MAX_BYTES {
+        return Err(std::io::Error::other(format!(
+            "it has {length} bytes, more than {MAX_BYTES}"
+        )));
+    }
+    fs::read_to_string(path)
+}
+
+fn option_layer(global: &Global, concurrency: Option<u32>, problems: &mut Vec<Problem>) -> Layer {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let typed = [
+        ("store", global.store.clone()),
+        ("accounts", path(&global.accounts)),
+        ("recipes", path(&global.recipes)),
+        ("log", global.log.map(|form| form.as_str().to_owned())),
+        ("concurrency", concurrency.map(|number| number.to_string())),
+    ];
+    let mut layer = Layer::default();
+    for (name, text) in typed {
+        if let Some(text) = text
+            && let Err(problem) = layer.take_option(name, &text)
+        {
+            problems.push(problem);
+        }
+    }
+    layer
+}
+
+/// All layers in one.
+struct Merged(Config);
+
+impl Merged {
+    fn settings(&self, file_base: PathBuf) -> Result<Settings> {
+        self.refuse_contradictions()?;
+        let store_base = match self.origin("store") {
+            place if place.starts_with("--") || place.starts_with("TRUNKLINE_") => PathBuf::new(),
+            place if place.starts_with("<defaults>:") => PathBuf::new(),
+            _ => file_base,
+        };
+        Ok(Settings {
+            store: self.text("store"),
+            store_base,
+            secret_key: self.secret_key(),
+            accounts: self.text("accounts").into(),
+            accounts_named: !self.origin("accounts").starts_with("<defaults>:"),
+            recipes: self.value("recipes").map(|_| self.text("recipes").into()),
+            log: if self.text("log") == "json" {
+                LogForm::Json
+            } else {
+                LogForm::Text
+            },
+            log_level: self.text("log_level"),
+            concurrency: usize::try_from(self.number("concurrency")).unwrap_or(usize::MAX),
+            lease: self.millis("lease_ms"),
+            request_timeout: self.millis("request_timeout_ms"),
+            connect_timeout: self.millis("connect_timeout_ms"),
+            retry_first: self.millis("retry_first_ms"),
+            retry_max: self.millis("retry_max_ms"),
+            attempts_max: self.count("attempts_max"),
+            never_sent_attempts_max: self.count("never_sent_attempts_max"),
+            shutdown_timeout: self.millis("shutdown_timeout_ms"),
+            progress_interval: self.millis("progress_interval_ms"),
+        })
+    }
+
+    /// Pairs of settings that cannot both be meant.
+    fn refuse_contradictions(&self) -> Result<()> {
+        let mut problems = Vec::new();
+        // A lease is renewed at a quarter of its length, and a worker sends nothing on one that has
+        // less time left than a request may take.
+        if self.number("lease_ms") * 3 < self.number("request_timeout_ms") * 4 + 3 {
+            problems.push(self.contradiction(
+                "lease_ms",
+                "request_timeout_ms",
+                "between two renewals there would be no time for a request: raise the first to more than four thirds of the second, or lower the second",
+            ));
+        }
+        if self.number("shutdown_timeout_ms") < self.number("request_timeout_ms") {
+            problems.push(self.contradiction(
+                "shutdown_timeout_ms",
+                "request_timeout_ms",
+                "a request in flight would be cut and left in doubt: raise the first to the second, or lower the second",
+            ));
+        }
+        // A timeout that ends a call while it still connects would leave its outcome unknown.
+        if self.number("connect_timeout_ms") >= self.number("request_timeout_ms") {
+            problems.push(self.contradiction(
+                "connect_timeout_ms",
+                "request_timeout_ms",
+                "connecting is part of a request: lower the first below the second",
+            ));
+        }
+        if self.number("retry_first_ms") > self.number("retry_max_ms") {
+            problems.push(self.contradiction(
+                "retry_first_ms",
+                "retry_max_ms",
+                "the first pause cannot be longer than the longest: lower the first or raise the second",
+            ));
+        }
+        if self.value("secret_key.env").is_some() && self.value("secret_key.file").is_some() {
+            problems.push(self.contradiction(
+                "secret_key.env",
+                "secret_key.file",
+                "the key has one place: remove one of the two",
+            ));
+        }
+        refuse_if_any(problems)
+    }
+
+    fn contradiction(&self, first: &str, second: &str, remedy: &str) -> Problem {
+        let told = |name: &str| format!("{name} = {} ({})", self.text(name), self.place(name));
+        Problem::new(
+            first,
+            format!("{} contradicts {}; {remedy}", told(first), told(second)),
+        )
+    }
+
+    fn place(&self, name: &str) -> String {
+        let origin = self.origin(name);
+        if origin.starts_with("<defaults>:") {
+            "the default".into()
+        } else {
+            origin
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        self.0.get::<Value>(name).ok()
+    }
+
+    fn origin(&self, name: &str) -> String {
+        let value = self.value(name);
+        value
+            .as_ref()
+            .and_then(Value::origin)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.0.get_string(name).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.0.get::<u64>(name).unwrap_or_default()
+    }
+
+    fn count(&self, name: &str) -> u32 {
+        u32::try_from(self.number(name)).unwrap_or(u32::MAX)
+    }
+
+    fn millis(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name))
+    }
+
+    fn secret_key(&self) -> Option<SecretSource> {
+        if self.value("secret_key.env").is_some() {
+            return Some(SecretSource::Env(self.text("secret_key.env")));
+        }
+        self.value("secret_key.file")
+            .map(|_| SecretSource::File(self.text("secret_key.file").into()))
+    }
+}

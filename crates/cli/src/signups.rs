@@ -1,0 +1,77 @@
+//! Signups on their way in.
+
+use std::{path::PathBuf, sync::Arc};
+
+use onboarding::OnboardingId;
+use producer::{Located, Report, Source};
+use store::Intake;
+
+use crate::{
+    accounts::Accounts,
+    args::Input,
+    error::{Error, Result},
+    output::note,
+    problem::Problem,
+    recipe_files,
+    settings::Settings,
+};
+
+/// The inputs that were named.
+///
+/// # Errors
+/// Standard input twice: the second would always be empty.
+pub(crate) fn sources(input: &Input) -> Result<Vec<Source>> {
+    let stdin = |path: &&PathBuf| path.as_os_str() == "-";
+    if input.files.iter().filter(stdin).count() > 1 {
+        return Err(Error::refused(
+            "FILE",
+            "standard input (-) can be read once; name it once",
+        ));
+    }
+    Ok(input.files.iter().map(Source::from_argument).collect())
+}
+
+/// Accepts all of the input or nothing; `on_id` hears of each signup's onboarding.
+pub(crate) async fn enqueue(
+    input: &Input,
+    accounts: &Accounts,
+    settings: &Settings,
+    store: &dyn Intake,
+    on_id: impl FnMut(OnboardingId) + Send,
+) -> Result<Report> {
+    let book = Arc::new(recipe_files::book(settings.recipes.as_deref())?);
+    producer::enqueue(sources(input)?, book, accounts.for_signups(), store, on_id)
+        .await
+        .map_err(refusal)
+}
+
+/// What the producer says, as the command says it.
+pub(crate) fn refusal(error: producer::Error) -> Error {
+    match error {
+        producer::Error::Input { problems, more } => {
+            if more > 0 {
+                note(format_args!(
+                    "and {more} more problems, which are not listed"
+                ));
+            }
+            Error::Refused(problems.into_iter().map(located).collect())
+        }
+        producer::Error::Read { file, source } => Error::Refused(vec![Problem::at(
+            file,
+            None,
+            "",
+            format!("this cannot be read ({source}); nothing was accepted"),
+        )]),
+        producer::Error::Store(error) => error.into(),
+        other => Error::Failed(other.to_string()),
+    }
+}
+
+fn located(problem: Located) -> Problem {
+    Problem::at(
+        problem.file,
+        Some(problem.line).filter(|line| *line > 0),
+        problem.field,
+        problem.message,
+    )
+}

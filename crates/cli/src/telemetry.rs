@@ -1,0 +1,65 @@
+//! The log: on stderr, for people or as one JSON object a line.
+//!
+//! Fields are the same in every part: `onboarding.id`, `account`, `partner`, `step`, `attempt`,
+//! `epoch`, `request_id`, `code`, `status`, `wait_ms`, `elapsed_ms`, `error`.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::{
+    args::LogForm,
+    error::{Error, Result},
+    progress,
+};
+
+/// Starts the log.
+///
+/// # Errors
+/// `level` is not a filter.
+pub(crate) fn start(form: LogForm, level: &str) -> Result<()> {
+    let filter = EnvFilter::builder().parse(level).map_err(|error| {
+        Error::refused(
+            "log_level",
+            format!(
+                "\"{}\" is not a log level ({error}); write error, warn, info, debug or trace, also by part as in warn,worker=debug",
+                level.escape_debug()
+            ),
+        )
+    })?;
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(BesideProgress)
+        .with_ansi(colour);
+    // It is set once, at the start of the process; a second time is of no consequence.
+    let _ = match form {
+        LogForm::Json => builder.json().flatten_event(true).try_init(),
+        LogForm::Text => builder.try_init(),
+    };
+    Ok(())
+}
+
+/// Writes to stderr without tearing the progress bar.
+struct BesideProgress;
+
+impl<'w> MakeWriter<'w> for BesideProgress {
+    type Writer = Line;
+
+    fn make_writer(&'w self) -> Line {
+        Line
+    }
+}
+
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        progress::beside(|| io::stderr().lock().write(text))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}

@@ -1,0 +1,167 @@
+//! A worker that runs beside a command, and what it tells.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use onboarding::{AccountName, OnboardingId};
+use store::{Store, WorkerName};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinHandle},
+};
+use worker::{Event, Observer, RetryPolicy, Stats};
+
+use crate::{
+    accounts::{Accounts, Keys, client_config},
+    error::{Error, Result},
+    settings::Settings,
+};
+
+/// What a command hears of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// An onboarding ended; the store knows how.
+    Finished(OnboardingId),
+    /// An account was parked.
+    Parked,
+}
+
+/// What a worker tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Something happened.
+    Happened(Happened),
+    /// It has ended; it is not to be asked again.
+    Ended(Result<Stats>),
+}
+
+/// Passes on what happens.
+struct Ear {
+    tell: mpsc::UnboundedSender<Happened>,
+}
+
+impl Observer for Ear {
+    fn event(&self, event: Event<'_>) {
+        let happened = match event {
+            Event::Finished { id, .. } => Happened::Finished(id),
+            Event::Parked { .. } => Happened::Parked,
+            Event::Request { .. } | Event::Closed { .. } | _ => return,
+        };
+        // Nobody listens at the end of the command.
+        let _ = self.tell.send(happened);
+    }
+}
+
+/// A worker's name: unique per start.
+pub(crate) fn name() -> WorkerName {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let started = since_epoch.unwrap_or_default().as_millis();
+    WorkerName(format!("{}-{started}", std::process::id()))
+}
+
+/// The settings as the worker takes them.
+pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Settings {
+    let mut own = worker::Settings::new(name);
+    own.concurrency = settings.concurrency;
+    own.lease = settings.lease;
+    own.request_timeout = settings.request_timeout;
+    own.shutdown_timeout = settings.shutdown_timeout;
+    own.retry = RetryPolicy {
+        base: settings.retry_first,
+        cap: settings.retry_max,
+        attempts: settings.attempts_max,
+        never_sent_attempts: settings.never_sent_attempts_max,
+    };
+    own
+}
+
+/// The accounts of `names` as the worker takes them. `simulator` is the base URL that stands in
+/// for their own.
+pub(crate) fn accounts<'n>(
+    names: impl IntoIterator<Item = &'n AccountName>,
+    accounts: &Accounts,
+    keys: &BTreeMap<AccountName, Keys>,
+    simulator: Option<&str>,
+    settings: &Settings,
+) -> Vec<worker::Account> {
+    let made_up = Keys::made_up();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let account = accounts.find(name)?;
+            let keys = keys.get(name).unwrap_or(&made_up);
+            let config = client_config(&account, keys, simulator, settings);
+            Some(worker::Account::new(name.clone(), config, account.limits()))
+        })
+        .collect()
+}
+
+/// A running worker.
+pub(crate) struct WorkerRun {
+    task: JoinHandle<Result<Stats, worker::Error>>,
+    stop: watch::Sender<bool>,
+    events: mpsc::UnboundedReceiver<Happened>,
+}
+
+impl WorkerRun {
+    /// Starts it. With `drain` it ends when nothing is left to run.
+    pub(crate) fn start(
+        name: WorkerName,
+        store: Arc<dyn Store>,
+        accounts: Vec<worker::Account>,
+        settings: &Settings,
+        drain: bool,
+    ) -> Self {
+        let (tell, events) = mpsc::unbounded_channel();
+        let (stop, mut stopped) = watch::channel(false);
+        let mut own = self::settings(name, settings);
+        own.drain = drain;
+        own.observer = Some(Arc::new(Ear { tell }));
+        let asked = async move {
+            // Also where whoever would ask is gone.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let task = tokio::spawn(worker::run(own, store, accounts, asked));
+        Self { task, stop, events }
+    }
+
+    /// What it tells next; its end once it has ended and everything was told.
+    pub(crate) async fn next(&mut self) -> Told {
+        tokio::select! {
+            biased;
+            Some(happened) = self.events.recv() => Told::Happened(happened),
+            ended = &mut self.task => {
+                Told::Ended(outcome(ended))
+            }
+        }
+    }
+
+    /// What it told and nobody heard yet.
+    pub(crate) fn heard(&mut self) -> Option<Happened> {
+        self.events.try_recv().ok()
+    }
+
+    /// Asks it to finish the requests in flight and to give its leases back.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stopped(&mut self) -> Result<Stats> {
+        self.ask_to_stop();
+        outcome((&mut self.task).await)
+    }
+}
+
+fn outcome(ended: Result<Result<Stats, worker::Error>, JoinError>) -> Result<Stats> {
+    match ended {
+        Ok(Ok(stats)) => Ok(stats),
+        Ok(Err(worker::Error::Settings(message))) => Err(Error::refused("settings", message)),
+        Ok(Err(worker::Error::Store(error))) => Err(error.into()),
+        Ok(Err(error)) => Err(Error::failed("the worker ended", &error)),
+        Err(error) => Err(Error::failed("the worker broke", &error)),
+    }
+}
