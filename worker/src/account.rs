@@ -137,9 +137,9 @@ mod tests {
             assert!(account.close_for(&policy, None) <= Duration::from_secs(1));
         }
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(account.close_for(&policy, None), Duration::from_secs(2 - 1));
-        tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(account.close_for(&policy, None), Duration::from_secs(2));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(account.close_for(&policy, None), Duration::from_secs(4));
         account.answered();
         assert_eq!(account.close_for(&policy, None), Duration::from_secs(1));
     }

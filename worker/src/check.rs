@@ -175,7 +175,12 @@ impl Outside<'_> {
             Class::Unknown | Class::NeverSent => {
                 tokio::time::sleep(policy.delay(failures)).await;
             }
-            _ => return Ok(false),
+            Class::Duplicate
+            | Class::Unauthorized
+            | Class::NotThere
+            | Class::Refused
+            | Class::Unsupported
+            | _ => return Ok(false),
         }
         Ok(true)
     }

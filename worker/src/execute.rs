@@ -4,7 +4,8 @@ use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use exotel::{Class, Client};
 use onboarding::{
-    AccountName, Journal, Plan, SipPassword, State, Step, StepRecord, StepResult, StepState,
+    AccountName, Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepResult,
+    StepState,
 };
 use store::{Advanced, Permit, Settled, Then};
 
@@ -164,7 +165,8 @@ impl Run<'_> {
             Ok(write) => write,
             Err(fault) => return Err(self.fail(fault, false).await),
         };
-        if self.record().state == StepState::Unknown && write.can_be_read_back() {
+        let in_doubt = self.record().state == StepState::Unknown && write.can_be_read_back();
+        if in_doubt || (write.appends() && self.trunk_was_there()) {
             match self.probe(&write, Why::Doubt).await? {
                 Found::There(result) => return self.done(result, false).await,
                 Found::Absent => {}
@@ -218,6 +220,16 @@ impl Run<'_> {
                 Found::Wrong(fault) => return Err(self.fail(fault, false).await),
             }
         }
+    }
+
+    /// Whether the trunk was there before this journal began, as after a store was lost: then more
+    /// of the plan may be there too.
+    fn trunk_was_there(&self) -> bool {
+        let mut done = self.plan.steps.iter().zip(self.journal.records());
+        done.any(|(step, record)| {
+            let error = record.error.as_ref().map(|error| error.code.as_str());
+            step.kind() == StepKind::CreateTrunk && error == Some(fault::DUPLICATE)
+        })
     }
 
     /// Puts on record that a trunk with a chosen name is about to be created, so that a crash

@@ -39,7 +39,7 @@ impl Run<'_> {
                 self.never_sent(error).await
             }
             Class::Unknown => self.unknown(error).await,
-            _ => {
+            Class::Duplicate | Class::NotThere | Class::Refused | Class::Unsupported | _ => {
                 self.settle(true);
                 self.change(|record| record.attempts = record.attempts.saturating_add(1));
                 let fault = self.refusal(error);

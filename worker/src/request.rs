@@ -164,7 +164,12 @@ impl Run<'_> {
                 self.settle(false);
                 Err(Interrupt::Refused(error))
             }
-            _ => {
+            Class::Duplicate
+            | Class::NotThere
+            | Class::Refused
+            | Class::Unsupported
+            | Class::NeverSent
+            | _ => {
                 self.settle(true);
                 Err(Interrupt::Refused(error))
             }

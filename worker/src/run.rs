@@ -152,12 +152,15 @@ async fn monitor(
     Ok(())
 }
 
+type MakeSpan = fn(&Task<Job>) -> Span;
+type OnStart = fn(&Task<Job>, &Span);
+
 /// A span per onboarding. The layer's own events on start and end are left out: the executor tells
 /// more. A failure is told by it: it is a panic or a time-out, with its text.
-fn traced() -> TraceLayer<fn(&Task<Job>) -> Span, fn(&Task<Job>, &Span), ()> {
+fn traced() -> TraceLayer<MakeSpan, OnStart, ()> {
     TraceLayer::new()
-        .make_span_with(span as fn(&Task<Job>) -> Span)
-        .on_request((|_, _| {}) as fn(&Task<Job>, &Span))
+        .make_span_with(span as MakeSpan)
+        .on_request((|_, _| {}) as OnStart)
         .on_response(())
 }
 

@@ -213,6 +213,11 @@ impl<'p> Write<'p> {
         !matches!(self, Self::SetCallerId { .. })
     }
 
+    /// Whether Exotel takes a second one without a word.
+    pub(crate) fn appends(&self) -> bool {
+        matches!(self, Self::MapDestination { .. })
+    }
+
     /// Whether the first attempt has to be on record before it is sent: what it makes bears a
     /// name that somebody else may have used, so later it could not be told whose it is.
     pub(crate) fn needs_intent(&self) -> bool {

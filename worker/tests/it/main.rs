@@ -1,0 +1,10 @@
+//! The worker against the real store and the simulator, over loopback.
+
+mod account_trouble;
+mod ending;
+mod fault_matrix;
+mod happy_path;
+mod looking;
+mod taken;
+mod trouble;
+mod world;

@@ -1,0 +1,248 @@
+//! What a step would make is there already: whose is it?
+
+use onboarding::{Mode, State, Step};
+use serde_json::{Value, json};
+use store::Operate;
+
+use crate::world::{World, full, full_signup, number, settings, sid, signup};
+
+fn chosen(name: &str) -> Vec<Step> {
+    vec![Step::CreateTrunk {
+        name: name.parse().unwrap(),
+        chosen: true,
+    }]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chosen_name_that_somebody_else_has_is_not_adopted() {
+    let mut world = World::new().await;
+    world
+        .enqueue(vec![signup("acme", 1, |_| chosen("front_desk"))])
+        .await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let theirs = world.trunks("acme").await[0]["trunk_sid"].clone();
+    world.lose_the_store();
+    let id = world
+        .enqueue(vec![signup("acme", 2, |_| chosen("front_desk"))])
+        .await[0];
+    for round in 0..2 {
+        world
+            .drain(settings(&format!("w{round}")), vec![world.account("acme")])
+            .await;
+        let (code, message) = world.fault(id).await;
+        assert_eq!(code, "trunk_name_taken", "round {round}");
+        assert!(message.contains("front_desk"), "{message}");
+        assert!(message.contains(theirs.as_str().unwrap()), "{message}");
+        // A retry does not make it ours either.
+        world.store.retry(id).await.unwrap();
+    }
+    assert_eq!(world.trunks("acme").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_never_makes_a_second_trunk_of_a_chosen_name() {
+    let world = World::new().await;
+    world
+        .put(
+            "faults",
+            &json!([{"method": "POST", "path": "/trunks$", "nth": 1, "reset_after": true}]),
+        )
+        .await;
+    let id = world
+        .enqueue(vec![signup("acme", 1, |_| chosen("front_desk"))])
+        .await[0];
+    world
+        .drain(settings("w"), vec![world.account("acme")])
+        .await;
+    assert_eq!(world.state(id).await, State::Succeeded);
+    assert_eq!(world.trunks("acme").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_first_attempt_gives_no_right_to_a_chosen_name() {
+    let mut world = World::new().await;
+    world
+        .enqueue(vec![signup("acme", 1, |_| chosen("front_desk"))])
+        .await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    world.lose_the_store();
+    world
+        .put(
+            "faults",
+            &json!([{"method": "POST", "path": "/trunks$", "nth": 1, "status": 429}]),
+        )
+        .await;
+    let id = world
+        .enqueue(vec![signup("acme", 2, |_| chosen("front_desk"))])
+        .await[0];
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    assert_eq!(world.fault(id).await.0, "trunk_name_taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_lost_store_everything_is_adopted_and_the_password_is_the_new_one() {
+    let mut world = World::new().await;
+    world.enqueue(vec![full_signup("acme", 1)]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    world.lose_the_store();
+    let mut again = full_signup("acme", 1);
+    let secret = onboarding::Secret::new("another0madeup0password0");
+    again.password = Some(onboarding::SipPassword::from_secret(secret));
+    let id = world.enqueue(vec![again]).await[0];
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    world.assert_exactly_one("lost store", "acme", id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_on_another_trunk_fails_and_names_that_trunk_if_exotel_tells() {
+    let world = World::new().await;
+    let first = |id| full(id, 1)[..2].to_vec();
+    world.enqueue(vec![signup("acme", 1, first)]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let other = world.trunks("acme").await[0]["trunk_sid"].clone();
+    let answers: [(&str, Value, &str); 4] = [
+        ("tells", json!([]), other.as_str().unwrap()),
+        (
+            "404",
+            json!([{"path": "trunk-maps", "status": 404, "body": "html"}]),
+            "unsupported_call",
+        ),
+        (
+            "405",
+            json!([{"path": "trunk-maps", "status": 405, "body": "empty"}]),
+            "unsupported_call",
+        ),
+        (
+            "garbage",
+            json!([{"path": "trunk-maps", "status": 200, "body": "html"}]),
+            "not_an_envelope",
+        ),
+    ];
+    for (n, (name, faults, expected)) in (2..).zip(answers) {
+        world.put("faults", &faults).await;
+        // Another onboarding that wants the first one's number.
+        let steps = |id| full(id, 1)[..2].to_vec();
+        let id = world.enqueue(vec![signup("acme", n, steps)]).await[0];
+        world
+            .drain(settings(name), vec![world.account("acme")])
+            .await;
+        let (code, message) = world.fault(id).await;
+        assert_eq!(code, "duplicate_number", "{name}");
+        assert!(message.contains(expected), "{name}: {message}");
+        assert!(message.contains(&number(1)), "{name}: {message}");
+        assert!(
+            message.contains("Left on Exotel's side: trunk "),
+            "{name}: {message}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_with_another_mode_gets_the_planned_one() {
+    let mut world = World::new().await;
+    let steps = |mode| {
+        move |id| {
+            let mut steps = full(id, 1)[..1].to_vec();
+            let number = number(1).parse().unwrap();
+            steps.push(Step::MapNumber { number, mode });
+            steps
+        }
+    };
+    world.enqueue(vec![signup("acme", 1, steps(None))]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    // Nothing is sent where pstn is wanted and none is set, for they are the same.
+    for (mode, puts) in [(Some(Mode::Pstn), 0), (Some(Mode::Flow), 1)] {
+        world.lose_the_store();
+        let id = world.enqueue(vec![signup("acme", 1, steps(mode))]).await[0];
+        world
+            .drain(settings("w"), vec![world.account("acme")])
+            .await;
+        assert_eq!(world.state(id).await, State::Succeeded);
+        let requests = world.requests("acme").await;
+        let sent = requests.iter().filter(|it| it.starts_with("PUT ")).count();
+        assert_eq!(sent, puts, "{mode:?} {requests:?}");
+    }
+    assert_eq!(world.trunks("acme").await[0]["numbers"][0]["mode"], "flow");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acl_entry_with_another_mask_fails_and_says_so() {
+    let mut world = World::new().await;
+    let trunk_only = |id| full(id, 1)[..1].to_vec();
+    world.enqueue(vec![signup("acme", 1, trunk_only)]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let trunk = world.trunks("acme").await[0]["trunk_sid"].clone();
+    let url = format!(
+        "{}/v2/accounts/{}/trunks/{}/whitelisted-ips",
+        world.sandbox.base_url(),
+        sid("acme"),
+        trunk.as_str().unwrap()
+    );
+    let range = json!({"ip": "44.248.146.11", "mask": 24});
+    let request = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(url);
+    let answer = request
+        .basic_auth("key", Some("token"))
+        .json(&range)
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success());
+    world.lose_the_store();
+    let with_ip = |id| {
+        let steps = full(id, 1);
+        vec![steps[0].clone(), steps[2].clone()]
+    };
+    let id = world.enqueue(vec![signup("acme", 1, with_ip)]).await[0];
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    let (code, message) = world.fault(id).await;
+    assert_eq!(code, "acl_mask");
+    assert!(message.contains("/24"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_is_found_on_a_later_page() {
+    let world = World::new().await;
+    // The newest is listed first, so that the one in doubt has to be older than a page.
+    world
+        .put(
+            "faults",
+            &json!([
+                {"method": "POST", "path": "/trunks$", "nth": 1, "reset_after": true},
+                {"method": "GET", "path": "/trunks$", "nth": 1, "status": 429, "retry_after": 1},
+            ]),
+        )
+        .await;
+    let trunk_only = |id| full(id, 1)[..1].to_vec();
+    let ids = world
+        .enqueue((0..120).map(|n| signup("acme", n, trunk_only)).collect())
+        .await;
+    world
+        .drain(settings("w"), vec![world.account("acme")])
+        .await;
+    for id in ids {
+        assert_eq!(world.state(id).await, State::Succeeded);
+    }
+    assert_eq!(world.trunks("acme").await.len(), 120);
+}
