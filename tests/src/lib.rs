@@ -1,1 +1,29 @@
-//! Promises of Trunkline.
+//! What the end-to-end promises are tested with: the real binary in a folder of its own against a
+//! simulator of its own, with controls to break things and to see what came of it.
+//!
+//! Nothing here waits for a time to pass: [`until`] waits for a condition and gives up, saying
+//! what it waited for. Tests share nothing, so any number of them may run at once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+mod http;
+mod log;
+mod outcome;
+mod place;
+mod program;
+mod signup;
+mod simulator;
+mod wait;
+
+pub use log::{Collection, Request, repeats_without_a_read};
+pub use outcome::{Resources, exactly_once, resources};
+pub use place::{EVERYTHING, Place, STEPS};
+pub use program::{Ended, Program, binary};
+pub use signup::{Signup, csv_of, lines_of};
+pub use simulator::Simulator;
+pub use wait::{PATIENCE, until};
+
+pub use rustix::process::Signal;

@@ -1,0 +1,114 @@
+//! A simulator in this process.
+
+use std::net::SocketAddr;
+
+use sandbox::{Limits, Options, Running, Sandbox};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::{Request, http};
+
+/// A simulator on a free port of loopback, and its controls. It ends with the value.
+#[derive(Debug)]
+pub struct Simulator {
+    addr: SocketAddr,
+    _running: Running,
+    _runtime: Runtime,
+}
+
+impl Simulator {
+    /// One that limits nothing, so that tests wait for nothing.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with_limits(Limits {
+            requests_per_minute: 1_000_000,
+            connections: 1_000,
+            ..Limits::default()
+        })
+    }
+
+    /// One with these limits.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let sandbox = Sandbox::new(Options {
+            limits,
+            ..Options::default()
+        });
+        let running = runtime.block_on(async {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            sandbox.start(listener).unwrap()
+        });
+        Self {
+            addr: running.addr(),
+            _running: running,
+            _runtime: runtime,
+        }
+    }
+
+    /// What an account of it has as `base_url`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        http::send(self.addr, method, &format!("/_sandbox/{path}"), &body)
+    }
+
+    /// All resources, by account.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        self.control("GET", "state", &Value::Null)["accounts"].take()
+    }
+
+    /// Every request in the order of arrival.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        let listed = self.control("GET", "requests?limit=1000000", &Value::Null);
+        let listed = listed.as_array().expect("a list of requests");
+        listed.iter().map(Request::read).collect()
+    }
+
+    /// The requests of one account.
+    #[must_use]
+    pub fn requests_of(&self, account: &str) -> Vec<Request> {
+        let mut all = self.requests();
+        all.retain(|request| request.account == account);
+        all
+    }
+
+    /// Replaces the fault rules.
+    pub fn break_with(&self, rules: &[Value]) {
+        self.control("PUT", "faults", &json!(rules));
+    }
+
+    /// Removes the fault rules.
+    pub fn mend(&self) {
+        self.control("DELETE", "faults", &Value::Null);
+    }
+
+    /// Sets the keys that work: `[{"account_sid", "api_key", "api_token"}]`.
+    pub fn accept_only(&self, accounts: &[Value]) {
+        self.control("PUT", "accounts", &json!(accounts));
+    }
+
+    /// Lets any key of any account work.
+    pub fn accept_any_key(&self) {
+        self.control("DELETE", "accounts", &Value::Null);
+    }
+
+    /// Per account `requests`, `refused`, `max_in_window`, `max_connections`.
+    #[must_use]
+    pub fn stats(&self) -> Value {
+        self.control("GET", "stats", &Value::Null)["accounts"].take()
+    }
+}
