@@ -20,7 +20,7 @@ use apalis_core::{
 };
 use onboarding::{Fault, StepState};
 use store::{Advance, Advanced, Claim, Then};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tower::{Layer, Service};
 
 use crate::{
@@ -35,6 +35,8 @@ use crate::{
 pub(crate) struct Job {
     pub(crate) claim: Claim,
     pub(crate) held: Arc<Held>,
+    /// From before the call that claimed it.
+    pub(crate) claimed: Instant,
 }
 
 /// The end of the channel that the worker reads. Shared with the shutdown, which gives back what

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// Compares an onboarding with what Exotel has. Reads only, with permits of the store and the
-/// settings' request timeout and retry policy; waits for permits as long as it takes.
+/// settings' request timeout, which `client` must be built with too, and retry policy; waits for
+/// permits as long as it takes.
 ///
 /// Reads the trunk once and every list that its plan has resources in.
 ///
@@ -124,7 +125,7 @@ impl Outside<'_> {
         loop {
             let granted = self
                 .store
-                .permit(self.account, self.settings.request_timeout)
+                .permit(self.account, self.settings.permit_time())
                 .await?;
             match granted {
                 Granted::Permit(permit) => return Ok(permit),

@@ -34,7 +34,7 @@ pub(crate) async fn claim_all(shared: Arc<Shared>, slots: Arc<Semaphore>, jobs: 
                 &settings.worker_name,
                 free.len(),
                 settings.lease,
-                settings.request_timeout,
+                settings.permit_time(),
             )
             .await;
         let claims = match claimed {
@@ -99,7 +99,11 @@ async fn hand_over(
         let held = shared
             .leases
             .enter(claim.lease.clone(), before, lifetime, slot);
-        let job = Job { claim, held };
+        let job = Job {
+            claim,
+            held,
+            claimed: before,
+        };
         if shared.stop.is_raised() {
             give_back(shared, job).await;
         } else if let Err(unsent) = jobs.send(job).await {
@@ -111,7 +115,7 @@ async fn hand_over(
 
 /// Gives back what was claimed and never started.
 pub(crate) async fn give_back(shared: &Shared, job: Job) {
-    let Job { claim, held } = job;
+    let Job { claim, held, .. } = job;
     let back = Advance {
         // A claim that has to be verified still has to be the next time.
         steps: doubt(&claim),

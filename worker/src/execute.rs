@@ -8,6 +8,7 @@ use onboarding::{
     StepState,
 };
 use store::{Advanced, Permit, Settled, Then};
+use tokio::time::Instant;
 
 use crate::{
     Account, Comparison,
@@ -66,15 +67,19 @@ pub(crate) struct Run<'a> {
     pub(crate) dirty: bool,
     /// An attempt of an earlier claim may have taken effect.
     pub(crate) earlier: bool,
-    /// For the next request.
-    pub(crate) permit: Option<Permit>,
+    /// For the next request, and from before the call that gave it.
+    pub(crate) permit: Option<(Permit, Instant)>,
     /// To be told to the store with the next write.
     pub(crate) settled: Vec<Settled>,
 }
 
 /// Runs a claimed onboarding as far as it comes. Fails at nothing: what goes wrong is recorded.
 pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Infallible> {
-    let Job { claim, held } = job;
+    let Job {
+        claim,
+        held,
+        claimed,
+    } = job;
     let id = claim.lease.id;
     let ending = match client_of(&shared, &claim.lease.account) {
         Ok((account, client)) => {
@@ -89,14 +94,19 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 index: 0,
                 dirty: false,
                 earlier: false,
-                permit: Some(claim.permit),
+                permit: Some((claim.permit, claimed)),
                 settled: Vec::new(),
             };
             run.run(claim.verify).await
         }
         Err(reason) => {
             outcome::park(&shared, &claim.lease.account, &reason).await;
-            claimer::give_back(&shared, Job { claim, held }).await;
+            let job = Job {
+                claim,
+                held,
+                claimed,
+            };
+            claimer::give_back(&shared, job).await;
             Ending::Released
         }
     };
@@ -309,8 +319,9 @@ impl Run<'_> {
         } else {
             Then::Permit
         };
+        let before = Instant::now();
         if let Advanced::Permitted(permit) = self.advance(then).await? {
-            self.permit = Some(permit);
+            self.permit = Some((permit, before));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use onboarding::{AccountName, OnboardingId, State};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A request was sent and its outcome is known to this worker.
+    /// A request ended: answered, lost, or never sent ([`Class::NeverSent`]).
     Request {
         /// To which account.
         account: &'a AccountName,

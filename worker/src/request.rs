@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use exotel::{Answer, Class};
-use store::{Advance, Advanced, Settled, Then};
+use store::{Advance, Advanced, Permit, Settled, Then};
+use tokio::time::Instant;
 
 use crate::{
     execute::{Ending, Halt, Run},
@@ -11,6 +12,7 @@ use crate::{
     observe::{Event, count},
     read::{Reader, Reading, Request},
     retry,
+    settings::PERMIT_AGE_MAX,
 };
 
 /// The longest that a lease is held to wait for one permit. A saturated account of Exotel's
@@ -22,39 +24,51 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// are waited for in place, so that a long list is not begun anew for one lost page.
 const READS_IN_PLACE: u32 = 3;
 
+fn is_old((_, taken): &(Permit, Instant)) -> bool {
+    taken.elapsed() > PERMIT_AGE_MAX
+}
+
 impl Run<'_> {
-    /// Sees to it that a request may be sent now: there is a permit, the lease lasts long enough
-    /// for a whole request, and nobody asked to stop.
+    /// Sees to it that a request may be sent now: there is a fresh permit, the lease lasts long
+    /// enough for a whole request, and nobody asked to stop.
     pub(crate) async fn ready(&mut self) -> Result<(), Halt> {
-        while self.permit.is_none() && !self.shared.stop.is_raised() {
-            match self.advance(Then::PermitOrWait).await? {
-                Advanced::Permitted(permit) => self.permit = Some(permit),
-                Advanced::Wait(wait) if wait > LONGEST_WAIT => {
-                    return Err(self.release(Duration::ZERO).await);
-                }
-                Advanced::Wait(wait) => self.pause(wait).await?,
-                // Not an answer to what was asked; ask again, but not at once.
-                Advanced::Kept | Advanced::Released | Advanced::Finished | Advanced::Cancelled => {
-                    self.pause(Duration::from_millis(50)).await?
-                }
+        let settings = &self.shared.settings;
+        loop {
+            if self.shared.stop.is_raised() {
+                return Err(self.release(Duration::ZERO).await);
+            }
+            if self.permit.as_ref().is_some_and(is_old) {
+                self.settle(true);
+            }
+            if self.permit.is_none() {
+                self.take_permit().await?;
+            } else if self.held.has_time_for(settings.request_timeout) {
+                return Ok(());
+            } else if self.held.is_lost()
+                // The renewal is late. One try, for without it nothing can be done.
+                || !self.held.renew_now(&*self.shared.store, settings.lease).await
+                || !self.held.has_time_for(settings.request_timeout)
+            {
+                return Err(Halt(Ending::Lost));
             }
         }
-        if self.shared.stop.is_raised() {
-            return Err(self.release(Duration::ZERO).await);
+    }
+
+    /// Takes a permit, or waits for a while where there is none yet.
+    async fn take_permit(&mut self) -> Result<(), Halt> {
+        let before = Instant::now();
+        match self.advance(Then::PermitOrWait).await? {
+            Advanced::Permitted(permit) => {
+                self.permit = Some((permit, before));
+                Ok(())
+            }
+            Advanced::Wait(wait) if wait > LONGEST_WAIT => Err(self.release(Duration::ZERO).await),
+            Advanced::Wait(wait) => self.pause(wait).await,
+            // Not an answer to what was asked; ask again, but not at once.
+            Advanced::Kept | Advanced::Released | Advanced::Finished | Advanced::Cancelled => {
+                self.pause(Duration::from_millis(50)).await
+            }
         }
-        let timeout = self.shared.settings.request_timeout;
-        if self.held.has_time_for(timeout) {
-            return Ok(());
-        }
-        // The renewal is late. One try, for without it nothing can be done under this lease.
-        let lease = self.shared.settings.lease;
-        if !self.held.is_lost()
-            && self.held.renew_now(&*self.shared.store, lease).await
-            && self.held.has_time_for(timeout)
-        {
-            return Ok(());
-        }
-        Err(Halt(Ending::Lost))
     }
 
     /// Waits under the lease, but not past its loss or the stop.
@@ -68,10 +82,8 @@ impl Run<'_> {
 
     /// The request of the permit at hand has ended, or was never sent.
     pub(crate) fn settle(&mut self, answered: bool) {
-        let ended = self
-            .permit
-            .take()
-            .map(|permit| Settled { permit, answered });
+        let permit = self.permit.take().map(|(permit, _)| permit);
+        let ended = permit.map(|permit| Settled { permit, answered });
         self.settled.extend(ended);
     }
 

@@ -101,8 +101,8 @@ impl Drop for Background {
 
 /// Runs the apalis worker until the stop and until its handlers ended or were cut.
 ///
-/// The layers from outside: our acknowledgement (the backend's own), a task per handler, the span,
-/// the last-resort time-out, the panic catcher. The span is within the task, because spans do not
+/// The layers from outside: our acknowledgement (the backend's own), a task per handler, the
+/// last-resort time-out, the span, the panic catcher. The span is within the task, because spans do not
 /// follow a future onto another one.
 async fn monitor(
     shared: &Arc<Shared>,
@@ -119,8 +119,8 @@ async fn monitor(
             WorkerBuilder::new(shared.settings.worker_name.0.as_str())
                 .backend(StoreBackend::new(Arc::clone(&shared), Arc::clone(&jobs)))
                 .layer(ParallelizeLayer::new(backend::spawn))
-                .layer(traced())
                 .layer(TimeoutLayer::new(backend::LONGEST_HANDLER))
+                .layer(traced())
                 .layer(CatchPanicLayer::new())
                 .build(move |job: Job| execute::execute(Arc::clone(&handler), job))
         }
@@ -156,7 +156,7 @@ type MakeSpan = fn(&Task<Job>) -> Span;
 type OnStart = fn(&Task<Job>, &Span);
 
 /// A span per onboarding. The layer's own events on start and end are left out: the executor tells
-/// more. A failure is told by it: it is a panic or a time-out, with its text.
+/// more. A failure is told by it: it is a panic, with its text.
 fn traced() -> TraceLayer<MakeSpan, OnStart, ()> {
     TraceLayer::new()
         .make_span_with(span as MakeSpan)

@@ -57,6 +57,12 @@ impl Settings {
         self.lease / 4
     }
 
+    /// For how long a permit's request may be under way, told to the store: the request itself,
+    /// and the time from the permit to the sending.
+    pub(crate) fn permit_time(&self) -> Duration {
+        self.request_timeout + PERMIT_AGE_MAX
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let refuse = |message: String| Err(Error::Settings(message));
         if !(1..=Self::CONCURRENCY_MAX).contains(&self.concurrency) {
@@ -88,6 +94,10 @@ impl Settings {
         Ok(())
     }
 }
+
+/// An older permit is given back unused: a request sent with it might arrive so late that the
+/// permit comes back, without an answer, before its minute at Exotel is over.
+pub(crate) const PERMIT_AGE_MAX: Duration = Duration::from_secs(1);
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,8 @@
 //! How a worker ends.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a worker that does not end in time fails its test"
+)]
 
 use std::{
     sync::{
