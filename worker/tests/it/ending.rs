@@ -13,12 +13,12 @@ use std::{
 };
 
 use onboarding::State;
-use serde_json::json;
-use store::{Inspect, Store};
+use serde_json::{Value, json};
+use store::{Inspect, Limits, Store};
 use tokio::sync::Notify;
 use worker::{Error, Event, Observer, Settings};
 
-use crate::world::{DEADLINE, World, full_signup, settings};
+use crate::world::{DEADLINE, World, full_signup, settings, sid};
 
 /// Tells when so many requests were answered.
 struct After {
@@ -75,30 +75,57 @@ async fn a_graceful_shutdown_gives_every_lease_back_without_doubt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_end_in_time_is_cut_and_read_back_at_the_next_start() {
-    let world = World::new().await;
-    // Every answer but the first is held back for longer than the shutdown waits.
-    world
-        .put(
-            "faults",
-            &json!([{"method": "POST", "path": "/phone-numbers$", "delay_ms": 9000}]),
-        )
-        .await;
-    let id = world.enqueue(vec![full_signup("acme", 1)]).await[0];
-    let mut cut = settings("w1");
-    cut.shutdown_timeout = Duration::from_millis(300);
-    let started = Instant::now();
-    run_for(&world, cut, 1).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(world.state(id).await, State::Queued);
-    world.delete("faults").await;
-    world
-        .drain(settings("w2"), vec![world.account("acme")])
-        .await;
-    world.assert_exactly_one("cut", "acme", id).await;
+    // Steps whose blind repeat would leave a second one, or fail.
+    for path in ["/trunks$", "/phone-numbers$", "/destination-uris$"] {
+        let world = World::new().await;
+        // The answer is held back for longer than the shutdown waits.
+        world
+            .put(
+                "faults",
+                &json!([{"method": "POST", "path": path, "delay_ms": 9000}]),
+            )
+            .await;
+        let id = world.enqueue(vec![full_signup("acme", 1)]).await[0];
+        let mut cut = settings("w1");
+        cut.shutdown_timeout = Duration::from_millis(300);
+        let store = Arc::clone(&world.store) as Arc<dyn Store>;
+        let accounts = vec![world.account("acme")];
+        let started = Instant::now();
+        let requests = world.sandbox.base_url() + "/_sandbox/requests";
+        let arrived = async move {
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let end = path.replace('$', "\"");
+            loop {
+                let log = http
+                    .get(&requests)
+                    .send()
+                    .await
+                    .unwrap()
+                    .text()
+                    .await
+                    .unwrap();
+                if log.contains(&end) {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        worker::run(cut, store, accounts, arrived).await.unwrap();
+        assert!(
+            started.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            started.elapsed()
+        );
+        assert_eq!(world.state(id).await, State::Queued, "{path}");
+        let before = world.requests("acme").await.len();
+        world.delete("faults").await;
+        world
+            .drain(settings("w2"), vec![world.account("acme")])
+            .await;
+        world.assert_exactly_one(path, "acme", id).await;
+        let after = world.requests("acme").await;
+        assert!(after[before].starts_with("GET "), "{path}: {after:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,4 +176,36 @@ async fn settings_that_contradict_themselves_start_nothing() {
     let store = Arc::clone(&world.store) as Arc<dyn Store>;
     let refused = worker::run(bad, store, Vec::new(), std::future::pending()).await;
     assert!(matches!(refused, Err(Error::Settings(_))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_little_allowance_keeps_to_it_and_delays_no_other() {
+    let world = World::new().await;
+    let tight = Limits {
+        requests_per_window: 10,
+        window: Duration::from_millis(300),
+        in_flight: 4,
+        burst: 5,
+    };
+    let mut signups: Vec<_> = (0..8).map(|n| full_signup("slow", n)).collect();
+    signups.extend((8..28).map(|n| full_signup("fast", n)));
+    world.enqueue(signups).await;
+    let accounts = vec![world.account_with("slow", tight), world.account("fast")];
+    let stats = world.drain(settings("w"), accounts).await;
+    assert_eq!((stats.succeeded, stats.requests), (28, 28 * 6));
+    let log = world.get("requests").await;
+    let times = |account: &str| -> Vec<i64> {
+        let of = |entry: &&Value| entry["account"] == sid(account).as_str();
+        let entries = log.as_array().unwrap().iter().filter(of);
+        entries
+            .map(|entry| entry["at_ms"].as_i64().unwrap())
+            .collect()
+    };
+    let slow = times("slow");
+    // The eleventh request is at least a window after the first, wherever one looks.
+    for pair in slow.windows(11) {
+        assert!(pair[10] - pair[0] >= 300, "{slow:?}");
+    }
+    let last = |times: &[i64]| times.iter().max().copied();
+    assert!(last(&times("fast")) < last(&slow));
 }
