@@ -222,7 +222,8 @@ impl Run<'_> {
             });
             match self.probe(write, Why::Duplicate).await? {
                 Found::There(result) => return self.done(result, false).await,
-                Found::Absent if duplicates < 2 => {}
+                // What is there from now on came after this look, so the next attempt made it.
+                Found::Absent if duplicates < 2 => self.earlier = true,
                 Found::Absent => {
                     let fault = steps::duplicate_unlisted(write, &error);
                     return Err(self.fail(fault, false).await);
