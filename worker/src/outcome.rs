@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exotel::Class;
-use onboarding::{AccountName, Fault, StepState};
+use onboarding::{AccountName, Fault, Step, StepState};
 use store::Then;
 
 use crate::{
@@ -180,6 +180,12 @@ impl Run<'_> {
     pub(crate) async fn fail(&mut self, fault: Fault, in_doubt: bool) -> Halt {
         self.settle(true);
         self.held.end();
+        // The right to a chosen name, once there, is kept for a retry.
+        let chosen = matches!(
+            self.plan.steps.get(self.index),
+            Some(Step::CreateTrunk { chosen: true, .. })
+        );
+        let in_doubt = in_doubt || (chosen && self.earlier);
         self.change(|record| {
             if !in_doubt {
                 record.state = StepState::Failed;

@@ -28,8 +28,8 @@ pub(crate) trait Reader: Send {
     ) -> Reading<'r, T, Self::Halt>;
 }
 
-/// Most pages of an account's trunks that are read: 100,000 trunks at Exotel's page size, eight
-/// minutes at its allowance of 200 requests a minute is 1,600 pages.
+/// Most pages of an account's trunks that are read: 100,000 trunks at Exotel's page size of 50, ten
+/// minutes at its allowance of 200 requests a minute.
 pub(crate) const TRUNK_PAGES: u32 = 2_000;
 
 /// Most pages of one trunk's entries that are read: 1,000 entries.

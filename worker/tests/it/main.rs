@@ -5,6 +5,7 @@ mod ending;
 mod fault_matrix;
 mod happy_path;
 mod looking;
+mod outage;
 mod taken;
 mod trouble;
 mod world;
