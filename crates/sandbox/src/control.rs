@@ -27,11 +27,7 @@ pub(crate) fn answer(
             let only = query.get("account");
             plain(&api::state(&lock(&core.world), only.as_deref()))
         }
-        ("DELETE", "state") => {
-            lock(&core.world).clear();
-            lock(&core.gate).clear();
-            done()
-        }
+        ("DELETE", "state") => clear(core),
         ("GET", "requests") => requests(core, query),
         ("GET", "stats") => plain(&json!({ "accounts": lock(&core.gate).stats() })),
         ("GET", "limits") => limits(lock(&core.gate).limits()),
@@ -60,6 +56,17 @@ pub(crate) fn answer(
             "there are GET and DELETE state, GET requests, GET stats, GET and PUT limits, PUT and \
              DELETE faults, PUT and DELETE accounts",
         ),
+    }
+}
+
+fn clear(core: &Core) -> Reply {
+    let mut world = lock(&core.world);
+    world.clear();
+    lock(&core.gate).clear();
+    let rewritten = core.journal.as_ref().map(|journal| journal.rewrite(&world));
+    match rewritten {
+        None | Some(Ok(())) => done(),
+        Some(Err(error)) => problem(500, &format!("forgotten here, but not there: {error}")),
     }
 }
 

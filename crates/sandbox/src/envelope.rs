@@ -198,6 +198,11 @@ impl Refusal {
         )
     }
 
+    /// What was done could not be written to the journal.
+    pub(crate) fn unkept(text: String) -> Self {
+        Self::new(500, 500, "Internal error", text)
+    }
+
     pub(crate) fn limited(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(429, 1030, "Too many requests", text)
     }

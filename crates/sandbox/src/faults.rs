@@ -23,6 +23,8 @@ struct Counted {
 /// What the rules want for one request.
 #[derive(Debug, Default)]
 pub(crate) struct Decision {
+    /// How long to keep it before it is processed: the holds of all rules that fire, added up.
+    pub(crate) hold: Duration,
     /// The delays of all rules that fire, added up.
     pub(crate) delay: Duration,
     /// The action of the first rule that fires and has one.
@@ -52,6 +54,7 @@ impl Faults {
         {
             counted.matches += 1;
             if counted.rule.selector.fires(counted.matches) {
+                decision.hold += Duration::from_millis(counted.rule.hold_ms);
                 decision.delay += Duration::from_millis(counted.rule.delay_ms);
                 if decision.action.is_none() {
                     decision.action.clone_from(&counted.rule.action);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::clock::Moment;
 use crate::options::Limits;
@@ -19,6 +20,10 @@ pub(crate) struct Connection {
     joined: Mutex<Vec<(u32, bool)>>,
     /// Set to end it with a reset instead of an orderly close.
     reset: AtomicBool,
+    /// Set when it has been closed, by whichever side.
+    closed: AtomicBool,
+    /// Wakes those who wait for that.
+    closing: Notify,
 }
 
 impl Connection {
@@ -28,6 +33,21 @@ impl Connection {
 
     pub(crate) fn is_reset(&self) -> bool {
         self.reset.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.closing.notify_waiters();
+    }
+
+    /// Waits until it has been closed.
+    pub(crate) async fn closed(&self) {
+        let mut woken = std::pin::pin!(self.closing.notified());
+        // Registered before the look at the flag, so that no close goes unseen in between.
+        woken.as_mut().enable();
+        if !self.closed.load(Ordering::Acquire) {
+            woken.await;
+        }
     }
 }
 
@@ -121,6 +141,15 @@ impl Gate {
                 ..Stats::default()
             };
         }
+    }
+
+    /// Puts a request that was accepted before this simulator started into its account's window.
+    /// Requests come in the order of their times.
+    pub(crate) fn remember(&mut self, account: &str, at: Moment) {
+        let number = self.number(account);
+        let traffic = &mut self.accounts[number as usize - 1];
+        traffic.arrivals.push_back(at);
+        traffic.accepted.push_back(at);
     }
 
     /// Whether a request on this connection would make the account have more than its limit.

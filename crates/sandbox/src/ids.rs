@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Spreads a number over all 64 bits (the finaliser of splitmix64). It is a bijection, so that
 /// different sequence numbers can never give the same identifier.
@@ -71,6 +72,17 @@ impl fmt::Display for RequestId {
 /// A resource's number, which the API prints as a string of digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(pub(crate) u32);
+
+impl Id {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits {
+            text.parse().ok().map(Self)
+        } else {
+            None
+        }
+    }
+}
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,6 +163,38 @@ macro_rules! serialize_as_text {
     )*};
 }
 serialize_as_text!(TrunkSid, RequestId, Id, PhoneNumber, Stamp);
+
+macro_rules! deserialize_from_text {
+    ($($name:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                let wrong = || D::Error::custom(concat!("this is no ", stringify!($name)));
+                Self::parse(&text).ok_or_else(wrong)
+            }
+        }
+    )*};
+}
+deserialize_from_text!(TrunkSid, Id, PhoneNumber);
+
+/// Times where nobody but this program reads them.
+pub(crate) mod stamp_as_seconds {
+    use super::{Deserialize, Deserializer, Serializer, Stamp};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    pub(crate) fn serialize<S: Serializer>(
+        stamp: &Stamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(stamp.0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Stamp, D::Error> {
+        u32::deserialize(deserializer).map(Stamp)
+    }
+}
 
 #[cfg(test)]
 mod tests {

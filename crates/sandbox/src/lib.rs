@@ -79,6 +79,7 @@ mod faults;
 mod fields;
 mod gate;
 mod ids;
+mod journal;
 mod keys;
 mod options;
 mod payload;
@@ -99,10 +100,29 @@ pub use server::Running;
 pub struct Sandbox(Arc<service::Core>);
 
 impl Sandbox {
-    /// An empty world: any account and any key works, and nothing exists.
+    /// An empty world: any account and any key works, and nothing exists. It keeps no journal,
+    /// whatever `options.journal` says: that is [`Sandbox::open`].
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self(Arc::new(service::Core::new(options)))
+    }
+
+    /// A simulator that starts with what its journal holds and adds to it, if `options.journal`
+    /// names one; otherwise the same as [`Sandbox::new`].
+    ///
+    /// What is kept: resources, the ids and SIDs that were given, and the accepted requests of
+    /// the last window, by the wall clock. Each change is handed to the operating system before
+    /// its request is answered, so that killing the process loses nothing that was answered; a
+    /// power cut may. A line that the process was killed in is cut off. Limits, accounts, fault
+    /// rules, log and statistics are not kept. The file, and one beside it that ends in `.lock`,
+    /// are for its owner only, since passwords are in it.
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be read or written, is in use by another simulator, or is not one that
+    /// this simulator wrote; the text names the file, the line and what to do.
+    pub fn open(options: Options) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(service::Core::open(options)?)))
     }
 
     fn core(&self) -> Arc<service::Core> {

@@ -1,5 +1,7 @@
 //! What a simulator is started with.
 
+use std::path::PathBuf;
+
 /// Which of two worlds the simulator shows where they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -46,6 +48,11 @@ pub struct Options {
     /// How many requests the log keeps; older ones are forgotten. 200,000 by default, which
     /// takes about 20 MB when full.
     pub request_log: usize,
+    /// Where to keep the resources, so that they outlive the process; `None`, the default, keeps
+    /// nothing. It is looked at by [`Sandbox::open`].
+    ///
+    /// [`Sandbox::open`]: crate::Sandbox::open
+    pub journal: Option<PathBuf>,
     /// Serve on an address that is not loopback. Off by default: the controls have no password.
     pub allow_remote: bool,
 }
@@ -58,6 +65,7 @@ impl Default for Options {
             latency: None,
             seed: 0,
             request_log: 200_000,
+            journal: None,
             allow_remote: false,
         }
     }

@@ -17,7 +17,19 @@ struct Entry {
     status: u16,
     /// 0: no envelope.
     inner: u16,
+    stage: Stage,
     fault: Option<&'static str>,
+}
+
+/// How far a request has come on the simulated side, whatever its client is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It was not processed: refused, or a rule's doing, or not yet.
+    #[default]
+    Unprocessed,
+    /// A rule keeps it back; it will be processed unless its client goes away.
+    Held,
+    Processed,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +41,13 @@ enum Method {
     Other,
 }
 
-/// How a request ended.
+/// How a request ended, or what is known of it so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
-    /// `None` when the connection was cut instead.
+    /// `None` when the connection was cut instead, and until the answer leaves.
     pub(crate) status: Option<u16>,
     pub(crate) inner: Option<u16>,
+    pub(crate) stage: Stage,
     pub(crate) fault: Option<&'static str>,
 }
 
@@ -47,6 +60,8 @@ pub(crate) struct Logged<'a> {
     path: String,
     status: Option<u16>,
     inner_code: Option<u16>,
+    processed: bool,
+    held: bool,
     fault: Option<&'static str>,
 }
 
@@ -94,7 +109,7 @@ impl RequestLog {
         let path_length = u16::try_from(path.len()).unwrap_or(u16::MAX);
         self.paths
             .extend(path.as_bytes().iter().take(usize::from(path_length)));
-        let (status, inner, fault) = (0, 0, None);
+        let (status, inner, stage, fault) = (0, 0, Stage::Unprocessed, None);
         self.entries.push_back(Entry {
             at,
             account,
@@ -102,6 +117,7 @@ impl RequestLog {
             path_length,
             status,
             inner,
+            stage,
             fault,
         });
         self.first + self.entries.len() as u64 - 1
@@ -114,6 +130,7 @@ impl RequestLog {
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
             entry.status = outcome.status.unwrap_or(0);
             entry.inner = outcome.inner.unwrap_or(0);
+            entry.stage = outcome.stage;
             entry.fault = outcome.fault;
         }
     }
@@ -142,6 +159,8 @@ impl RequestLog {
                     path: String::from_utf8_lossy(&path).into_owned(),
                     status: (entry.status != 0).then_some(entry.status),
                     inner_code: (entry.inner != 0).then_some(entry.inner),
+                    processed: entry.stage == Stage::Processed,
+                    held: entry.stage == Stage::Held,
                     fault: entry.fault,
                 });
             }
@@ -176,6 +195,7 @@ mod tests {
         let outcome = Outcome {
             status: Some(200),
             inner: Some(200),
+            stage: Stage::Processed,
             fault: None,
         };
         log.settle(numbers[0], outcome);

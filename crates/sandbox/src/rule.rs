@@ -11,6 +11,7 @@ pub(crate) struct Rule {
     pub(crate) path: Option<Regex>,
     pub(crate) account: Option<String>,
     pub(crate) selector: Selector,
+    pub(crate) hold_ms: u64,
     pub(crate) delay_ms: u64,
     pub(crate) action: Option<Action>,
 }
@@ -88,6 +89,7 @@ struct Draft {
     seed: Option<u64>,
     status: Option<u16>,
     inner_code: Option<u16>,
+    hold_ms: Option<u64>,
     delay_ms: Option<u64>,
     reset_before: bool,
     reset_after: bool,
@@ -166,6 +168,7 @@ impl Draft {
             "seed" => self.seed = Some(number(value, 0, u64::MAX)?),
             "status" => self.status = Some(code(value)?),
             "inner_code" => self.inner_code = Some(code(value)?),
+            "hold_ms" => self.hold_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
             "delay_ms" => self.delay_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
             "reset_before" => self.reset_before = flag(value)?,
             "reset_after" => self.reset_after = flag(value)?,
@@ -195,9 +198,9 @@ impl Draft {
     fn finish(self) -> Result<Rule, String> {
         let selector = self.selector()?;
         let action = self.action()?;
-        if action.is_none() && self.delay_ms.is_none() {
+        if action.is_none() && self.delay_ms.is_none() && self.hold_ms.is_none() {
             return Err(
-                "it does nothing: add status, inner_code, delay_ms, reset_before, \
+                "it does nothing: add status, inner_code, hold_ms, delay_ms, reset_before, \
                         reset_after, truncate or html"
                     .into(),
             );
@@ -207,6 +210,7 @@ impl Draft {
             path: self.path,
             account: self.account,
             selector,
+            hold_ms: self.hold_ms.unwrap_or(0),
             delay_ms: self.delay_ms.unwrap_or(0),
             action,
         })

@@ -174,6 +174,7 @@ struct Leave {
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        self.connection.close();
         lock(&self.core.gate).leave(&self.connection);
     }
 }

@@ -1,5 +1,6 @@
 //! The way of one request: arrive, be let in, meet the rules, be processed, be answered.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,16 +13,17 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::api::{self, Call};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::control;
 use crate::envelope::{self, Head, Refusal, Reply};
 use crate::faults::{Decision, Faults};
 use crate::gate::{Arrival, Connection, Gate, Verdict};
 use crate::ids::{PhoneNumber, RequestId, mix, unit_interval};
+use crate::journal::Journal;
 use crate::keys::{self, Keys};
 use crate::options::Options;
 use crate::payload::{Cut, Payload};
-use crate::request_log::Outcome;
+use crate::request_log::{Outcome, Stage};
 use crate::route::{self, Query, Route};
 use crate::rule::{Action, Injected, InjectedBody};
 use crate::world::World;
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) gate: Mutex<Gate>,
     pub(crate) faults: Faults,
     pub(crate) world: Mutex<World>,
+    pub(crate) journal: Option<Journal>,
     /// `None`: any account and any key.
     pub(crate) keys: RwLock<Option<Arc<Keys>>>,
     requests: AtomicU64,
@@ -69,6 +72,8 @@ enum End {
 struct Decided {
     delay: Duration,
     end: End,
+    stage: Stage,
+    fault: Option<&'static str>,
 }
 
 /// What a request's key opens.
@@ -77,19 +82,45 @@ struct Access {
     numbers: Option<Arc<[PhoneNumber]>>,
 }
 
-impl End {
-    fn outcome(&self, fault: Option<&'static str>) -> Outcome {
-        match self {
-            Self::Answer(reply) | Self::HalfAnswer(reply) => Outcome {
-                status: Some(reply.status),
-                inner: reply.inner,
-                fault,
-            },
-            Self::Reset => Outcome {
-                status: None,
-                inner: None,
-                fault,
-            },
+/// A request that is held. When it is let go of before its time, for its client is gone, the log
+/// shows that it is held no more.
+struct Held<'a> {
+    core: &'a Core,
+    entry: u64,
+    over: bool,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.core.note(self.entry, Stage::Unprocessed, Some(HOLD));
+        }
+    }
+}
+
+/// The name of a hold in the log.
+const HOLD: &str = "hold_ms";
+
+impl Decided {
+    fn refused(reply: Reply) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            end: End::Answer(reply),
+            stage: Stage::Unprocessed,
+            fault: None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let (status, inner) = match &self.end {
+            End::Answer(reply) | End::HalfAnswer(reply) => (Some(reply.status), reply.inner),
+            End::Reset => (None, None),
+        };
+        Outcome {
+            status,
+            inner,
+            stage: self.stage,
+            fault: self.fault,
         }
     }
 }
@@ -101,11 +132,48 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Core {
     pub(crate) fn new(options: Options) -> Self {
         let clock = Clock::start();
-        let salt = mix(clock.now().0 ^ (u64::from(std::process::id()) << 40));
+        let salt = salt(&clock);
+        let gate = Gate::new(options.limits, options.request_log);
+        Self::with(options, clock, gate, World::new(salt), None)
+    }
+
+    /// Starts with what the journal holds, if there is one.
+    pub(crate) fn open(options: Options) -> io::Result<Self> {
+        let Some(path) = &options.journal else {
+            return Ok(Self::new(options));
+        };
+        let clock = Clock::start();
+        let now = clock.now();
+        let window_us = options.limits.window_ms.saturating_mul(1000);
+        let since_us = now.0.saturating_sub(window_us);
+        let (journal, loaded) = Journal::open(path, salt(&clock), since_us)?;
+        let mut gate = Gate::new(options.limits, options.request_log);
+        for (account, at_us) in &loaded.arrivals {
+            // The wall clock may have been set back in between.
+            gate.remember(account, Moment(*at_us).min(now));
+        }
+        Ok(Self::with(
+            options,
+            clock,
+            gate,
+            loaded.world,
+            Some(journal),
+        ))
+    }
+
+    fn with(
+        options: Options,
+        clock: Clock,
+        gate: Gate,
+        world: World,
+        journal: Option<Journal>,
+    ) -> Self {
+        let salt = salt(&clock);
         Self {
-            gate: Mutex::new(Gate::new(options.limits, options.request_log)),
+            gate: Mutex::new(gate),
             faults: Faults::default(),
-            world: Mutex::new(World::new(salt)),
+            world: Mutex::new(world),
+            journal,
             keys: RwLock::new(None),
             requests: AtomicU64::new(0),
             clock,
@@ -129,21 +197,26 @@ impl Core {
         }
         let sequence = self.requests.fetch_add(1, Ordering::Relaxed);
         let trip = self.draw_latency(sequence);
-        let decided = if trip.is_zero() {
+        let (entry, decided) = if trip.is_zero() {
             self.process(&connection, &whole, sequence).await
         } else {
             // On its own task: what a client has sent arrives, whether or not it still waits.
             let (core, connection) = (Arc::clone(&self), Arc::clone(&connection));
             let arrived = tokio::spawn(async move {
                 tokio::time::sleep(trip / 2).await;
-                core.process(&connection, &whole, sequence).await
+                let (entry, decided) = core.process(&connection, &whole, sequence).await;
+                core.note(entry, decided.stage, decided.fault);
+                (entry, decided)
             });
             arrived.await.map_err(|_| Cut)?
         };
         let wait = trip / 2 + decided.delay;
         if !wait.is_zero() {
+            // Its client may be gone before the wait is over, and then nothing below is reached.
+            self.note(entry, decided.stage, decided.fault);
             tokio::time::sleep(wait).await;
         }
+        lock(&self.gate).settle(entry, decided.outcome());
         match decided.end {
             End::Answer(reply) => Ok(response(reply, false)),
             End::HalfAnswer(reply) => Ok(response(reply, true)),
@@ -170,7 +243,13 @@ impl Core {
             + Duration::from_micros((unit_interval(draw) * spread_us) as u64)
     }
 
-    async fn process(&self, connection: &Connection, whole: &Whole, sequence: u64) -> Decided {
+    /// Processes a request, and gives its number in the log.
+    async fn process(
+        &self,
+        connection: &Connection,
+        whole: &Whole,
+        sequence: u64,
+    ) -> (u64, Decided) {
         let Parts {
             uri,
             method,
@@ -188,39 +267,79 @@ impl Core {
         let (entry, verdict) = self
             .admit(connection, &whole.parts, account, access.granted)
             .await;
-        let (decided, fault) = match self.refusal(verdict, access.granted, account) {
-            Some((refusal, headers)) => {
-                let reply = Reply {
-                    headers,
-                    ..refusal.reply(head)
-                };
-                (
-                    Decided {
-                        delay: Duration::ZERO,
-                        end: End::Answer(reply),
-                    },
-                    None,
-                )
-            }
-            None => {
-                let decision = self.faults.decide(method.as_str(), uri.path(), account);
-                let call = |body| Call {
-                    head,
-                    account: account.unwrap_or_default(),
-                    route: named.map_or(Route::Unknown, |(_, route)| route),
-                    path: uri.path(),
-                    query: Query(uri.query().unwrap_or_default()),
-                    json: is_json(headers),
-                    body,
-                    now: self.clock.now().stamp(),
-                    profile: self.options.profile,
-                    owned_numbers: access.numbers.as_deref(),
-                };
-                self.meet(decision, head, whole.body.as_deref().map(call))
-            }
+        if let Some((refusal, headers)) = self.refusal(verdict, access.granted, account) {
+            let reply = Reply {
+                headers,
+                ..refusal.reply(head)
+            };
+            return (entry, Decided::refused(reply));
+        }
+        let decision = self.faults.decide(method.as_str(), uri.path(), account);
+        if !decision.hold.is_zero() && !self.hold(entry, connection, decision.hold).await {
+            let fault = Some(HOLD);
+            let (delay, end, stage) = (Duration::ZERO, End::Reset, Stage::Unprocessed);
+            return (
+                entry,
+                Decided {
+                    delay,
+                    end,
+                    stage,
+                    fault,
+                },
+            );
+        }
+        let call = |body| Call {
+            head,
+            account: account.unwrap_or_default(),
+            route: named.map_or(Route::Unknown, |(_, route)| route),
+            path: uri.path(),
+            query: Query(uri.query().unwrap_or_default()),
+            json: is_json(headers),
+            body,
+            now: self.clock.now().stamp(),
+            profile: self.options.profile,
+            owned_numbers: access.numbers.as_deref(),
         };
-        lock(&self.gate).settle(entry, decided.end.outcome(fault));
-        decided
+        let mut decided = self.meet(decision, head, whole.body.as_deref().map(call));
+        if let Err(error) = self.flush() {
+            decided.end = End::Answer(Refusal::unkept(error.to_string()).reply(head));
+        }
+        (entry, decided)
+    }
+
+    /// Keeps a request back; says whether its client is still there when the time is over.
+    async fn hold(&self, entry: u64, connection: &Connection, time: Duration) -> bool {
+        if let Err(error) = self.flush() {
+            tracing::error!(%error, "an arrival was not kept");
+        }
+        // Before it shows as held: whoever sees it held may end the client at once.
+        let mut held = Held {
+            core: self,
+            entry,
+            over: false,
+        };
+        self.note(entry, Stage::Held, Some(HOLD));
+        // Without a latency, a client that goes away drops this future as well.
+        tokio::select! {
+            () = tokio::time::sleep(time) => held.over = true,
+            () = connection.closed() => {}
+        }
+        held.over
+    }
+
+    /// Logs how far a request has come, without an answer.
+    fn note(&self, entry: u64, stage: Stage, fault: Option<&'static str>) {
+        let outcome = Outcome {
+            stage,
+            fault,
+            ..Outcome::default()
+        };
+        lock(&self.gate).settle(entry, outcome);
+    }
+
+    /// Hands what was noted for the journal to the operating system.
+    fn flush(&self) -> io::Result<()> {
+        self.journal.as_ref().map_or(Ok(()), Journal::flush)
     }
 
     fn authorise(&self, account: Option<&str>, headers: &HeaderMap) -> Access {
@@ -259,19 +378,26 @@ impl Core {
             .path_and_query()
             .map_or(uri.path(), |path| path.as_str());
         let method = parts.method.as_str();
-        let mut gate = lock(&self.gate);
-        // Read under the lock, so that arrivals are in the order of their times.
-        let at = self.clock.now();
-        gate.arrive(
-            &Arrival {
+        let (at, (entry, verdict)) = {
+            let mut gate = lock(&self.gate);
+            // Read under the lock, so that arrivals are in the order of their times.
+            let at = self.clock.now();
+            let arrival = Arrival {
                 account,
                 method,
                 path,
                 authorised,
                 at,
-            },
-            connection,
-        )
+            };
+            (at, gate.arrive(&arrival, connection))
+        };
+        if let (Some(journal), Some(account)) = (&self.journal, account)
+            && authorised
+            && verdict == Verdict::Welcome
+        {
+            journal.note_arrival(account, at.0);
+        }
+        (entry, verdict)
     }
 
     /// What the gate does not let in. A path without an account goes on, to be not found.
@@ -302,14 +428,13 @@ impl Core {
     }
 
     /// Lets the rules have their way with a call. `None` is one whose body was too long.
-    fn meet(
-        &self,
-        decision: Decision,
-        head: Head<'_>,
-        call: Option<Call<'_>>,
-    ) -> (Decided, Option<&'static str>) {
-        let process = || match &call {
-            Some(call) => api::answer(call, &mut lock(&self.world)),
+    fn meet(&self, decision: Decision, head: Head<'_>, call: Option<Call<'_>>) -> Decided {
+        let mut stage = Stage::Unprocessed;
+        let mut process = || match &call {
+            Some(call) => {
+                stage = Stage::Processed;
+                self.call(call)
+            }
             None => Refusal::too_large().reply(head),
         };
         let fault = decision.action.as_ref().map(Action::name);
@@ -328,15 +453,29 @@ impl Core {
                 End::Answer(inject(head, injected))
             }
         };
+        let held = (!decision.hold.is_zero()).then_some(HOLD);
         let delayed = (!decision.delay.is_zero()).then_some("delay_ms");
-        (
-            Decided {
-                delay: decision.delay,
-                end,
-            },
-            fault.or(delayed),
-        )
+        Decided {
+            delay: decision.delay,
+            end,
+            stage,
+            fault: fault.or(delayed).or(held),
+        }
     }
+
+    fn call(&self, call: &Call<'_>) -> Reply {
+        let mut world = lock(&self.world);
+        let reply = api::answer(call, &mut world);
+        if let Some(journal) = &self.journal {
+            journal.note_changes(&mut world);
+        }
+        reply
+    }
+}
+
+/// Makes the SIDs and ids of one run differ from those of another.
+fn salt(clock: &Clock) -> u64 {
+    mix(clock.now().0 ^ (u64::from(std::process::id()) << 40))
 }
 
 impl Whole {

@@ -4,6 +4,7 @@ use super::{Answer, Call, friendly_name, position, trunk};
 use crate::api::views::CredentialView;
 use crate::envelope::{self, Refusal};
 use crate::ids::{Id, TrunkSid};
+use crate::journal::record::Part;
 use crate::world::{self, Credential, World};
 
 /// Longest user name and password; Exotel publishes no bound, this one only keeps records small.
@@ -23,6 +24,7 @@ pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
         dates: call.new_dates(),
     };
     let reply = envelope::success(call.head, CredentialView::new(sid, &entry));
+    world.touch(sid, Part::Credential(entry.id));
     world::push(&mut trunk(world, sid)?.credentials, entry);
     Ok(reply)
 }
@@ -65,16 +67,16 @@ pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid, id: Id) 
     }
     entry.friendly_name = friendly_name.or(entry.friendly_name.take());
     entry.dates.updated = call.now;
-    Ok(envelope::success(
-        call.head,
-        CredentialView::new(sid, entry),
-    ))
+    let reply = envelope::success(call.head, CredentialView::new(sid, entry));
+    world.touch(sid, Part::Credential(id));
+    Ok(reply)
 }
 
 pub(super) fn delete(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
     let id = call.id()?;
     let entries = &mut trunk(world, sid)?.credentials;
     let removed = entries.remove(position(entries, id, |entry| entry.id)?);
+    world.touch(sid, Part::Credential(id));
     Ok(envelope::success(
         call.head,
         CredentialView::new(sid, &removed),

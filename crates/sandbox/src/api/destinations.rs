@@ -9,6 +9,7 @@ use super::{Answer, Call, position, trunk};
 use crate::api::views::DestinationView;
 use crate::envelope::{self, Item, Refusal};
 use crate::ids::{Id, TrunkSid};
+use crate::journal::record::Part;
 use crate::world::{self, Destination, Trunk, World};
 
 /// How a batch went.
@@ -31,6 +32,11 @@ impl Batch {
             success,
             failed: shown.then_some(failed),
         }
+    }
+
+    /// Whether it changed anything.
+    pub(super) fn changed(&self) -> bool {
+        self.success > 0
     }
 
     pub(super) fn status(&self) -> u16 {
@@ -57,6 +63,7 @@ pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
                 };
                 let item = Item::success(DestinationView::owned(sid, &entry));
                 world::push(&mut trunk(world, sid)?.destinations, entry);
+                world.touch(sid, Part::Destination(id));
                 item
             }
         });
@@ -163,16 +170,16 @@ pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid, id: Id) 
     entry.priority = priority.unwrap_or(entry.priority);
     entry.weight = weight.unwrap_or(entry.weight);
     entry.dates.updated = call.now;
-    Ok(envelope::success(
-        call.head,
-        DestinationView::new(sid, entry),
-    ))
+    let reply = envelope::success(call.head, DestinationView::new(sid, entry));
+    world.touch(sid, Part::Destination(id));
+    Ok(reply)
 }
 
 pub(super) fn delete(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
     let id = call.id()?;
     let entries = &mut trunk(world, sid)?.destinations;
     let removed = entries.remove(position(entries, id, |entry| entry.id)?);
+    world.touch(sid, Part::Destination(id));
     Ok(envelope::success(
         call.head,
         DestinationView::new(sid, &removed),

@@ -163,9 +163,7 @@ struct Paging {
 
 /// An id that is no number names nothing.
 fn parse_id(text: &str) -> Result<Id, Refusal> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { text.parse().ok() } else { None };
-    number.map(Id).ok_or_else(Refusal::not_found)
+    Id::parse(text).ok_or_else(Refusal::not_found)
 }
 
 /// The trunk of a SID that was looked up before in the same call.

@@ -4,6 +4,7 @@ use super::{Answer, Call, position, trunk};
 use crate::api::views::NumberView;
 use crate::envelope::{self, Refusal};
 use crate::ids::{Id, TrunkSid};
+use crate::journal::record::Part;
 use crate::world::{self, NumberMapping, World};
 
 pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
@@ -23,6 +24,7 @@ pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
         dates: call.new_dates(),
     };
     let reply = envelope::success(call.head, NumberView::new(sid, &mapping));
+    world.touch(sid, Part::Number(mapping.id));
     world.map_number(sid, number);
     world::push(&mut trunk(world, sid)?.numbers, mapping);
     Ok(reply)
@@ -43,13 +45,16 @@ pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid, id: Id) 
     }
     entry.mode = Some(fields.mode()?.ok_or_else(|| Refusal::missing("mode"))?);
     entry.dates.updated = call.now;
-    Ok(envelope::success(call.head, NumberView::new(sid, entry)))
+    let reply = envelope::success(call.head, NumberView::new(sid, entry));
+    world.touch(sid, Part::Number(id));
+    Ok(reply)
 }
 
 pub(super) fn delete(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
     let id = call.id()?;
     let entries = &mut trunk(world, sid)?.numbers;
     let removed = entries.remove(position(entries, id, |entry| entry.id)?);
+    world.touch(sid, Part::Number(id));
     world.unmap_number(removed.number);
     Ok(envelope::success(call.head, NumberView::new(sid, &removed)))
 }

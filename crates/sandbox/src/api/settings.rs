@@ -8,6 +8,7 @@ use crate::api::views::{ALIAS, SettingView};
 use crate::envelope::{self, Item, Refusal};
 use crate::fields::e164;
 use crate::ids::{PhoneNumber, TrunkSid};
+use crate::journal::record::Part;
 use crate::world::{Alias, Dates, World};
 
 pub(super) fn set(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
@@ -32,6 +33,9 @@ pub(super) fn set(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
         });
     }
     let batch = Batch::of(&items, false);
+    if batch.changed() {
+        world.touch(sid, Part::CallerId);
+    }
     Ok(envelope::many(call.head, batch.status(), &batch, &items))
 }
 
@@ -62,6 +66,7 @@ pub(super) fn delete(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
     let removed = alias
         .take_if(|_| name == ALIAS)
         .ok_or_else(Refusal::not_found)?;
+    world.touch(sid, Part::CallerId);
     Ok(envelope::success(
         call.head,
         SettingView::new(sid, &removed),

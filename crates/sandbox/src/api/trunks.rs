@@ -5,6 +5,7 @@ use crate::api::views::TrunkView;
 use crate::envelope::{self, Refusal};
 use crate::fields::Fields;
 use crate::ids::{TrunkName, TrunkSid};
+use crate::journal::record::Part;
 use crate::options::Profile;
 use crate::world::{Trunk, World};
 
@@ -97,6 +98,7 @@ pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
         }
         world.rename_trunk(sid, name);
     }
+    world.touch(sid, Part::Trunk);
     let trunk = trunk(world, sid)?;
     trunk.dates.updated = call.now;
     Ok(envelope::success(call.head, TrunkView::new(trunk)))
@@ -109,5 +111,6 @@ pub(super) fn delete(call: &Call<'_>, world: &mut World) -> Answer {
         .ok_or_else(|| Refusal::missing("trunk_sid"))?;
     let sid = call.trunk_sid(world, &text)?;
     let removed = world.remove_trunk(sid).ok_or_else(Refusal::not_found)?;
+    world.touch(sid, Part::Trunk);
     Ok(envelope::success(call.head, TrunkView::new(&removed)))
 }

@@ -7,6 +7,7 @@ use crate::api::views::IpView;
 use crate::envelope::{self, Refusal};
 use crate::fields::Fields;
 use crate::ids::{Id, TrunkSid};
+use crate::journal::record::Part;
 use crate::world::{self, WhitelistedIp, World};
 
 /// One single address.
@@ -43,6 +44,7 @@ pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
         dates: call.new_dates(),
     };
     let reply = envelope::success(call.head, IpView::new(sid, &entry));
+    world.touch(sid, Part::Ip(entry.id));
     world::push(&mut trunk(world, sid)?.ips, entry);
     Ok(reply)
 }
@@ -80,12 +82,15 @@ pub(super) fn update(call: &Call<'_>, world: &mut World, sid: TrunkSid, id: Id) 
     entry.mask = mask.unwrap_or(entry.mask);
     entry.friendly_name = friendly_name.or(entry.friendly_name.take());
     entry.dates.updated = call.now;
-    Ok(envelope::success(call.head, IpView::new(sid, entry)))
+    let reply = envelope::success(call.head, IpView::new(sid, entry));
+    world.touch(sid, Part::Ip(id));
+    Ok(reply)
 }
 
 pub(super) fn delete(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answer {
     let id = call.id()?;
     let entries = &mut trunk(world, sid)?.ips;
     let removed = entries.remove(position(entries, id, |entry| entry.id)?);
+    world.touch(sid, Part::Ip(id));
     Ok(envelope::success(call.head, IpView::new(sid, &removed)))
 }

@@ -72,7 +72,7 @@ pub(crate) fn client() -> Client {
 
 pub(crate) async fn start(options: Options) -> World {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = Sandbox::new(options).start(listener).unwrap();
+    let running = Sandbox::open(options).unwrap().start(listener).unwrap();
     World {
         running,
         client: client(),

@@ -8,6 +8,8 @@
 mod controls;
 mod faults;
 mod harness;
+mod holds;
+mod journal;
 mod limits;
 mod lists;
 mod resources;

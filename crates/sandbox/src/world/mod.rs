@@ -3,11 +3,16 @@
 //! A benchmark keeps 100,000 trunks here, so the records are small (numbers instead of text where
 //! the text follows from them) and every look-up is by hash, whatever the number of trunks.
 
+mod replay;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Id, PhoneNumber, Stamp, TrunkName, TrunkSid};
+use crate::journal::record::Part;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -16,12 +21,15 @@ pub(crate) struct World {
     /// A number sits on one trunk only, whoever's it is.
     numbers: HashMap<PhoneNumber, TrunkSid>,
     counters: Counters,
-    /// Makes the SIDs of one run differ from those of the run before.
+    /// Makes the SIDs of one run differ from those of the run before, unless a journal joins them.
     salt: u64,
+    /// What the call at hand has touched, for the journal. `None`: there is no journal.
+    touched: Option<Vec<(TrunkSid, Part)>>,
 }
 
-#[derive(Debug)]
-struct Counters {
+/// The last numbers that were given.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Counters {
     trunks: u32,
     phone_numbers: u32,
     whitelisted_ips: u32,
@@ -55,19 +63,22 @@ pub(crate) struct Trunk {
     pub(crate) alias: Option<Alias>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Dates {
+    #[serde(with = "crate::ids::stamp_as_seconds")]
     pub(crate) created: Stamp,
+    #[serde(with = "crate::ids::stamp_as_seconds")]
     pub(crate) updated: Stamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
     Pstn,
     Flow,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct NumberMapping {
     pub(crate) id: Id,
     pub(crate) number: PhoneNumber,
@@ -75,7 +86,7 @@ pub(crate) struct NumberMapping {
     pub(crate) dates: Dates,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct WhitelistedIp {
     pub(crate) id: Id,
     pub(crate) ip: Ipv4Addr,
@@ -84,7 +95,7 @@ pub(crate) struct WhitelistedIp {
     pub(crate) dates: Dates,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Credential {
     pub(crate) id: Id,
     pub(crate) user_name: Box<str>,
@@ -94,7 +105,7 @@ pub(crate) struct Credential {
     pub(crate) dates: Dates,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Destination {
     pub(crate) id: Id,
     /// With its `sip:` prefix.
@@ -105,7 +116,7 @@ pub(crate) struct Destination {
 }
 
 /// The one setting that is documented: the caller id.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Alias {
     pub(crate) number: PhoneNumber,
     pub(crate) dates: Dates,
@@ -134,6 +145,7 @@ impl World {
                 destinations: 2_540,
             },
             salt,
+            touched: None,
         }
     }
 
@@ -184,6 +196,27 @@ impl World {
         self.counters.trunks += 1;
         let sequence = self.counters.trunks;
         let sid = TrunkSid::new(u64::from(sequence), self.salt);
+        self.touch(sid, Part::Trunk);
+        let (created, updated) = (now, now);
+        self.insert_trunk(
+            account,
+            sid,
+            sequence,
+            name,
+            domain,
+            Dates { created, updated },
+        )
+    }
+
+    fn insert_trunk(
+        &mut self,
+        account: &str,
+        sid: TrunkSid,
+        sequence: u32,
+        name: TrunkName,
+        domain: &str,
+        dates: Dates,
+    ) -> &Trunk {
         let shared: Arc<str> = match self.accounts.get_key_value(account) {
             Some((shared, _)) => Arc::clone(shared),
             None => account.into(),
@@ -202,10 +235,7 @@ impl World {
             account: shared,
             name,
             domain,
-            dates: Dates {
-                created: now,
-                updated: now,
-            },
+            dates,
             numbers: Vec::new(),
             ips: Vec::new(),
             credentials: Vec::new(),
