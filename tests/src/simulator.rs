@@ -27,18 +27,36 @@ impl Simulator {
         })
     }
 
+    /// One that limits nothing, with a round trip between these milliseconds.
+    #[must_use]
+    pub fn slow(least_ms: u64, most_ms: u64) -> Self {
+        Self::with(Options {
+            limits: Limits {
+                requests_per_minute: 1_000_000,
+                connections: 1_000,
+                ..Limits::default()
+            },
+            latency: Some((least_ms, most_ms)),
+            ..Options::default()
+        })
+    }
+
     /// One with these limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(Options {
+            limits,
+            ..Options::default()
+        })
+    }
+
+    fn with(options: Options) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let sandbox = Sandbox::new(Options {
-            limits,
-            ..Options::default()
-        });
+        let sandbox = Sandbox::new(options);
         let running = runtime.block_on(async {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
             sandbox.start(listener).unwrap()
