@@ -24,26 +24,29 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Everywhere";
+
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// Settings file [default: trunkline.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Where onboardings are kept [default: sqlite:trunkline.db]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// The Exotel accounts [default: accounts.toml]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) accounts: Option<PathBuf>,
     /// Folder of recipes; they add to the built-in ones and override them
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) recipes: Option<PathBuf>,
     /// Form of the log on stderr [default: text]
-    #[arg(long, global = true, value_name = "FORM")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FORM")]
     pub(crate) log: Option<LogForm>,
     /// Print records as JSON Lines on stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 }
 
@@ -333,6 +336,9 @@ pub(crate) struct Sandbox {
     /// Seed of the latency's draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Keep the resources in this file, so that they outlive the process
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) journal: Option<PathBuf>,
     /// Serve on an address that is not loopback; the controls have no password
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) allow_remote: bool,

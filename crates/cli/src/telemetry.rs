@@ -27,6 +27,12 @@ pub(crate) fn start(form: LogForm, level: &str) -> Result<()> {
             ),
         )
     })?;
+    // It advises an order of layers under which a request that timed out would be missing from the
+    // spans; ours is meant.
+    let filter = match "apalis_core::worker::context=error".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let builder = tracing_subscriber::fmt()

@@ -188,6 +188,17 @@ impl Accounts {
         )
     }
 
+    /// The most that any of them may do.
+    pub(crate) fn greatest_limits(&self) -> (u32, u32) {
+        let each = self.named.values();
+        each.fold((REQUESTS_PER_MINUTE, CONNECTIONS), |most, own| {
+            (
+                most.0.max(own.requests_per_minute),
+                most.1.max(own.connections),
+            )
+        })
+    }
+
     /// The names that the file has.
     pub(crate) fn names(&self) -> impl Iterator<Item = &AccountName> {
         self.named.keys()

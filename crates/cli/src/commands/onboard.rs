@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let mut requests = 0;
     if !batch.is_over() {
         let simulator = match args.world.sandbox {
-            true => Some(simulator::start(settings).await?),
+            true => Some(simulator::start(settings, &accounts).await?),
             false => None,
         };
         let base_url = simulator.as_ref().map(|running| running.base_url());

@@ -38,7 +38,6 @@ struct PlanLine<'p> {
 #[derive(Serialize)]
 struct StepLine<'p> {
     name: onboarding::StepKind,
-    #[serde(flatten)]
     values: Values<'p>,
 }
 

@@ -80,7 +80,7 @@ fn list(folder: Option<&Path>, output: &mut Output) -> Result<Exit> {
             })
             .collect();
         output.line(format_args!(
-            "{:<12} {:<16} {:<22} {}",
+            "{:<12} {:<20} {:<22} {}",
             recipe.name.as_str(),
             recipe.title,
             directions.join(","),

@@ -26,6 +26,7 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<Exit> {
         latency: args.latency_ms,
         seed: args.seed,
         allow_remote: args.allow_remote,
+        journal: args.journal.clone(),
         ..sandbox::Options::default()
     };
     let refused = |error: std::io::Error| {
@@ -39,9 +40,9 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<Exit> {
     };
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let listener = TcpListener::bind(args.listen).await.map_err(refused)?;
-    let running = sandbox::Sandbox::new(options)
-        .start(listener)
-        .map_err(refused)?;
+    let sandbox = sandbox::Sandbox::open(options)
+        .map_err(|error| Error::refused("--journal", error.to_string()))?;
+    let running = sandbox.start(listener).map_err(refused)?;
     let base_url = running.base_url();
     output.record(&json!({ "type": "sandbox", "base_url": base_url }));
     output.line(format_args!("{base_url}"));

@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         true => {
             // Its state has one owner at a time: the worker, or this.
             store.register(&worker_run::name(), &[]).await?;
-            Some(simulator::start(settings).await?)
+            Some(simulator::start(settings, &accounts).await?)
         }
         false => None,
     };

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use config::{Config, Value};
+use config::{Config, Map, Source, Value};
 
 use crate::{
     args::{Global, LogForm},
@@ -92,6 +92,7 @@ impl Settings {
             .add_source(environment)
             .add_source(options)
             .build()
+            .and_then(|merged| merged.collect())
             .map_err(|error| Error::refused("settings", error.to_string()))?;
         Merged(merged).settings(store_base)
     }
@@ -159,7 +160,7 @@ fn option_layer(global: &Global, concurrency: Option<u32>, problems: &mut Vec<Pr
 }
 
 /// All layers in one.
-struct Merged(Config);
+struct Merged(Map<String, Value>);
 
 impl Merged {
     fn settings(&self, file_base: PathBuf) -> Result<Settings> {
@@ -257,7 +258,11 @@ impl Merged {
     }
 
     fn value(&self, name: &str) -> Option<Value> {
-        self.0.get::<Value>(name).ok()
+        let Some((table, key)) = name.split_once('.') else {
+            return self.0.get(name).cloned();
+        };
+        let inner = self.0.get(table)?.clone().into_table().ok()?;
+        inner.get(key).cloned()
     }
 
     fn origin(&self, name: &str) -> String {
@@ -270,11 +275,15 @@ impl Merged {
     }
 
     fn text(&self, name: &str) -> String {
-        self.0.get_string(name).unwrap_or_default()
+        self.value(name)
+            .and_then(|value| value.into_string().ok())
+            .unwrap_or_default()
     }
 
     fn number(&self, name: &str) -> u64 {
-        self.0.get::<u64>(name).unwrap_or_default()
+        self.value(name)
+            .and_then(|value| value.into_uint().ok())
+            .unwrap_or_default()
     }
 
     fn count(&self, name: &str) -> u32 {
@@ -291,5 +300,67 @@ impl Merged {
         }
         self.value("secret_key.file")
             .map(|_| SecretSource::File(self.text("secret_key.file").into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{known::Kind, *};
+
+    /// The cells of each row of the page's table of settings, by setting.
+    fn documented() -> Vec<Vec<String>> {
+        let page = include_str!("../../../../docs/configuration.md");
+        let table = page
+            .split("\n## ")
+            .find(|part| part.starts_with("Settings"));
+        let rows = table
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells = row.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().replace('`', "")).collect()
+        })
+        // The other table of this section has two columns.
+        .filter(|cells: &Vec<String>| cells.len() == 4)
+        .collect()
+    }
+
+    #[test]
+    fn the_page_has_every_setting_with_its_default_its_bounds_and_its_option() {
+        let (defaults, problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
+        assert_eq!(problems, []);
+        let defaults = defaults.collect().unwrap();
+        let rows = documented();
+        let names: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+        let known: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
+        assert_eq!(names, known);
+        for (row, known) in rows.iter().zip(known::ALL) {
+            if let Some(value) = defaults.get(known.name) {
+                let value = value.clone().into_string().unwrap();
+                assert_eq!(row[1].trim_matches('"'), value, "{}", known.name);
+            }
+            let bounds = match known.kind {
+                Kind::Number { min, max } => format!("{min} to {max}"),
+                Kind::Word(words) => words.join(" or "),
+                Kind::Text | Kind::Path | Kind::Secret => row[2].clone(),
+            };
+            assert_eq!(row[2], bounds, "{}", known.name);
+            assert_eq!(row[3], known.option.unwrap_or_default(), "{}", known.name);
+        }
+    }
+
+    #[test]
+    fn the_page_explains_every_setting_and_the_example_mentions_it() {
+        let page = include_str!("../../../../docs/configuration.md");
+        for known in known::ALL {
+            let name = known.name;
+            assert!(page.contains(&format!("**`{name}`**")), "{name}");
+            let said = DEFAULTS.lines().any(|line| {
+                line.trim_start_matches("# ")
+                    .starts_with(&format!("{name} ="))
+            });
+            assert!(said, "{name}");
+        }
     }
 }

@@ -1,0 +1,14 @@
+//! The `trunkline` binary, as a person or a program uses it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod accounts;
+mod handoff;
+mod help;
+mod home;
+mod operator;
+mod recipes;
+mod records;
+mod sandbox;
+mod settings;
+mod signals;

@@ -1,0 +1,263 @@
+//! The records and the exit status of the contract.
+
+use serde_json::{Value, json};
+
+use crate::home::{Home, Simulator, THREE, live};
+
+fn fields(record: &Value) -> Vec<String> {
+    let mut names: Vec<String> = record.as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    names
+}
+
+/// The names in the order in which they are printed.
+#[track_caller]
+fn in_order(line: &str, names: &[&str]) {
+    let mut at = 0;
+    for name in names {
+        let found = line[at..].find(&format!("\"{name}\":"));
+        at += found.unwrap_or_else(|| panic!("no {name} after byte {at} of {line}"));
+    }
+}
+
+#[test]
+fn onboard_prints_a_record_for_each_onboarding_and_then_the_summary() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    let ran = home
+        .run(&["--json", "onboard", "three.csv", "--sandbox"])
+        .ends(0);
+    let records = ran.records();
+    assert_eq!(records.len(), 4, "{}", ran.stdout);
+    for (record, line) in records.iter().zip(ran.stdout.lines()).take(3) {
+        let names = [
+            "type",
+            "id",
+            "key",
+            "account",
+            "partner",
+            "number",
+            "direction",
+            "state",
+            "steps",
+            "error",
+            "created_at",
+            "updated_at",
+        ];
+        in_order(line, &names);
+        assert_eq!(fields(record).len(), names.len());
+        assert_eq!(record["state"], "succeeded");
+        assert!(record["error"].is_null());
+        assert!(record["id"].as_str().unwrap().starts_with("onb_"));
+        let time = record["created_at"].as_str().unwrap();
+        assert!(time.len() == 24 && time.ends_with('Z'), "{time}");
+        for step in record["steps"].as_array().unwrap() {
+            assert_eq!(
+                fields(step),
+                ["attempts", "error", "name", "result", "state"]
+            );
+            assert_eq!(step["state"], "done");
+            assert_eq!(step["attempts"], 1);
+        }
+        assert!(record["steps"][0]["result"]["trunk_sid"].is_string());
+    }
+    let summary = &records[3];
+    in_order(
+        ran.stdout.lines().last().unwrap(),
+        &[
+            "type",
+            "total",
+            "succeeded",
+            "failed",
+            "blocked",
+            "cancelled",
+            "requests",
+            "elapsed_ms",
+        ],
+    );
+    assert_eq!(summary["type"], "summary");
+    assert_eq!(summary["total"], 3);
+    assert_eq!(summary["succeeded"], 3);
+    let steps = records[..3]
+        .iter()
+        .map(|it| it["steps"].as_array().unwrap().len());
+    assert_eq!(summary["requests"], json!(steps.sum::<usize>()));
+}
+
+#[test]
+fn a_second_run_of_the_same_file_prints_the_same_and_sends_nothing() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    let args = ["--json", "onboard", "three.csv", "--sandbox"];
+    let first = home.run(&args).ends(0);
+    let second = home.run(&args).ends(0);
+    let summary = &second.of_type("summary")[0];
+    assert_eq!(summary["succeeded"], 3);
+    assert_eq!(summary["requests"], 0);
+    let sorted = |ran: &crate::home::Ran| {
+        let mut lines: Vec<String> = ran.stdout.lines().take(3).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&first), sorted(&second));
+}
+
+#[test]
+fn enqueue_says_what_is_new_and_takes_standard_input() {
+    let home = Home::new();
+    let args = ["--json", "enqueue", "-", "--sandbox"];
+    let ran = home.run_with_stdin(&args, THREE).ends(0);
+    let new = json!({"type": "enqueued", "accepted": 3, "duplicates": 0, "total": 3});
+    assert_eq!(ran.records(), [new]);
+    let lines = r#"{"account":"acme","partner":"rapida","number":"+918000000001","key":"one"}
+        {"account":"acme","partner":"rapida","number":"+918000000009"}"#;
+    let ran = home.run_with_stdin(&args, lines).ends(0);
+    let new = json!({"type": "enqueued", "accepted": 1, "duplicates": 1, "total": 2});
+    assert_eq!(ran.records(), [new]);
+    let ran = home.run(&["enqueue", "-", "-", "--sandbox"]).ends(2);
+    assert!(ran.stderr.contains("name it once"), "{}", ran.stderr);
+}
+
+#[test]
+fn refused_input_leaves_the_store_as_it_was() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
+    home.write(
+        "bad.csv",
+        "account,partner,number,key\nacme,rapida,+918000000004,four\nacme,nobody,12,five\n\
+         acme,rapida,+918000000099,one\n",
+    );
+    for command in ["enqueue", "onboard", "plan"] {
+        let ran = home
+            .run(&["--json", command, "bad.csv", "--sandbox"])
+            .ends(2);
+        let problems = ran.of_type("problem");
+        assert_eq!(problems.len(), 2, "{}", ran.stdout);
+        in_order(
+            ran.stdout
+                .lines()
+                .find(|line| line.contains("\"problem\""))
+                .unwrap(),
+            &["type", "file", "line", "field", "message"],
+        );
+        assert!(
+            problems
+                .iter()
+                .all(|it| it["line"] == 3 && it["file"] == "bad.csv")
+        );
+        assert!(ran.stderr.contains("bad.csv:3: number:"), "{}", ran.stderr);
+    }
+    // The key is taken with another number: that only the store can know.
+    home.write(
+        "clash.csv",
+        "account,partner,number,key\nacme,rapida,+918000000099,one\n",
+    );
+    let ran = home
+        .run(&["--json", "enqueue", "clash.csv", "--sandbox"])
+        .ends(2);
+    assert_eq!(ran.of_type("problem")[0]["line"], 2);
+    let tally = &home.run(&["--json", "status"]).ends(0).of_type("tally")[0];
+    assert_eq!(tally["total"], 3);
+}
+
+#[test]
+fn plan_tells_steps_requests_and_time_and_makes_no_store() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    let ran = home
+        .run(&["--json", "plan", "three.csv", "--sandbox"])
+        .ends(0);
+    let plans = ran.of_type("plan");
+    assert_eq!(plans.len(), 3);
+    assert_eq!(plans[0]["line"], 2);
+    assert_eq!(plans[0]["steps"][0]["name"], "create_trunk");
+    assert!(plans[0]["steps"][0]["values"]["name"].is_string());
+    let summary = &ran.of_type("plan_summary")[0];
+    assert_eq!(summary["total"], 3);
+    assert_eq!(summary["accounts"][0]["account"], "acme");
+    assert_eq!(summary["accounts"][0]["requests_per_minute"], 200);
+    let text = home.run(&["plan", "three.csv", "--sandbox"]).ends(0).stdout;
+    assert!(text.contains("3 signups (0 repeated)"), "{text}");
+    assert_eq!(home.files(), ["three.csv"]);
+}
+
+#[test]
+fn a_failed_onboarding_ends_the_run_with_1_and_says_which_step_and_why() {
+    let home = live();
+    let simulator = Simulator::start(&home, &[]);
+    home.accounts_at(&simulator, &["acme"])
+        .write("three.csv", THREE);
+    simulator.control(
+        "PUT",
+        "faults",
+        r#"[{"method": "POST", "path": "phone-numbers", "nth": 1, "status": 400}]"#,
+    );
+    let ran = home.run(&["--json", "onboard", "three.csv"]).ends(1);
+    let summary = &ran.of_type("summary")[0];
+    assert_eq!(
+        (&summary["succeeded"], &summary["failed"]),
+        (&json!(2), &json!(1))
+    );
+    let all = ran.of_type("onboarding");
+    let failed = all.iter().find(|it| it["state"] == "failed").unwrap();
+    assert_eq!(fields(&failed["error"]), ["code", "message", "step"]);
+    assert_eq!(failed["error"]["step"], "map_number");
+    assert_eq!(failed["steps"][1]["state"], "failed");
+    assert_eq!(fields(&failed["steps"][1]["error"]), ["code", "message"]);
+    let key = failed["key"].as_str().unwrap();
+    assert!(
+        ran.stderr.contains(&format!("{key} failed at map_number")),
+        "{}",
+        ran.stderr
+    );
+    assert!(!format!("{ran:?}").contains("KEEPOUT"));
+
+    let again = home.run(&["--json", "work", "--drain"]).ends(1);
+    assert_eq!(again.of_type("summary")[0]["total"], 0, "nothing ran");
+    home.run(&["retry", "--all"]).ends(0);
+    let again = home.run(&["--json", "work", "--drain"]).ends(0);
+    assert_eq!(again.of_type("summary")[0]["succeeded"], 1);
+    assert_eq!(again.of_type("onboarding")[0]["key"], key);
+}
+
+#[test]
+fn an_account_with_a_wrong_key_blocks_its_onboardings_until_it_is_resumed() {
+    let home = live();
+    let simulator = Simulator::start(&home, &[]);
+    home.accounts_at(&simulator, &["acme", "globex"])
+        .write("three.csv", THREE)
+        .write(
+            "other.csv",
+            "account,partner,number\nglobex,rapida,+918000000007\n",
+        );
+    let right = r#"{"api_key": "key-KEEPOUT", "api_token": "token-KEEPOUT"}"#;
+    simulator.control("PUT", "accounts", &format!(r#"{{"globex1": {right}}}"#));
+    let ran = home
+        .run(&["--json", "onboard", "three.csv", "other.csv"])
+        .ends(1);
+    let summary = &ran.of_type("summary")[0];
+    assert_eq!(
+        (&summary["succeeded"], &summary["blocked"]),
+        (&json!(1), &json!(3))
+    );
+    let all = ran.of_type("onboarding");
+    let blocked = all.iter().filter(|it| it["state"] == "blocked").count();
+    assert_eq!(blocked, 3);
+
+    let account = &home
+        .run(&["--json", "accounts", "list"])
+        .ends(0)
+        .of_type("account")[0];
+    assert!(account["parked"]["reason"].is_string());
+    simulator.control(
+        "PUT",
+        "accounts",
+        &format!(r#"{{"globex1": {right}, "acme1": {right}}}"#),
+    );
+    home.run(&["accounts", "resume", "nobody"]).ends(2);
+    home.run(&["accounts", "resume", "--all"]).ends(0);
+    let ran = home.run(&["--json", "onboard", "three.csv"]).ends(0);
+    assert_eq!(ran.of_type("summary")[0]["succeeded"], 3);
+    assert!(!format!("{ran:?}").contains("KEEPOUT"));
+}

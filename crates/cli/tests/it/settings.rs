@@ -1,0 +1,273 @@
+//! Settings: every mistake is told with its place and its remedy, and nothing is changed.
+
+use crate::home::{Home, THREE};
+
+/// What is written in the file, and what the answer has to contain: line and remedy.
+const BAD_FILES: &[(&str, &[&str])] = &[
+    (
+        "lease_ms = 5",
+        &[
+            "trunkline.toml:1: lease_ms: 5",
+            "1000 to 3600000",
+            "milliseconds",
+        ],
+    ),
+    (
+        "lease_ms = 3600001",
+        &["lease_ms: 3600001", "1000 to 3600000"],
+    ),
+    ("lease_ms = -1", &["lease_ms: -1", "whole number"]),
+    (
+        "lease_ms = 1.5",
+        &["lease_ms: a number with a point", "whole number"],
+    ),
+    (
+        "lease_ms = \"15000\"",
+        &["lease_ms: \"15000\"", "whole number"],
+    ),
+    (
+        "lease_ms = 99999999999999999999",
+        &["trunkline.toml:1", "lease_ms"],
+    ),
+    (
+        "lease_seconds = 15",
+        &["trunkline.toml:1: lease_seconds", "no such key", "lease_ms"],
+    ),
+    ("concurrency = 0", &["concurrency: 0", "1 to 4096"]),
+    ("concurrency = 4097", &["concurrency: 4097", "1 to 4096"]),
+    (
+        "concurrency = true",
+        &["concurrency: true or false", "1 to 4096"],
+    ),
+    (
+        "request_timeout_ms = 0",
+        &["request_timeout_ms: 0", "100 to 600000"],
+    ),
+    (
+        "connect_timeout_ms = 0",
+        &["connect_timeout_ms: 0", "50 to 600000"],
+    ),
+    (
+        "retry_first_ms = 0",
+        &["retry_first_ms: 0", "10 to 3600000"],
+    ),
+    ("retry_max_ms = 9", &["retry_max_ms: 9", "10 to 3600000"]),
+    ("attempts_max = 0", &["attempts_max: 0", "1 to 100"]),
+    (
+        "never_sent_attempts_max = 0",
+        &["never_sent_attempts_max: 0", "1 to 10000"],
+    ),
+    (
+        "shutdown_timeout_ms = 1",
+        &["shutdown_timeout_ms: 1", "100 to 3600000"],
+    ),
+    (
+        "progress_interval_ms = 1",
+        &["progress_interval_ms: 1", "100 to 3600000"],
+    ),
+    ("log = \"xml\"", &["log: \"xml\"", "text or json"]),
+    (
+        "log_level = \"loud=very\"",
+        &["log_level", "error, warn, info, debug or trace"],
+    ),
+    ("store = 1", &["store: 1", "write a text"]),
+    ("store = \"\"", &["store: \"\"", "write a text"]),
+    ("store = \"trunkline.db\"", &["store", "sqlite:PATH"]),
+    (
+        "store = \"redis://:KEEPOUT@localhost/0\"",
+        &["not supported by this version", "sqlite:PATH"],
+    ),
+    (
+        "store = \"rediss://localhost\"",
+        &["not supported by this version"],
+    ),
+    ("store = \"sqlite:\"", &["names no file"]),
+    ("accounts = \"\"", &["accounts: \"\"", "write a path"]),
+    ("recipes = []", &["recipes: a list", "write a path"]),
+    (
+        "\n\nsecret_key = \"KEEPOUT\"",
+        &["trunkline.toml:3: secret_key", "{ env = \"VARIABLE\" }"],
+    ),
+    ("secret_key = {}", &["secret_key: name exactly one place"]),
+    (
+        "secret_key = { env = \"A\", file = \"b\" }",
+        &["secret_key: name exactly one place"],
+    ),
+    (
+        "secret_key = { env = \"A-B\" }",
+        &["secret_key.env", "letters, digits and _"],
+    ),
+    (
+        "secret_key = { env = \"TRUNKLINE_KEY\" }",
+        &["secret_key.env", "another name"],
+    ),
+    (
+        "secret_key = { vault = \"x\" }",
+        &["secret_key.vault", "env, file"],
+    ),
+    (
+        "secret_key = { env = \"NOT_SET\" }",
+        &["secret_key", "NOT_SET", "set it"],
+    ),
+    (
+        "secret_key = { file = \"not-there\" }",
+        &["secret_key", "not-there", "correct the path"],
+    ),
+    ("log = ", &["trunkline.toml:1", "not TOML"]),
+    (
+        "log = \"text\"\nlog = \"json\"",
+        &["trunkline.toml:2", "not TOML"],
+    ),
+    (
+        "lease_ms = 13000",
+        &[
+            "lease_ms = 13000 (trunkline.toml:1)",
+            "request_timeout_ms = 10000 (the default)",
+        ],
+    ),
+    (
+        "request_timeout_ms = 5000\nshutdown_timeout_ms = 4000",
+        &[
+            "shutdown_timeout_ms = 4000 (trunkline.toml:2)",
+            "request_timeout_ms = 5000 (trunkline.toml:1)",
+        ],
+    ),
+    (
+        "connect_timeout_ms = 10000",
+        &[
+            "connect_timeout_ms = 10000 (trunkline.toml:1)",
+            "request_timeout_ms = 10000 (the default)",
+        ],
+    ),
+    (
+        "retry_first_ms = 100\nretry_max_ms = 99",
+        &[
+            "retry_first_ms = 100 (trunkline.toml:1)",
+            "retry_max_ms = 99 (trunkline.toml:2)",
+        ],
+    ),
+];
+
+#[test]
+fn every_mistake_in_the_settings_file_is_refused_with_its_place_and_remedy() {
+    for (text, wanted) in BAD_FILES {
+        let home = Home::new();
+        home.write("trunkline.toml", text).write("three.csv", THREE);
+        let ran = home.run(&["enqueue", "three.csv", "--sandbox"]).ends(2);
+        for part in *wanted {
+            assert!(
+                ran.stderr.contains(part),
+                "{text}: no \"{part}\" in {}",
+                ran.stderr
+            );
+        }
+        assert!(!ran.stderr.contains("KEEPOUT"), "{text}: {}", ran.stderr);
+        let left = home.files();
+        assert!(
+            !left.contains(&"trunkline.db".to_owned()),
+            "{text}: {left:?}"
+        );
+    }
+}
+
+#[test]
+fn every_mistake_in_the_environment_is_refused_with_the_variable() {
+    for (name, value, wanted) in [
+        ("TRUNKLINE_LEASE_MS", "soon", "TRUNKLINE_LEASE_MS: \"soon\""),
+        ("TRUNKLINE_LEASE_MS", "", "TRUNKLINE_LEASE_MS: \"\""),
+        (
+            "TRUNKLINE_LEASE_MS",
+            "13000",
+            "lease_ms = 13000 (TRUNKLINE_LEASE_MS)",
+        ),
+        (
+            "TRUNKLINE_LEASE",
+            "15000",
+            "TRUNKLINE_LEASE: there is no such setting",
+        ),
+        ("TRUNKLINE_LOG", "xml", "TRUNKLINE_LOG: \"xml\""),
+        (
+            "TRUNKLINE_SECRET_KEY",
+            "KEEPOUT",
+            "TRUNKLINE_SECRET_KEY__ENV",
+        ),
+        (
+            "TRUNKLINE_SECRET_KEY__ENV",
+            "a b",
+            "TRUNKLINE_SECRET_KEY__ENV",
+        ),
+        ("TRUNKLINE_CONFIG", "nowhere.toml", "nowhere.toml"),
+        ("TRUNKLINE_STORE", "mysql:KEEPOUT", "sqlite:PATH"),
+    ] {
+        let ran = Home::new().with(name, value).run(&["recipes", "list"]);
+        let ran = if name == "TRUNKLINE_STORE" {
+            Home::new().with(name, value).run(&["status"])
+        } else {
+            ran
+        };
+        let ran = ran.ends(2);
+        assert!(
+            ran.stderr.contains(wanted),
+            "{name}={value}: {}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("KEEPOUT"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_mistake_of_every_layer_is_told_at_once_also_as_records() {
+    let home = Home::new().with("TRUNKLINE_CONCURRENCY", "none");
+    home.write("trunkline.toml", "lease_ms = 5\ncolour = true\n");
+    let ran = home.run(&["--json", "status"]).ends(2);
+    let problems = ran.of_type("problem");
+    assert_eq!(problems.len(), 3, "{}", ran.stdout);
+    for problem in &problems {
+        let fields: Vec<&String> = problem.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["field", "file", "line", "message", "type"]);
+    }
+    let of = |field: &str| problems.iter().find(|it| it["field"] == field).unwrap();
+    assert_eq!(of("lease_ms")["line"], 1);
+    assert_eq!(of("colour")["line"], 2);
+    assert_eq!(of("colour")["file"], "trunkline.toml");
+    assert!(of("TRUNKLINE_CONCURRENCY")["file"].is_null());
+}
+
+#[test]
+fn options_win_over_the_environment_and_that_over_the_file() {
+    let home = Home::new().with("TRUNKLINE_STORE", "sqlite:environment.db");
+    home.write("trunkline.toml", "store = \"sqlite:file.db\"\n")
+        .write("three.csv", THREE);
+    let enqueue = ["enqueue", "three.csv", "--sandbox"];
+    home.run(&enqueue).ends(0);
+    assert!(home.files().contains(&"environment.db".to_owned()));
+    home.run(&[&["--store", "sqlite:option.db"], &enqueue[..]].concat())
+        .ends(0);
+    assert!(home.files().contains(&"option.db".to_owned()));
+    assert!(!home.files().contains(&"file.db".to_owned()));
+}
+
+#[test]
+fn paths_in_a_file_start_at_its_folder() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("etc")).unwrap();
+    home.write("etc/trunkline.toml", "store = \"sqlite:own.db\"\n")
+        .write("three.csv", THREE);
+    home.run(&[
+        "--config",
+        "etc/trunkline.toml",
+        "enqueue",
+        "three.csv",
+        "--sandbox",
+    ])
+    .ends(0);
+    assert!(home.path("etc/own.db").exists());
+}
+
+#[test]
+fn the_example_file_is_accepted_as_it_is() {
+    let home = Home::new();
+    let example = include_str!("../../../../trunkline.example.toml");
+    home.write("trunkline.toml", example);
+    home.run(&["recipes", "list"]).ends(0);
+}
