@@ -2,7 +2,8 @@
 //!
 //! It speaks the wire shapes of Exotel's API reference, behaves as people who called live accounts
 //! report it ([`Profile::Field`]) or as the reference says ([`Profile::Documented`]), holds each
-//! account to its limits, and breaks on request. Everything is in memory; nothing is kept.
+//! account to its limits, and breaks on request. Everything is in memory, and with a journal
+//! ([`Sandbox::open`]) in a file as well.
 //!
 //! ```
 //! use sandbox::{Options, Sandbox};
@@ -26,14 +27,15 @@
 //! |---|---|
 //! | `GET state` | all resources: `{"counts", "accounts": {SID: {"counts", "trunks": [{"trunk_sid", "trunk_name", ..., "numbers", "whitelisted_ips", "credentials", "destinations", "settings"}], "orphaned_credentials"}}}`. Trunks and entries are in the order of creation, in the API's shapes; credentials have the `password` that was sent. `?account=SID` shows one account |
 //! | `DELETE state` | forgets all resources, the log, the windows and the statistics; accounts, limits and faults stay |
-//! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
+//! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "processed", "held", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
 //! | `GET stats` | `{"accounts": {SID: {"requests", "refused", "max_in_window", "max_connections"}}}` |
 //! | `PUT faults`, `DELETE faults` | replaces, removes the fault rules |
 //! | `GET limits`, `PUT limits` | `{"requests_per_minute", "connections", "window_ms"}`; what is left out stays as it is |
 //! | `PUT accounts`, `DELETE accounts` | `[{"account_sid", "api_key", "api_token"}]`, or a map from account SID to the rest: from then on only these work. An optional list `numbers` is what `IncomingPhoneNumbers` shows. `DELETE` makes any account and key work again |
 //!
-//! In the log, `at_ms` is the time of arrival in milliseconds since 1970; `status` is null while a
-//! request is in flight and when its connection was cut without an answer; `inner_code` is the
+//! In the log, `at_ms` is the time of arrival in milliseconds since 1970; `status` is null until
+//! the answer leaves and when the connection was cut without one; `processed` is whether the API's
+//! work was done, whatever the client is told; `held` is true while a `hold_ms` keeps it back; `inner_code` is the
 //! envelope's `response.code`, in a batch that of the first entry that failed; `fault` names what
 //! a rule did.
 //!
@@ -49,13 +51,14 @@
 //! # Fault rules
 //!
 //! A request that was let in meets the rules in their order. Each rule that matches counts the
-//! match; those that fire add up their delays, and the first with an action decides.
+//! match; those that fire add up their holds and their delays, and the first with an action decides.
 //!
 //! | field | meaning |
 //! |---|---|
 //! | `method`, `path`, `account` | which requests: `path` is a regular expression on the path without query; what is left out matches all |
 //! | `nth`, `every`, `probability` + `seed` | which matches: the nth only, each nth, or by chance, the same for the same seed; without one of them: all |
-//! | `delay_ms` | holds the answer back; joins any other action |
+//! | `hold_ms` | keeps the request back before it is processed, which it never is if its client closes the connection meanwhile; joins any other action |
+//! | `delay_ms` | holds the answer back of a request that was processed at once, and stays so if its client goes away; joins any other action |
 //! | `reset_before`, `reset_after` | resets the connection: unprocessed, or processed |
 //! | `truncate` | processes, sends half of the body, closes |
 //! | `html` | a gateway's HTML page, status 502 or `status`, unprocessed |
