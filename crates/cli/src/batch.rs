@@ -21,6 +21,8 @@ pub(crate) struct Batch<'a> {
     counts: Counts,
     handoffs: Handoffs<'a>,
     folder: Option<&'a Folder>,
+    /// All that were blocked in the store when they were last counted, others' too.
+    blocked_in_store: u64,
     /// Handoff files that could not be written.
     unwritten: u64,
 }
@@ -38,6 +40,7 @@ impl<'a> Batch<'a> {
             counts: Counts::default(),
             handoffs,
             folder,
+            blocked_in_store: 0,
             unwritten: 0,
         }
     }
@@ -125,13 +128,20 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// All that were blocked in the store when they were last counted, others' too.
+    pub(crate) fn blocked_in_store(&self) -> u64 {
+        self.blocked_in_store
+    }
+
     /// Counts those of them that are blocked.
     pub(crate) async fn count_blocked(&mut self) -> Result<()> {
         self.counts.blocked = 0;
+        self.blocked_in_store = 0;
         let mut pages = Pages::of(self.store, blocked());
         while let Some(page) = pages.next().await? {
             let ours = page.iter().filter(|own| self.open.contains(&own.id));
             self.counts.blocked += ours.count() as u64;
+            self.blocked_in_store += page.len() as u64;
         }
         Ok(())
     }

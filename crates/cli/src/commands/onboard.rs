@@ -165,16 +165,15 @@ async fn watch(
     Ok(stats.requests)
 }
 
-/// Whether the store has fewer unfinished onboardings than are waited for, or blocked ones that
-/// were not counted yet.
+/// Whether the store has fewer unfinished onboardings than are waited for, or other blocked ones
+/// than were counted: those in hand when an account is parked become blocked a little later.
 async fn is_stale(batch: &Batch<'_>, store: &dyn Inspect) -> Result<bool> {
     use onboarding::State::{Blocked, Queued, Running};
     let tally = store.tally().await?;
     let counts = batch.counts();
     let unfinished = tally.of(Queued) + tally.of(Running) + tally.of(Blocked);
     Ok(unfinished < counts.total - counts.finished()
-        || (tally.of(Blocked) > 0) != (counts.blocked > 0)
-        || tally.of(Blocked) < counts.blocked)
+        || tally.of(Blocked) != batch.blocked_in_store())
 }
 
 /// Prints the summary.
