@@ -26,7 +26,12 @@ pub(crate) async fn start(settings: &Settings, accounts: &Accounts) -> Result<Ru
         },
         ..Options::default()
     };
-    let failed = |error: std::io::Error| Error::failed("the simulator cannot be started", &error);
+    let failed = |error: std::io::Error| {
+        Error::refused(
+            "--sandbox",
+            format!("the simulator cannot be started: {error}"),
+        )
+    };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
     Sandbox::open(options)
         .and_then(|sandbox| sandbox.start(listener))

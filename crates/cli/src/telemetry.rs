@@ -1,7 +1,7 @@
 //! The log: on stderr, for people or as one JSON object a line.
 //!
-//! Fields are the same in every part: `onboarding.id`, `account`, `partner`, `step`, `attempt`,
-//! `epoch`, `request_id`, `code`, `status`, `wait_ms`, `elapsed_ms`, `error`.
+//! Fields have the same names in every part: `onboarding`, `account`, `partner`, `worker`, `epoch`,
+//! `step`, `attempt`, `request_id`, `code`, `status`, `error`, `duration_ms`.
 
 use std::io::{self, IsTerminal, Write};
 

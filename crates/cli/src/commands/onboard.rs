@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use onboarding::{AccountName, OnboardingId};
-use store::{Inspect, Store, Work, sqlite::SqliteStore};
+use onboarding::{AccountName, OnboardingId, State};
+use store::{Inspect, Store, Tally, Work, sqlite::SqliteStore};
 
 use crate::{
     accounts::Accounts,
@@ -28,10 +28,10 @@ use crate::{
 /// How often the progress is shown.
 const TICK: Duration = Duration::from_millis(200);
 
-/// After so much quiet it is looked whether somebody else ended or blocked what is waited for.
+/// After so much quiet it is looked whether the store's counts changed.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// At the latest after this it is looked again, whatever the counts say.
+/// After this all that is waited for is looked at, whatever the counts say.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Runs the command.
@@ -47,6 +47,11 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     // Takes the one worker's place, before anything is accepted that another process would run.
     store.register(&name, &[]).await?;
 
+    let simulator = match args.world.sandbox {
+        true => Some(simulator::start(settings, &accounts).await?),
+        false => None,
+    };
+
     let Some((ids, duplicates)) = accept(args, &accounts, settings, &store, &mut shutdown).await?
     else {
         note("stopped before anything was accepted");
@@ -60,18 +65,14 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     }
     let mut requests = 0;
     if !batch.is_over() {
-        let simulator = match args.world.sandbox {
-            true => Some(simulator::start(settings, &accounts).await?),
-            false => None,
-        };
         let base_url = simulator.as_ref().map(|running| running.base_url());
         let names = served(&*store, &accounts).await?;
         let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
         let worker = WorkerRun::start(name, as_store(&store), own, settings, false);
         requests = watch(&mut batch, worker, &*store, &mut shutdown, settings, output).await?;
-        if let Some(simulator) = simulator {
-            simulator.stop().await;
-        }
+    }
+    if let Some(simulator) = simulator {
+        simulator.stop().await;
     }
     batch.tell_blocked(false, output).await?;
     Ok(end(&batch, requests, started, folder.as_ref(), output))
@@ -127,53 +128,102 @@ async fn watch(
 ) -> Result<u64> {
     let mut progress = Progress::start(settings.progress_interval);
     progress.begin_at(batch.counts().finished());
+    let mut lookout = Lookout::default();
     let mut tick = tokio::time::interval(TICK);
-    let (mut heard, mut looked) = (Instant::now(), Instant::now());
-    while !batch.is_over() {
-        tokio::select! {
-            told = worker.next() => {
-                heard = Instant::now();
-                match told {
-                    Told::Happened(Happened::Finished(id)) => batch.finished(id, output).await?,
-                    Told::Happened(Happened::Parked) => batch.count_blocked().await?,
-                    Told::Ended(ended) => {
-                        ended?;
-                        return Err(Error::Failed("the worker ended before its work; start it again".into()));
-                    }
+    let waited = loop {
+        if batch.is_over() {
+            break Ok(());
+        }
+        let stepped = tokio::select! {
+            told = worker.next() => match told {
+                Told::Happened(happened) => {
+                    lookout.heard = Instant::now();
+                    hear(batch, happened, output).await
                 }
-                continue;
+                Told::Ended(ended) => {
+                    ended?;
+                    return Err(Error::Failed("the worker ended before its work; start it again".into()));
+                }
+            },
+            () = shutdown.asked() => break Ok(()),
+            _ = tick.tick() => {
+                output.flush();
+                progress.update(batch.counts());
+                lookout.look(batch, store, output).await
             }
-            () = shutdown.asked() => break,
-            _ = tick.tick() => {}
+        };
+        if stepped.is_err() {
+            break stepped;
         }
-        output.flush();
-        progress.update(batch.counts());
-        if heard.elapsed() > QUIET
-            && looked.elapsed() > QUIET
-            && (looked.elapsed() > LOOK_AGAIN || is_stale(batch, store).await?)
-        {
-            looked = Instant::now();
-            batch.look_at_all(output).await?;
-        }
-    }
-    let stats = worker.stopped().await?;
+    };
+    // Also after a failure: what is in flight is finished and recorded.
+    let stats = worker.stopped().await;
+    waited?;
     while let Some(happened) = worker.heard() {
-        if let Happened::Finished(id) = happened {
-            batch.finished(id, output).await?;
-        }
+        hear(batch, happened, output).await?;
     }
-    Ok(stats.requests)
+    Ok(stats?.requests)
 }
 
-/// Whether the store has fewer unfinished onboardings than are waited for, or other blocked ones
-/// than were counted: those in hand when an account is parked become blocked a little later.
-async fn is_stale(batch: &Batch<'_>, store: &dyn Inspect) -> Result<bool> {
-    use onboarding::State::{Blocked, Queued, Running};
-    let tally = store.tally().await?;
-    let counts = batch.counts();
-    let unfinished = tally.of(Queued) + tally.of(Running) + tally.of(Blocked);
-    Ok(unfinished < counts.total - counts.finished()
-        || tally.of(Blocked) != batch.blocked_in_store())
+async fn hear(batch: &mut Batch<'_>, happened: Happened, output: &mut Output) -> Result<()> {
+    match happened {
+        Happened::Finished(id) => batch.finished(id, output).await,
+        Happened::Parked => batch.count_blocked().await,
+    }
+}
+
+/// Looks, while the worker is quiet, whether somebody else ended or blocked what is waited for.
+struct Lookout {
+    /// When the worker told something.
+    heard: Instant,
+    looked: Instant,
+    /// How long not to look at everything.
+    pause: Duration,
+    seen: Option<Tally>,
+}
+
+impl Default for Lookout {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            heard: now,
+            looked: now,
+            pause: LOOK_AGAIN,
+            seen: None,
+        }
+    }
+}
+
+impl Lookout {
+    async fn look(
+        &mut self,
+        batch: &mut Batch<'_>,
+        store: &dyn Inspect,
+        output: &mut Output,
+    ) -> Result<()> {
+        if self.heard.elapsed() < QUIET {
+            return Ok(());
+        }
+        self.heard = Instant::now();
+        let tally = store.tally().await?;
+        let unfinished =
+            tally.of(State::Queued) + tally.of(State::Running) + tally.of(State::Blocked);
+        let changed = self.seen.as_ref() != Some(&tally);
+        let counts = batch.counts();
+        let missing = unfinished < counts.total - counts.finished();
+        if (changed && missing) || self.looked.elapsed() > self.pause {
+            let begun = Instant::now();
+            batch.look_at_all(output).await?;
+            self.looked = Instant::now();
+            // A fiftieth of the time at most is spent on looking.
+            self.pause = LOOK_AGAIN.max(begun.elapsed() * 50);
+        } else if tally.of(State::Blocked) != batch.blocked_in_store() {
+            // Those in hand when an account is parked become blocked a little later.
+            batch.count_blocked().await?;
+        }
+        self.seen = Some(tally);
+        Ok(())
+    }
 }
 
 /// Prints the summary.
