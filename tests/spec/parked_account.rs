@@ -4,6 +4,8 @@
 //! The method: the simulator takes other keys for one account, or answers one request with 401.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::{Ended, Place, Resources, Signup, Simulator, exactly_once, lines_of, resources};
 
@@ -39,6 +41,8 @@ fn a_refused_key_blocks_only_its_account_and_uses_nothing_up() {
     let place = place(&simulator);
 
     let ended = onboard(&place).with(1);
+    // It knows when there is nothing left to wait for.
+    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
     let summary = ended.record("summary");
     assert_eq!(summary["blocked"], json!(OF_ACME));
     assert_eq!(summary["succeeded"], json!(OF_GLOBEX));

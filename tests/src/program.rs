@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -33,6 +34,7 @@ pub fn binary() -> PathBuf {
 pub struct Program {
     child: Child,
     what: String,
+    started: Instant,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -42,6 +44,8 @@ pub struct Program {
 pub struct Ended {
     /// The command line.
     pub what: String,
+    /// From its start to its end.
+    pub took: Duration,
     /// Its exit status; `None` when a signal ended it.
     pub code: Option<i32>,
     /// What it wrote to stdout.
@@ -61,6 +65,7 @@ impl Program {
         Self {
             child,
             what,
+            started: Instant::now(),
             stdout,
             stderr,
         }
@@ -113,6 +118,7 @@ impl Program {
         let status: ExitStatus = until(&what, || self.child.try_wait().unwrap());
         Ended {
             what: std::mem::take(&mut self.what),
+            took: self.started.elapsed(),
             code: status.code(),
             stdout: self.stdout(),
             stderr: self.stderr(),

@@ -114,6 +114,11 @@ impl Simulator {
         self.control("DELETE", "faults", &Value::Null);
     }
 
+    /// Forgets all resources and the log.
+    pub fn forget(&self) {
+        self.control("DELETE", "state", &Value::Null);
+    }
+
     /// Sets the keys that work: `[{"account_sid", "api_key", "api_token"}]`.
     pub fn accept_only(&self, accounts: &[Value]) {
         self.control("PUT", "accounts", &json!(accounts));
