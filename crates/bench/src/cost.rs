@@ -16,7 +16,7 @@ use crate::{
 const ONBOARDINGS: usize = 20_000;
 const ACCOUNTS: usize = 20;
 const CONCURRENCY: &str = "64";
-const LIMITS: &str = "requests_per_minute = 1000000, connections = 5000";
+const LIMITS: &str = "requests_per_minute = 1000000, connections = 1000";
 
 /// 20,000 onboardings of four steps through SQLite and a simulator in another process, three
 /// times, in turn with the bare loop.

@@ -14,7 +14,7 @@ const ONBOARDINGS: usize = 100_000;
 /// `onboard` of 100,000 signups with limits raised; the simulator is another process.
 pub(crate) fn run() -> Result<()> {
     let simulator = Simulator::unlimited()?;
-    let limits = "requests_per_minute = 1000000, connections = 5000";
+    let limits = "requests_per_minute = 1000000, connections = 1000";
     let place = Place::new(&simulator.base_url, 20, limits)?;
     write_signups(&place.path("signups.csv"), ONBOARDINGS, 20)?;
     let mut command = place.command(&["onboard", "signups.csv"])?;

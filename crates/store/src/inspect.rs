@@ -94,6 +94,15 @@ pub trait Inspect: Send + Sync + 'static {
     /// The onboarding with this id.
     async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>>;
 
+    /// The onboardings with these ids, in any order; ids that are not there are left out.
+    async fn get_many(&self, ids: &[OnboardingId]) -> Result<Vec<Onboarding>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.get(*id).await?);
+        }
+        Ok(found)
+    }
+
     /// A page of at most `limit` (1 to 1000) onboardings after `after`.
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page>;
 

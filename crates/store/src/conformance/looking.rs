@@ -33,6 +33,18 @@ pub async fn a_list_shows_everything_once_page_by_page(fixture: Box<dyn Fixture>
     assert_eq!(pages, 3);
 }
 
+/// Asking for many is asking for each.
+pub async fn many_are_found_at_once(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    accept(&store, (0..4).map(|n| signup("acme", n)).collect()).await;
+    let ids = [0, 3, 9].map(|n| signup("acme", n).new.id);
+    let found = store.get_many(&ids).await.expect("readable");
+    let mut numbers: Vec<_> = found.iter().map(|one| one.number.to_string()).collect();
+    numbers.sort();
+    assert_eq!(numbers, ["+918000000000", "+918000000003"]);
+    assert!(store.get_many(&[]).await.expect("readable").is_empty());
+}
+
 /// By state, partner, account, and together.
 pub async fn filters_narrow_a_list(fixture: Box<dyn Fixture>) {
     let store = fixture.store();

@@ -77,6 +77,7 @@ macro_rules! conformance {
             allowance::without_a_permit_the_lease_goes_back_without_doubt,
             allowance::who_waits_for_a_permit_gets_the_next_one,
             looking::a_list_shows_everything_once_page_by_page,
+            looking::many_are_found_at_once,
             looking::filters_narrow_a_list,
             looking::counts_follow_the_states,
             looking::accounts_tell_their_lanes_and_limits,

@@ -325,6 +325,15 @@ impl Inspect for SqliteStore {
         self.read(move |reader| reader.get(id)).await
     }
 
+    async fn get_many(&self, ids: &[OnboardingId]) -> Result<Vec<Onboarding>> {
+        let ids = ids.to_vec();
+        self.read(move |reader| {
+            let found = ids.into_iter().filter_map(|id| reader.get(id).transpose());
+            found.collect()
+        })
+        .await
+    }
+
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let (filter, after) = (filter.clone(), after.cloned());
         self.read(move |reader| reader.list(&filter, after.as_ref(), limit))

@@ -3,6 +3,7 @@
 use std::{
     sync::mpsc::{Receiver, Sender, channel},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -13,6 +14,10 @@ use crate::{Error, Result};
 
 /// Most operations of one transaction: bounds how long the first waits for the last.
 const GROUP_MAX: usize = 512;
+
+/// Under load, transactions begin at least this far apart, so that more operations share one and
+/// its flush. Far below a round trip to Exotel, and an idle store does not wait.
+const SPACING: Duration = Duration::from_millis(2);
 
 /// What an operation sees: the connection inside a transaction, and what is kept in memory.
 pub(super) struct Tx<'a> {
@@ -161,7 +166,12 @@ impl Drop for Writer {
 }
 
 fn serve(connection: &Connection, mut state: State, queue: &Receiver<Box<dyn Operation>>) {
+    let mut last = None::<Instant>;
     while let Ok(first) = queue.recv() {
+        if let Some(wait) = last.and_then(|last| SPACING.checked_sub(last.elapsed())) {
+            std::thread::sleep(wait);
+        }
+        last = Some(Instant::now());
         if let Err(error) = begin(connection, &mut state) {
             first.refuse(&error);
             continue;
