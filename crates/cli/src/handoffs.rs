@@ -126,10 +126,8 @@ impl Folder {
     }
 
     fn write_file(&self, path: &Path, handoff: &Handoff) -> io::Result<()> {
-        let draft = self
-            .0
-            .join(format!(".{}.{}", handoff.id, std::process::id()));
-        // What a process of the same number left when it was killed.
+        let draft = self.0.join(format!(".{}.draft", handoff.id));
+        // What a process left that was killed while it wrote.
         let _ = fs::remove_file(&draft);
         let file = OpenOptions::new()
             .write(true)

@@ -206,3 +206,26 @@ fn draining_refuses_to_wait_for_an_account_that_no_file_names() {
     assert!(ran.stderr.contains("acme"), "{}", ran.stderr);
     assert_eq!(simulator.requests(), 0);
 }
+
+#[test]
+fn onboard_ends_when_somebody_else_cancels_what_it_waits_for() {
+    let home = live();
+    let simulator = Simulator::start(&home, &[]);
+    home.accounts_at(&simulator, &["acme"])
+        .write("three.csv", THREE);
+    let closed = r#"[{"status": 429, "retry_after": 600}]"#;
+    simulator.control("PUT", "faults", closed);
+    let child = home
+        .command(&["--json", "onboard", "three.csv"])
+        .spawn()
+        .unwrap();
+    crate::home::until("the account is closed and all wait", || {
+        let ran = home.run(&["--json", "status"]);
+        let closed = |account: &serde_json::Value| !account["closed_until"].is_null();
+        ran.of_type("account").iter().any(closed) && ran.of_type("tally")[0]["queued"] == 3
+    });
+    home.run(&["cancel", "one", "two", "three"]).ends(0);
+    let ran = crate::home::finish(child).ends(0);
+    assert_eq!(ran.of_type("summary")[0]["cancelled"], 3);
+    assert_eq!(ran.of_type("onboarding").len(), 3);
+}

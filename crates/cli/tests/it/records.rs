@@ -261,3 +261,62 @@ fn an_account_with_a_wrong_key_blocks_its_onboardings_until_it_is_resumed() {
     assert_eq!(ran.of_type("summary")[0]["succeeded"], 3);
     assert!(!format!("{ran:?}").contains("KEEPOUT"));
 }
+
+/// The fields that the page names for a kind of record, `type` included.
+fn documented(kind: &str) -> Vec<String> {
+    let page = include_str!("../../../../docs/records.md");
+    let row = page
+        .lines()
+        .find(|line| line.starts_with(&format!("| `{kind}` |")));
+    let cells: Vec<&str> = row
+        .unwrap_or_else(|| panic!("no {kind} in docs/records.md"))
+        .split('|')
+        .collect();
+    let mut names: Vec<String> = cells[3]
+        .split(',')
+        .map(|name| name.trim().replace('`', ""))
+        .collect();
+    names.push("type".into());
+    names.sort();
+    names
+}
+
+#[test]
+fn every_record_has_the_fields_that_the_page_names() {
+    let home = live();
+    let simulator = Simulator::start(&home, &[]);
+    home.accounts_at(&simulator, &["acme"])
+        .write("three.csv", THREE)
+        .write("bad.csv", "account,partner,number\nacme,rapida,1\n");
+    let mut seen = std::collections::BTreeSet::new();
+    for (args, status) in [
+        (&["plan", "three.csv"][..], 0),
+        (&["plan", "bad.csv"], 2),
+        (&["enqueue", "three.csv"], 0),
+        (&["cancel", "one"], 0),
+        (&["retry", "one"], 0),
+        (&["work", "--drain"], 0),
+        (&["onboard", "three.csv"], 0),
+        (&["status"], 0),
+        (&["status", "one"], 0),
+        (&["list"], 0),
+        (&["handoff", "one"], 0),
+        (&["verify", "one"], 0),
+        (&["accounts", "list"], 0),
+        (&["accounts", "check"], 0),
+        (&["accounts", "resume", "acme"], 0),
+        (&["recipes", "list"], 0),
+        (&["recipes", "check"], 0),
+    ] {
+        let ran = home.run(&[&["--json"], args].concat()).ends(status);
+        let records = ran.records();
+        assert!(!records.is_empty(), "{args:?} prints nothing");
+        for record in records {
+            let kind = record["type"].as_str().unwrap().to_owned();
+            assert_eq!(fields(&record), documented(&kind), "{args:?}");
+            seen.insert(kind);
+        }
+    }
+    // All kinds but the sandbox's own, by which every test here finds it.
+    assert_eq!(seen.len(), 13, "{seen:?}");
+}
