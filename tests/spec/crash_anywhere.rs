@@ -4,13 +4,9 @@
 //! The method: a batch against a simulator that answers slowly and breaks one request in six. The
 //! binary is killed with SIGKILL again and again, each time after a number of requests drawn from a
 //! seed; what is in flight then is whatever is in flight. The last run is left alone.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::{Value, json};
-use tests::{
-    Place, Request, Resources, Signup, Simulator, exactly_once, lines_of, repeats_without_a_read,
-    until,
-};
+use tests::{Place, Signup, Simulator, lines_of, until, wrong_outcomes};
 
 /// A sequence of numbers that is the same for the same seed (a linear congruential generator with
 /// Knuth's constants).
@@ -91,31 +87,8 @@ fn survives(seed: u64) {
     simulator.mend();
     let ended = place.run(&command);
 
-    let (state, log, handoffs) = (
-        simulator.state(),
-        simulator.requests(),
-        place.handoffs("out"),
-    );
-    let mut wrong = Vec::new();
-    for account in &accounts {
-        let mine: Vec<Request> = log
-            .iter()
-            .filter(|request| request.account == *account)
-            .cloned()
-            .collect();
-        let mut problems = repeats_without_a_read(&mine);
-        match handoffs.iter().find(|it| it["account"] == **account) {
-            Some(handoff) => problems.extend(exactly_once(
-                &state[account],
-                handoff,
-                Resources::EVERYTHING,
-            )),
-            None => problems.push("there is no handoff".into()),
-        }
-        if !problems.is_empty() {
-            wrong.push(format!("{account}: {}\n{mine:#?}", problems.join("; ")));
-        }
-    }
+    let named = accounts.iter().map(|it| (it.clone(), it.as_str()));
+    let wrong = wrong_outcomes(&simulator, &place, named);
     assert!(
         wrong.is_empty(),
         "seed {seed}: {}\n{}",

@@ -2,11 +2,7 @@
 //! again sends nothing.
 //!
 //! The method: the binary against a simulator whose log of requests is counted.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

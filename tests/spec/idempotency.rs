@@ -1,1 +1,165 @@
-//! Coming.
+//! The promise: the same signup twice is one onboarding; the same key with other content is refused,
+//! naming the field that differs; a store that was lost is no reason for a second trunk.
+//!
+//! The method: one signup is accepted, then variants of it are offered.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tests::{
+    Collection, Ended, Place, Request, Resources, Signup, Simulator, exactly_once, lines_of,
+    repeats_without_a_read, resources,
+};
+
+fn first() -> Signup {
+    Signup::new("acme", "everything", 1)
+        .with("key", "crm-1")
+        .with("caller_id", "+918000000001")
+}
+
+fn onboard(place: &Place) -> Ended {
+    place.run(&["onboard", "signups.jsonl", "--out", "out", "--json"])
+}
+
+#[test]
+fn the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothing() {
+    let simulator = Simulator::start();
+    let place = Place::new(&simulator, &["acme", "globex"]);
+    place.write("signups.jsonl", &lines_of(&[first()]));
+    let _ = onboard(&place).with(0);
+    let (before, state, sent) = (place.list(), simulator.state(), simulator.requests().len());
+
+    let others = [
+        ("account", first().with("account", "globex")),
+        ("partner", first().with("partner", "retell")),
+        ("number", first().with("number", "+918000000002")),
+        ("trunk_name", first().with("trunk_name", "mine")),
+        ("user_name", first().with("user_name", "mine")),
+        ("caller_id", first().with("caller_id", "+918000000003")),
+        ("mode", first().with("mode", "pstn")),
+    ];
+    for (field, other) in others {
+        // A good row before it is not accepted either.
+        let good = Signup::new("globex", "everything", 9);
+        place.write("other.jsonl", &lines_of(&[good, other]));
+        for command in ["enqueue", "onboard"] {
+            let refused = place.run(&[command, "other.jsonl", "--json"]).with(2);
+            let problems = refused.records_of("problem");
+            let named = |problem: &Value| problem["field"] == field && problem["line"] == 2;
+            assert!(
+                problems.iter().any(named),
+                "{command} with another {field}: {}",
+                refused.stdout
+            );
+        }
+    }
+    assert_eq!(place.list(), before);
+    assert_eq!(simulator.state(), state);
+    assert_eq!(simulator.requests().len(), sent);
+}
+
+#[test]
+fn without_keys_the_same_account_partner_and_number_are_one_onboarding() {
+    let simulator = Simulator::start();
+    let place = Place::new(&simulator, &["acme"]);
+    let signup = Signup::new("acme", "everything", 1);
+    place.write(
+        "signups.jsonl",
+        &lines_of(&[signup.clone(), signup.clone()]),
+    );
+    let ended = onboard(&place).with(0);
+    assert_eq!(ended.record("summary")["total"], 1, "{}", ended.stdout);
+    place.write(
+        "signups.jsonl",
+        &lines_of(&[signup.with("caller_id", "+918000000003")]),
+    );
+    let refused = onboard(&place).with(2);
+    assert_eq!(refused.record("problem")["field"], "caller_id");
+    assert_eq!(resources(&simulator.state()["acme"]).trunks, 1);
+}
+
+fn lose_the_store(place: &Place) {
+    for name in [
+        "trunkline.db",
+        "trunkline.db-wal",
+        "trunkline.db-shm",
+        "trunkline.db.key",
+    ] {
+        drop(fs::remove_file(place.path(name)));
+    }
+    drop(fs::remove_dir_all(place.path("out")));
+}
+
+#[test]
+fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password() {
+    // Lost after all steps, and after each of the first few.
+    for done in [7, 1, 2, 3, 4, 5] {
+        let simulator = Simulator::start();
+        let place = Place::new(&simulator, &["acme"]);
+        place.settings(
+            "request_timeout_ms = 60000\nshutdown_timeout_ms = 60000\nlease_ms = 100000\n",
+        );
+        place.write("signups.jsonl", &lines_of(&[first()]));
+        if done == 7 {
+            let _ = onboard(&place).with(0);
+        } else {
+            let nth_post = json!({"method": "POST", "nth": done + 1, "hold_ms": 600_000});
+            simulator.break_with(&[nth_post]);
+            let program = place.start(&["onboard", "signups.jsonl"]);
+            tests::until("so many steps are done", || {
+                let last = simulator.requests().pop()?;
+                last.held.then_some(())
+            });
+            program.kill();
+            simulator.mend();
+        }
+        lose_the_store(&place);
+
+        let ended = onboard(&place);
+        let handoffs = place.handoffs("out");
+        let handoff = handoffs
+            .first()
+            .unwrap_or_else(|| panic!("lost after {done} steps: no handoff\n{}", ended.stdout));
+        let log = simulator.requests();
+        let wrong = exactly_once(&simulator.state()["acme"], handoff, Resources::EVERYTHING);
+        assert!(
+            wrong.is_empty(),
+            "lost after {done} steps: {wrong:#?}\n{log:#?}"
+        );
+        let _ = ended.with(0);
+        // A destination is added without a word to those that are there: it is looked for first.
+        let added = |it: &&Request| it.makes(Collection::Destinations) && it.processed;
+        assert_eq!(
+            log.iter().filter(added).count(),
+            1,
+            "lost after {done} steps"
+        );
+    }
+}
+
+#[test]
+fn after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is() {
+    let simulator = Simulator::start();
+    let place = Place::new(&simulator, &["acme"]);
+    let signup = first().with("trunk_name", "main_line");
+    place.write("signups.jsonl", &lines_of(&[signup]));
+    let _ = onboard(&place).with(0);
+    let before = simulator.state();
+    let sid = before["acme"]["trunks"][0]["trunk_sid"]
+        .as_str()
+        .expect("a SID")
+        .to_owned();
+    lose_the_store(&place);
+
+    let ended = onboard(&place).with(1);
+    let record = ended.record("onboarding");
+    assert_eq!(record["error"]["code"], "trunk_name_taken");
+    let message = record["error"]["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("main_line") && message.contains(&sid),
+        "{message}"
+    );
+    assert_eq!(simulator.state(), before);
+    let wrong = repeats_without_a_read(&simulator.requests()[8..]);
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

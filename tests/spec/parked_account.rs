@@ -2,7 +2,6 @@
 //! go on after `accounts resume`; other accounts do not notice.
 //!
 //! The method: the simulator takes other keys for one account, or answers one request with 401.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

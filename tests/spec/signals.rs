@@ -3,7 +3,6 @@
 //!
 //! The method: a request whose answer the simulator holds back, and signals sent while it is seen
 //! in flight.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::time::{Duration, Instant};
 

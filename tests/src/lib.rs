@@ -19,7 +19,7 @@ mod simulator;
 mod wait;
 
 pub use log::{Collection, Request, repeats_without_a_read};
-pub use outcome::{Resources, exactly_once, resources};
+pub use outcome::{Resources, exactly_once, resources, wrong_outcomes};
 pub use place::{EVERYTHING, Place, STEPS};
 pub use program::{Ended, Program, binary};
 pub use signup::{Signup, csv_of, lines_of};

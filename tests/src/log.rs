@@ -5,6 +5,8 @@ use serde_json::Value;
 /// One request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// When it arrived, in milliseconds since 1970.
+    pub at_ms: u64,
     /// The account's SID.
     pub account: String,
     /// `GET`, `POST`, ...
@@ -69,6 +71,7 @@ impl Request {
         let text = |name: &str| line[name].as_str().map(str::to_owned);
         let path = text("path").unwrap_or_default();
         Self {
+            at_ms: line["at_ms"].as_u64().unwrap_or_default(),
             account: text("account").unwrap_or_default(),
             method: text("method").unwrap_or_default(),
             path: path.split('?').next().unwrap_or_default().to_owned(),
@@ -92,10 +95,11 @@ impl Request {
         self.method == "GET" && self.path.ends_with(collection.suffix())
     }
 
-    /// Whether it was refused for the limit, so that it certainly made nothing.
+    /// Whether it was refused for the limit or the key, so that it certainly made nothing.
     #[must_use]
-    pub fn was_throttled(&self) -> bool {
-        self.status == Some(429) || self.inner_code == Some(429)
+    pub fn was_turned_away(&self) -> bool {
+        let refused = |code| matches!(code, Some(429 | 401));
+        refused(self.status) || refused(self.inner_code)
     }
 }
 
@@ -117,7 +121,7 @@ pub fn repeats_without_a_read(log: &[Request]) -> Vec<String> {
                         collection.suffix()
                     ));
                 }
-                doubtful = !request.was_throttled();
+                doubtful = !request.was_turned_away();
             }
         }
     }
@@ -130,6 +134,7 @@ mod tests {
 
     fn request(method: &str, path: &str, status: Option<u64>) -> Request {
         Request {
+            at_ms: 0,
             account: "a".into(),
             method: method.into(),
             path: path.into(),

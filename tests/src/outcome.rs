@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::{Place, Request, Simulator, repeats_without_a_read};
+
 /// How many of each an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Resources {
@@ -104,6 +106,40 @@ pub fn exactly_once(account: &Value, handoff: &Value, wanted: Resources) -> Vec<
     if wanted.destinations > 0 {
         let (there, told) = (&trunk["destinations"][0], &handoff["destination"]);
         same("destination's id", &there["id"], &told["id"]);
+    }
+    wrong
+}
+
+/// What is wrong with any of these accounts, each with one onboarding of the recipe
+/// [`crate::EVERYTHING`] and its handoff under `out`: anything twice, missing, or other than the
+/// handoff says, or repeated without a read. `accounts` has a name for each, and the account.
+#[must_use]
+pub fn wrong_outcomes<'a>(
+    simulator: &Simulator,
+    place: &Place,
+    accounts: impl IntoIterator<Item = (String, &'a str)>,
+) -> Vec<String> {
+    let (state, log) = (simulator.state(), simulator.requests());
+    let handoffs = place.handoffs("out");
+    let mut wrong = Vec::new();
+    for (name, account) in accounts {
+        let of = |request: &&Request| request.account == account;
+        let mine: Vec<Request> = log.iter().filter(of).cloned().collect();
+        let mut problems = repeats_without_a_read(&mine);
+        match handoffs
+            .iter()
+            .find(|handoff| handoff["account"] == *account)
+        {
+            Some(handoff) => problems.extend(exactly_once(
+                &state[account],
+                handoff,
+                Resources::EVERYTHING,
+            )),
+            None => problems.push("there is no handoff".into()),
+        }
+        if !problems.is_empty() {
+            wrong.push(format!("{name}: {}\n{mine:#?}", problems.join("; ")));
+        }
     }
     wrong
 }
