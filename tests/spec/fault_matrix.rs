@@ -5,7 +5,6 @@
 //! steps' requests: at the first attempt, at the first two, or at the read that follows a lost
 //! answer. All cells run in one process. What each ends in, what the simulator has of it, and that
 //! nothing was repeated without a read, is checked cell by cell.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

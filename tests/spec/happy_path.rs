@@ -2,7 +2,6 @@
 //! again sends nothing.
 //!
 //! The method: the binary against a simulator whose log of requests is counted.
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

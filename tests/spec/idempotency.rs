@@ -92,9 +92,14 @@ fn lose_the_store(place: &Place) {
 
 #[test]
 fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password() {
-    // Lost after all steps, and after each of the first few.
-    for done in [7, 1, 2, 3, 4, 5] {
-        let simulator = Simulator::start();
+    // Lost after all steps, and after each of the first few, in both of the simulator's worlds.
+    let cells = [7, 1, 2, 3, 4, 5].map(|done| [(done, true), (done, false)]);
+    for (done, documented) in cells.into_iter().flatten() {
+        let simulator = if documented {
+            Simulator::documented()
+        } else {
+            Simulator::start()
+        };
         let place = Place::new(&simulator, &["acme"]);
         place.settings(
             "request_timeout_ms = 60000\nshutdown_timeout_ms = 60000\nlease_ms = 100000\n",

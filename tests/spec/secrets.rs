@@ -4,7 +4,6 @@
 //! file that the binary wrote in its folder: its output and its logs at the most talkative level in
 //! both forms, through faults of every kind; the store, its write-ahead log and its shared memory,
 //! also as a kill leaves them; process arguments.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     fs,

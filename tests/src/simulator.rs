@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sandbox::{Limits, Options, Running, Sandbox};
+use sandbox::{Limits, Options, Profile, Running, Sandbox};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -20,10 +20,27 @@ impl Simulator {
     /// One that limits nothing, so that tests wait for nothing.
     #[must_use]
     pub fn start() -> Self {
-        Self::with_limits(Limits {
-            requests_per_minute: 1_000_000,
-            connections: 1_000,
-            ..Limits::default()
+        Self::with(Self::unlimited())
+    }
+
+    fn unlimited() -> Options {
+        Options {
+            limits: Limits {
+                requests_per_minute: 1_000_000,
+                connections: 1_000,
+                ..Limits::default()
+            },
+            ..Options::default()
+        }
+    }
+
+    /// One that limits nothing and answers as Exotel's API reference says, where others report
+    /// otherwise.
+    #[must_use]
+    pub fn documented() -> Self {
+        Self::with(Options {
+            profile: Profile::Documented,
+            ..Self::unlimited()
         })
     }
 
@@ -31,13 +48,8 @@ impl Simulator {
     #[must_use]
     pub fn slow(least_ms: u64, most_ms: u64) -> Self {
         Self::with(Options {
-            limits: Limits {
-                requests_per_minute: 1_000_000,
-                connections: 1_000,
-                ..Limits::default()
-            },
             latency: Some((least_ms, most_ms)),
-            ..Options::default()
+            ..Self::unlimited()
         })
     }
 
@@ -75,9 +87,10 @@ impl Simulator {
     }
 
     fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = match body {
-            Value::Null => String::new(),
-            body => body.to_string(),
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
         };
         http::send(self.addr, method, &format!("/_sandbox/{path}"), &body)
     }

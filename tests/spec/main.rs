@@ -1,0 +1,19 @@
+//! What Trunkline promises, one file per promise. Each begins with the promise and the method.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod accepting;
+mod crash_anywhere;
+mod crash_matrix;
+mod fairness;
+mod fault_matrix;
+mod happy_path;
+mod idempotency;
+mod parked_account;
+mod processes;
+mod readme;
+mod secrets;
+mod signals;
