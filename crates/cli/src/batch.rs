@@ -17,6 +17,9 @@ use crate::{
 /// Reading one onboarding of a page costs about an eighth of reading one alone.
 const WORTH_A_PAGE: u64 = 8;
 
+/// Most onboardings that are read at once.
+const AT_ONCE: usize = 512;
+
 /// The onboardings of a run. Of each that is open only the id is kept, 16 bytes.
 pub(crate) struct Batch<'a> {
     store: &'a dyn Inspect,
@@ -69,20 +72,43 @@ impl<'a> Batch<'a> {
         self.counts.failed + self.counts.blocked + self.unwritten + self.counts.open() > 0
     }
 
-    /// An onboarding ended, perhaps one of these.
-    pub(crate) async fn finished(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
-        if self.open.contains(&id) {
-            self.look_at(id, output).await?;
-        }
-        Ok(())
+    /// Onboardings ended, perhaps some of these.
+    pub(crate) async fn finished(
+        &mut self,
+        mut ended: Vec<(OnboardingId, State)>,
+        output: &mut Output,
+    ) -> Result<()> {
+        ended.retain(|(id, _)| self.open.contains(id));
+        self.ended(&ended, output).await
     }
 
-    /// An onboarding ended that nobody was waiting for: it is taken in.
-    pub(crate) async fn take_in(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
-        if self.open.insert(id) {
-            self.counts.total += 1;
+    /// Onboardings ended that nobody was waiting for: they are taken in.
+    pub(crate) async fn take_in(
+        &mut self,
+        ended: Vec<(OnboardingId, State)>,
+        output: &mut Output,
+    ) -> Result<()> {
+        for (id, _) in &ended {
+            if self.open.insert(*id) {
+                self.counts.total += 1;
+            }
         }
-        self.look_at(id, output).await
+        self.ended(&ended, output).await
+    }
+
+    /// Looks at those of which there is more to tell than that they succeeded.
+    async fn ended(&mut self, ended: &[(OnboardingId, State)], output: &mut Output) -> Result<()> {
+        let tells_all = output.json() || self.folder.is_some();
+        let mut to_read = Vec::new();
+        for (id, state) in ended {
+            if *state == State::Succeeded && !tells_all {
+                self.open.remove(id);
+                self.counts.succeeded += 1;
+            } else {
+                to_read.push(*id);
+            }
+        }
+        self.look_at(&to_read, output).await
     }
 
     /// Looks at all that are open: others may have ended or blocked them.
@@ -99,21 +125,27 @@ impl<'a> Batch<'a> {
             }
         } else {
             let ids: Vec<OnboardingId> = self.open.iter().copied().collect();
-            for id in ids {
-                self.look_at(id, output).await?;
+            for ids in ids.chunks(AT_ONCE) {
+                self.look_at(ids, output).await?;
             }
         }
         self.count_blocked().await
     }
 
-    async fn look_at(&mut self, id: OnboardingId, output: &mut Output) -> Result<()> {
-        let Some(own) = self.store.get(id).await? else {
+    async fn look_at(&mut self, ids: &[OnboardingId], output: &mut Output) -> Result<()> {
+        let found = self.store.get_many(ids).await?;
+        if found.len() < ids.len() {
             // Nothing removes onboardings; one that is gone cannot be waited for.
-            self.open.remove(&id);
-            self.counts.total = self.counts.total.saturating_sub(1);
-            return Ok(());
-        };
-        self.take(&own, output).await
+            let there: HashSet<OnboardingId> = found.iter().map(|own| own.id).collect();
+            for id in ids.iter().filter(|id| !there.contains(id)) {
+                self.open.remove(id);
+                self.counts.total = self.counts.total.saturating_sub(1);
+            }
+        }
+        for own in &found {
+            self.take(own, output).await?;
+        }
+        Ok(())
     }
 
     /// Takes note of an onboarding, if it ended.

@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use onboarding::{AccountName, OnboardingId};
+use onboarding::{AccountName, OnboardingId, State};
 use store::{Store, WorkerName};
 use tokio::{
     sync::{mpsc, watch},
@@ -20,11 +20,17 @@ use crate::{
     settings::Settings,
 };
 
+/// How long events are gathered: not to be noticed by a person.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Most events of one gathering: bounds what is read at once.
+const GATHER_MAX: usize = 512;
+
 /// What a command hears of its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Happened {
-    /// An onboarding ended; the store knows how.
-    Finished(OnboardingId),
+    /// An onboarding ended in this state; the store knows more.
+    Finished(OnboardingId, State),
     /// An account was parked.
     Parked,
 }
@@ -46,7 +52,7 @@ struct Ear {
 impl Observer for Ear {
     fn event(&self, event: Event<'_>) {
         let happened = match event {
-            Event::Finished { id, .. } => Happened::Finished(id),
+            Event::Finished { id, state } => Happened::Finished(id, state),
             Event::Parked { .. } => Happened::Parked,
             Event::Request { .. } | Event::Closed { .. } | _ => return,
         };
@@ -137,6 +143,19 @@ impl WorkerRun {
                 Told::Ended(outcome(ended))
             }
         }
+    }
+
+    /// What happened, and what else happened at about that time: a busy worker ends thousands a
+    /// second, and the store is asked about them together.
+    pub(crate) async fn gather(&mut self, first: Happened) -> Vec<Happened> {
+        tokio::time::sleep(GATHER).await;
+        let mut all = vec![first];
+        while all.len() < GATHER_MAX
+            && let Some(next) = self.heard()
+        {
+            all.push(next);
+        }
+        all
     }
 
     /// What it told and nobody heard yet.

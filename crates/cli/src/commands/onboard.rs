@@ -13,6 +13,7 @@ use crate::{
     accounts::Accounts,
     args::Onboard as Args,
     batch::Batch,
+    commands::work::finished,
     error::{Error, Result},
     exit::Exit,
     handoffs::{Folder, Handoffs},
@@ -138,7 +139,7 @@ async fn watch(
             told = worker.next() => match told {
                 Told::Happened(happened) => {
                     lookout.heard = Instant::now();
-                    hear(batch, happened, output).await
+                    hear(batch, worker.gather(happened).await, output).await
                 }
                 Told::Ended(ended) => {
                     ended?;
@@ -160,16 +161,18 @@ async fn watch(
     let stats = worker.stopped().await;
     waited?;
     while let Some(happened) = worker.heard() {
-        hear(batch, happened, output).await?;
+        hear(batch, worker.gather(happened).await, output).await?;
     }
     Ok(stats?.requests)
 }
 
-async fn hear(batch: &mut Batch<'_>, happened: Happened, output: &mut Output) -> Result<()> {
-    match happened {
-        Happened::Finished(id) => batch.finished(id, output).await,
-        Happened::Parked => batch.count_blocked().await,
+async fn hear(batch: &mut Batch<'_>, happened: Vec<Happened>, output: &mut Output) -> Result<()> {
+    let parked = happened.contains(&Happened::Parked);
+    batch.finished(finished(happened), output).await?;
+    if parked {
+        batch.count_blocked().await?;
     }
+    Ok(())
 }
 
 /// Looks, while the worker is quiet, whether somebody else ended or blocked what is waited for.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use onboarding::State;
+use onboarding::{OnboardingId, State};
 use store::{Inspect, Work as _};
 
 use crate::{
@@ -123,10 +123,12 @@ async fn watch(
     let stats = loop {
         tokio::select! {
             told = worker.next() => match told {
-                Told::Happened(Happened::Finished(id)) if drain => {
-                    batch.take_in(id, output).await?;
+                Told::Happened(first) => {
+                    let happened = worker.gather(first).await;
+                    if drain {
+                        batch.take_in(finished(happened), output).await?;
+                    }
                 }
-                Told::Happened(_) => {}
                 Told::Ended(stats) => break stats?,
             },
             () = shutdown.asked(), if !asked => {
@@ -140,12 +142,22 @@ async fn watch(
         }
     };
     while let Some(happened) = worker.heard() {
-        if let (true, Happened::Finished(id)) = (drain, happened) {
-            batch.take_in(id, output).await?;
+        let happened = worker.gather(happened).await;
+        if drain {
+            batch.take_in(finished(happened), output).await?;
         }
     }
     tracing::info!(requests = stats.requests, "worker ended");
     Ok(stats.requests)
+}
+
+/// The onboardings that ended, and how.
+pub(crate) fn finished(happened: Vec<Happened>) -> Vec<(OnboardingId, State)> {
+    let ended = happened.into_iter().filter_map(|happened| match happened {
+        Happened::Finished(id, state) => Some((id, state)),
+        Happened::Parked => None,
+    });
+    ended.collect()
 }
 
 /// How the whole store stands.

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use onboarding::{Fault, State};
-use rusqlite::OptionalExtension;
 
 use super::{
-    claim::{HELD, held},
     lane::Denied,
     row::{state_number, to_json},
     writer::Tx,
@@ -50,11 +48,10 @@ impl Tx<'_> {
             id: lease.id,
             epoch: lease.epoch,
         };
-        let (seq, lane) = match self.state.running.get(&lease.id) {
-            Some(held) if held.epoch == lease.epoch => (held.seq, held.lane),
+        let (seq, lane, cancel) = match self.state.running.get(&lease.id) {
+            Some(held) if held.epoch == lease.epoch => (held.seq, held.lane, held.cancel),
             _ => return Err(lost()),
         };
-        let cancel = self.cancel_asked(seq, lease.epoch)?.ok_or_else(lost)?;
         let recorded = !advance.steps.is_empty();
         if let Some(running) = self.state.running.get_mut(&lease.id) {
             for (index, record) in advance.steps {
@@ -141,16 +138,6 @@ impl Tx<'_> {
             .map_or(Duration::ZERO, |held| held.request_timeout)
     }
 
-    /// Whether a person asked to cancel; `None` where the lease is lost.
-    fn cancel_asked(&self, seq: i64, epoch: u64) -> Result<Option<bool>> {
-        self.connection
-            .prepare_cached(
-                "SELECT cancel FROM onboarding WHERE seq = ?1 AND epoch = ?2 AND state = 1",
-            )
-            .and_then(|mut s| s.query_row((seq, epoch), |row| row.get(0)).optional())
-            .map_err(|error| self.fail(error))
-    }
-
     fn keep(&mut self, lease: &Lease, seq: i64, recorded: bool) -> Result<()> {
         if !recorded {
             return Ok(());
@@ -160,7 +147,7 @@ impl Tx<'_> {
         };
         let journal = to_json(&self.state.place, &running.journal)?;
         self.connection
-            .prepare_cached("UPDATE onboarding SET journal = ?2, updated_at = ?3 WHERE seq = ?1")
+            .prepare_cached("UPDATE progress SET journal = ?2, updated_at = ?3 WHERE seq = ?1")
             .and_then(|mut s| s.execute((seq, journal, self.state.now())))
             .map(drop)
             .map_err(|error| self.fail(error))
@@ -221,9 +208,8 @@ impl Tx<'_> {
         let now = self.state.now();
         self.connection
             .prepare_cached(
-                "UPDATE onboarding SET state = ?2, journal = ?3, fault = ?4, fault_step = ?5, \
-                 wake_at = ?6, suspect = ?7, updated_at = ?8, lease_until = NULL, worker = NULL, \
-                 cancel = 0 WHERE seq = ?1",
+                "UPDATE progress SET state = ?2, journal = ?3, fault = ?4, fault_step = ?5, \
+                 wake_at = ?6, suspect = ?7, updated_at = ?8, cancel = 0 WHERE seq = ?1",
             )
             .and_then(|mut s| {
                 s.execute((
@@ -254,57 +240,26 @@ impl Tx<'_> {
     }
 
     /// Prolongs leases; returns those that are lost.
-    pub(super) fn renew(&mut self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Lease>> {
+    pub(super) fn renew(&mut self, leases: Vec<Lease>, lease: Duration) -> Vec<Lease> {
         let until = self.state.now().saturating_add(millis(lease));
         let mut lost = Vec::new();
         for one in leases {
-            let seq = match self.state.running.get(&one.id) {
-                Some(running) if running.epoch == one.epoch => running.seq,
-                _ => {
-                    lost.push(one);
-                    continue;
-                }
-            };
-            let held = self
-                .connection
-                .prepare_cached(
-                    "UPDATE onboarding SET lease_until = ?3 \
-                     WHERE seq = ?1 AND epoch = ?2 AND state = 1",
-                )
-                .and_then(|mut s| s.execute((seq, one.epoch, until)))
-                .map_err(|error| self.fail(error))?;
-            if held == 0 {
-                self.state.running.remove(&one.id);
-                lost.push(one);
+            match self.state.running.get_mut(&one.id) {
+                Some(held) if held.epoch == one.epoch => held.until = until,
+                _ => lost.push(one),
             }
         }
-        Ok(lost)
+        lost
     }
 
     /// Gives back all that a worker holds, in doubt.
     pub(super) fn abandon(&mut self, worker: &WorkerName) -> Result<u64> {
-        let leases: Vec<_> = self
+        let theirs = self
             .state
             .running
             .values()
-            .filter(|running| running.worker == *worker)
-            .map(|running| (running.seq, running.epoch))
-            .collect();
-        let sql =
-            format!("SELECT {HELD} FROM onboarding WHERE seq = ?1 AND epoch = ?2 AND state = 1");
-        for lease in &leases {
-            let found = self
-                .connection
-                .prepare_cached(&sql)
-                .and_then(|mut s| s.query_row(*lease, held).optional())
-                .map_err(|error| self.fail(error))?;
-            if let Some(found) = found {
-                self.give_back_in_doubt(&found)?;
-            }
-        }
-        self.state
-            .running
-            .retain(|_, running| running.worker != *worker);
-        Ok(leases.len() as u64)
+            .filter(|held| held.worker == *worker);
+        let theirs: Vec<i64> = theirs.map(|held| held.seq).collect();
+        self.take_back(&theirs)
     }
 }

@@ -15,8 +15,8 @@ use crate::{Claim, Claims, Error, Lease, Permit, Result, WorkerName, clock::mill
 /// How often leases are looked through for ended ones.
 const EXPIRY_EVERY_MS: i64 = 250;
 
-/// Most onboardings woken or taken back at once: bounds one transaction.
-const SWEEP_MAX: i64 = 500;
+/// Most onboardings woken at once: bounds one transaction.
+const WAKE_MAX: i64 = 500;
 
 struct Candidate {
     seq: i64,
@@ -45,7 +45,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 }
 
 /// An onboarding whose holder vanished.
-pub(super) struct Held {
+struct Held {
     seq: i64,
     lane: i64,
     id: [u8; 16],
@@ -54,10 +54,7 @@ pub(super) struct Held {
     journal: Option<String>,
 }
 
-/// The columns of [`held`].
-pub(super) const HELD: &str = "seq, lane, id, cancel, plan, journal";
-
-pub(super) fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
     Ok(Held {
         seq: row.get(0)?,
         lane: row.get(1)?,
@@ -115,9 +112,11 @@ impl Tx<'_> {
     fn head(&self, lane: i64) -> Result<Option<Candidate>> {
         self.connection
             .prepare_cached(
-                "SELECT seq, id, key, partner, number, direction, epoch, suspect, plan, journal, \
-                 password FROM onboarding INDEXED BY onboarding_due \
-                 WHERE lane = ?1 AND state = 0 AND wake_at IS NULL ORDER BY seq LIMIT 1",
+                "SELECT p.seq, o.id, o.key, o.partner, o.number, o.direction, p.epoch, p.suspect, \
+                 o.plan, p.journal, o.password \
+                 FROM progress p INDEXED BY progress_due \
+                 CROSS JOIN onboarding o ON o.seq = p.seq \
+                 WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1",
             )
             .and_then(|mut s| s.query_row([lane], candidate).optional())
             .map_err(|error| self.fail(error))
@@ -134,13 +133,9 @@ impl Tx<'_> {
         let epoch = found.epoch + 1;
         self.connection
             .prepare_cached(
-                "UPDATE onboarding SET state = 1, epoch = ?2, lease_until = ?3, worker = ?4, \
-                 updated_at = ?5 WHERE seq = ?1",
+                "UPDATE progress SET state = 1, epoch = ?2, updated_at = ?3 WHERE seq = ?1",
             )
-            .and_then(|mut s| {
-                let until = now.saturating_add(millis(terms.lease));
-                s.execute((found.seq, epoch, until, &terms.worker.0, now))
-            })
+            .and_then(|mut s| s.execute((found.seq, epoch, now)))
             .map_err(|error| self.fail(error))?;
         let id = OnboardingId::from_bytes(found.id);
         let place = &self.state.place;
@@ -174,6 +169,8 @@ impl Tx<'_> {
             worker: terms.worker.clone(),
             request_timeout: terms.request_timeout,
             journal,
+            until: now.saturating_add(millis(terms.lease)),
+            cancel: false,
         };
         self.state.running.insert(id, running);
         Ok(claim)
@@ -200,12 +197,12 @@ impl Tx<'_> {
         let lanes: Vec<i64> = self
             .connection
             .prepare_cached(
-                "UPDATE onboarding SET wake_at = NULL WHERE seq IN \
-                 (SELECT seq FROM onboarding INDEXED BY onboarding_delayed \
+                "UPDATE progress SET wake_at = NULL WHERE seq IN \
+                 (SELECT seq FROM progress INDEXED BY progress_delayed \
                   WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= ?1 \
                   ORDER BY wake_at LIMIT ?2) RETURNING lane",
             )
-            .and_then(|mut s| s.query_map((now, SWEEP_MAX), |row| row.get(0))?.collect())
+            .and_then(|mut s| s.query_map((now, WAKE_MAX), |row| row.get(0))?.collect())
             .map_err(|error| self.fail(error))?;
         for lane in lanes {
             self.state.lanes.change(lane, |lane| lane.has_due = true);
@@ -213,7 +210,7 @@ impl Tx<'_> {
         let next: Option<i64> = self
             .connection
             .prepare_cached(
-                "SELECT min(wake_at) FROM onboarding INDEXED BY onboarding_delayed \
+                "SELECT min(wake_at) FROM progress INDEXED BY progress_delayed \
                  WHERE state = 0 AND wake_at IS NOT NULL",
             )
             .and_then(|mut s| s.query_row([], |row| row.get(0)))
@@ -228,40 +225,44 @@ impl Tx<'_> {
             return Ok(());
         }
         self.state.next_expiry = now.saturating_add(EXPIRY_EVERY_MS);
-        self.take_back("lease_until <= ?1", now).map(drop)
+        let ended = self.state.running.values().filter(|held| held.until <= now);
+        let ended: Vec<i64> = ended.map(|held| held.seq).collect();
+        self.take_back(&ended).map(drop)
     }
 
     /// Takes every running onboarding back: its holder is certainly gone.
     pub(super) fn take_back_all(&mut self) -> Result<u64> {
-        let mut total = 0;
-        loop {
-            let taken = self.take_back("?1 = ?1", 0)?;
-            total += taken;
-            if taken < SWEEP_MAX.unsigned_abs() {
-                return Ok(total);
-            }
-        }
+        let running: Vec<i64> = self
+            .connection
+            .prepare_cached("SELECT seq FROM progress WHERE state = 1")
+            .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+            .map_err(|error| self.fail(error))?;
+        self.take_back(&running)
     }
 
-    fn take_back(&mut self, condition: &str, argument: i64) -> Result<u64> {
-        let sql = format!(
-            "SELECT {HELD} FROM onboarding \
-             INDEXED BY onboarding_running WHERE state = 1 AND {condition} LIMIT {SWEEP_MAX}"
-        );
-        let ended: Vec<Held> = self
-            .connection
-            .prepare_cached(&sql)
-            .and_then(|mut s| s.query_map([argument], held)?.collect())
-            .map_err(|error| self.fail(error))?;
-        let taken = ended.len() as u64;
-        for held in ended {
-            self.give_back_in_doubt(&held)?;
+    /// Takes back what is still running of these.
+    pub(super) fn take_back(&mut self, seqs: &[i64]) -> Result<u64> {
+        let mut taken = 0;
+        for seq in seqs {
+            let found = self
+                .connection
+                .prepare_cached(
+                    "SELECT p.seq, p.lane, o.id, p.cancel, o.plan, p.journal \
+                     FROM progress p CROSS JOIN onboarding o ON o.seq = p.seq \
+                     WHERE p.seq = ?1 AND p.state = 1",
+                )
+                .and_then(|mut s| s.query_row([seq], held).optional())
+                .map_err(|error| self.fail(error))?;
+            if let Some(found) = found {
+                self.give_back_in_doubt(&found)?;
+                taken += 1;
+            }
         }
         Ok(taken)
     }
 
     /// Ends a lease whose holder vanished: queued again in doubt, or cancelled if a person asked.
-    pub(super) fn give_back_in_doubt(&mut self, held: &Held) -> Result<()> {
+    fn give_back_in_doubt(&mut self, held: &Held) -> Result<()> {
         let Held {
             seq,
             lane,
@@ -275,8 +276,8 @@ impl Tx<'_> {
         if !cancel {
             self.connection
                 .prepare_cached(
-                    "UPDATE onboarding SET state = 0, suspect = 1, lease_until = NULL, \
-                     worker = NULL, wake_at = NULL, updated_at = ?2 WHERE seq = ?1",
+                    "UPDATE progress SET state = 0, suspect = 1, wake_at = NULL, updated_at = ?2 \
+                     WHERE seq = ?1",
                 )
                 .and_then(|mut s| s.execute((seq, now)))
                 .map_err(|error| self.fail(error))?;
@@ -298,8 +299,7 @@ impl Tx<'_> {
         let journal = to_json(place, &journal)?;
         self.connection
             .prepare_cached(
-                "UPDATE onboarding SET state = 5, journal = ?2, lease_until = NULL, \
-                 worker = NULL, updated_at = ?3 WHERE seq = ?1",
+                "UPDATE progress SET state = 5, journal = ?2, updated_at = ?3 WHERE seq = ?1",
             )
             .and_then(|mut s| s.execute((seq, journal, now)))
             .map(drop)

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::{
     failure::Failure,
-    row::{COLUMNS, onboarding, raw, state_number, time},
+    row::{COLUMNS, TABLES, onboarding, raw, state_number, time},
     state::limits_of,
 };
 use crate::{AccountStatus, Cursor, Error, Filter, Onboarding, Page, Parked, Result, Tally};
@@ -25,7 +25,8 @@ impl Reader {
 
     pub(super) fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM onboarding o JOIN lane l ON l.id = o.lane WHERE o.id = ?1"
+            "SELECT {COLUMNS} FROM onboarding o CROSS JOIN progress p ON p.seq = o.seq \
+             CROSS JOIN lane l ON l.id = p.lane WHERE o.id = ?1"
         );
         let row = self
             .connection
@@ -49,11 +50,11 @@ impl Reader {
                 message: format!("\"{}\" is not where a page ended", text.escape_debug()),
             })?,
         };
-        let mut conditions = vec!["o.seq > ?".to_owned()];
+        let mut conditions = vec!["p.seq > ?".to_owned()];
         let mut arguments: Vec<Box<dyn ToSql>> = vec![Box::new(after)];
         if let Some(state) = filter.state {
             // Written out, not bound, so that the partial indexes can serve it.
-            conditions.push(format!("o.state = {}", state_number(state)));
+            conditions.push(format!("p.state = {}", state_number(state)));
             match state {
                 State::Blocked => conditions.push("l.parked_reason IS NOT NULL".to_owned()),
                 State::Queued => conditions.push("l.parked_reason IS NULL".to_owned()),
@@ -69,8 +70,7 @@ impl Reader {
             arguments.push(Box::new(account.to_string()));
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM onboarding o CROSS JOIN lane l ON l.id = o.lane \
-             WHERE {} ORDER BY o.seq LIMIT {}",
+            "SELECT {COLUMNS} FROM {TABLES} WHERE {} ORDER BY p.seq LIMIT {}",
             conditions.join(" AND "),
             limit + 1
         );
@@ -118,18 +118,22 @@ impl Reader {
     }
 
     fn tally_now(&self) -> Result<Tally> {
+        // The index on the short ids is the smallest one that has every row.
         let all = self.count("SELECT count(*) FROM onboarding")?;
         let queued = self.count(
-            "SELECT (SELECT count(*) FROM onboarding WHERE state = 0 AND wake_at IS NULL) \
-                  + (SELECT count(*) FROM onboarding WHERE state = 0 AND wake_at IS NOT NULL)",
+            "SELECT (SELECT count(*) FROM progress WHERE state = 0 AND wake_at IS NULL) \
+                  + (SELECT count(*) FROM progress WHERE state = 0 AND wake_at IS NOT NULL)",
         )?;
         let blocked = self.count(
-            "SELECT count(*) FROM lane l JOIN onboarding o ON o.lane = l.id \
-             WHERE l.parked_reason IS NOT NULL AND o.state = 0",
+            "SELECT coalesce(sum((SELECT count(*) FROM progress p \
+                  WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NULL) \
+                + (SELECT count(*) FROM progress p \
+                  WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NOT NULL)), 0) \
+             FROM lane l WHERE l.parked_reason IS NOT NULL",
         )?;
-        let running = self.count("SELECT count(*) FROM onboarding WHERE state = 1")?;
-        let failed = self.count("SELECT count(*) FROM onboarding WHERE state = 3")?;
-        let cancelled = self.count("SELECT count(*) FROM onboarding WHERE state = 5")?;
+        let running = self.count("SELECT count(*) FROM progress WHERE state = 1")?;
+        let failed = self.count("SELECT count(*) FROM progress WHERE state = 3")?;
+        let cancelled = self.count("SELECT count(*) FROM progress WHERE state = 5")?;
         let succeeded = all.saturating_sub(queued + running + failed + cancelled);
         Ok(Tally(BTreeMap::from([
             (State::Queued, queued.saturating_sub(blocked)),
@@ -147,11 +151,11 @@ impl Reader {
             .prepare_cached(
                 "SELECT account, requests_per_window, window_ms, in_flight, burst, parked_reason, \
                  parked_at, closed_until, \
-                 (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 0 \
+                 (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 \
                       AND wake_at IS NULL) \
-                 + (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 0 \
+                 + (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 \
                       AND wake_at IS NOT NULL), \
-                 (SELECT count(*) FROM onboarding WHERE lane = l.id AND state = 1), \
+                 (SELECT count(*) FROM progress WHERE lane = l.id AND state = 1), \
                  (SELECT coalesce(sum(n), 0) FROM permit WHERE lane = l.id AND free_at > ?1) \
                  FROM lane l ORDER BY account",
             )

@@ -326,8 +326,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \
-                 recipe, plan, trunk_name, password, created_at, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+                 recipe, plan, trunk_name, password, created_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )
             .and_then(|mut s| {
                 s.execute((
@@ -345,6 +345,11 @@ impl Tx<'_> {
                     now,
                 ))
             })
+            .map_err(|error| self.fail(error))?;
+        let seq = self.connection.last_insert_rowid();
+        self.connection
+            .prepare_cached("INSERT INTO progress (seq, lane, updated_at) VALUES (?1, ?2, ?3)")
+            .and_then(|mut s| s.execute((seq, lane, now)))
             .map(drop)
             .map_err(|error| self.fail(error))
     }

@@ -265,7 +265,9 @@ impl Work for SqliteStore {
 
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
         let leases = leases.to_vec();
-        self.writer.call(move |tx| tx.renew(leases, lease)).await
+        self.writer
+            .call(move |tx| Ok(tx.renew(leases, lease)))
+            .await
     }
 
     async fn abandon(&self, worker: &WorkerName) -> Result<u64> {

@@ -23,8 +23,9 @@ impl Tx<'_> {
     fn find(&self, id: OnboardingId) -> Result<Option<Found>> {
         self.connection
             .prepare_cached(
-                "SELECT o.seq, o.lane, o.state, l.parked_reason IS NOT NULL, o.plan, o.journal \
-                 FROM onboarding o JOIN lane l ON l.id = o.lane WHERE o.id = ?1",
+                "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal \
+                 FROM onboarding o JOIN progress p ON p.seq = o.seq JOIN lane l ON l.id = p.lane \
+                 WHERE o.id = ?1",
             )
             .and_then(|mut s| {
                 s.query_row([id.to_bytes()], |row| {
@@ -57,7 +58,7 @@ impl Tx<'_> {
         let journal = to_json(place, &journal)?;
         self.connection
             .prepare_cached(
-                "UPDATE onboarding SET state = 0, journal = ?2, suspect = 1, cancel = 0, \
+                "UPDATE progress SET state = 0, journal = ?2, suspect = 1, cancel = 0, \
                  wake_at = NULL, fault = NULL, fault_step = NULL, updated_at = ?3 WHERE seq = ?1",
             )
             .and_then(|mut s| s.execute((found.seq, journal, self.state.now())))
@@ -80,14 +81,18 @@ impl Tx<'_> {
         };
         if found.state == 1 {
             self.connection
-                .prepare_cached("UPDATE onboarding SET cancel = 1 WHERE seq = ?1")
+                .prepare_cached("UPDATE progress SET cancel = 1 WHERE seq = ?1")
                 .and_then(|mut s| s.execute([found.seq]))
                 .map_err(|error| self.fail(error))?;
+            if let Some(held) = self.state.running.get_mut(&id) {
+                held.cancel = true;
+            }
+            self.state.mark(self.connection, found.lane)?;
             return Ok(Cancelled::Soon);
         }
         self.connection
             .prepare_cached(
-                "UPDATE onboarding SET state = ?2, wake_at = NULL, updated_at = ?3 WHERE seq = ?1",
+                "UPDATE progress SET state = ?2, wake_at = NULL, updated_at = ?3 WHERE seq = ?1",
             )
             .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
             .map_err(|error| self.fail(error))?;

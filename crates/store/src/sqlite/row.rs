@@ -86,10 +86,14 @@ pub(super) fn time(ms: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
-/// The columns of [`onboarding`], with `onboarding` joined to `lane`.
+/// The columns of [`onboarding`], of [`TABLES`].
 pub(super) const COLUMNS: &str = "o.seq, o.id, o.key, l.account, o.partner, o.number, \
-     o.direction, o.state, l.parked_reason IS NOT NULL, o.epoch, o.signup, o.recipe, o.plan, \
-     o.journal, o.fault, o.fault_step, o.created_at, o.updated_at";
+     o.direction, p.state, l.parked_reason IS NOT NULL, p.epoch, o.signup, o.recipe, o.plan, \
+     p.journal, p.fault, p.fault_step, o.created_at, p.updated_at";
+
+/// Where they come from: `CROSS` keeps this order, in which the partial indexes serve.
+pub(super) const TABLES: &str = "progress p CROSS JOIN onboarding o ON o.seq = p.seq \
+     CROSS JOIN lane l ON l.id = p.lane";
 
 /// A row of [`COLUMNS`] as it is in the file.
 pub(super) struct Raw {

@@ -22,6 +22,10 @@ pub(super) struct Running {
     /// How long one of its requests may take.
     pub(super) request_timeout: Duration,
     pub(super) journal: Journal,
+    /// When the lease ends (ms). Only here: when the process ends, so does every lease of it.
+    pub(super) until: i64,
+    /// A person asked to cancel it.
+    pub(super) cancel: bool,
 }
 
 /// The writer's memory. Lanes and permits mirror the file; `refresh` takes in what other processes
@@ -169,6 +173,7 @@ impl State {
             .map_err(fail)?;
         if change != self.change {
             self.load_lanes(connection, self.change)?;
+            self.load_cancels(connection)?;
             self.next_wake = 0;
             self.changed = true;
         }
@@ -177,11 +182,34 @@ impl State {
         Ok(())
     }
 
+    /// Learns which of the held onboardings a person cancelled elsewhere.
+    fn load_cancels(&mut self, connection: &Connection) -> Result<()> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<[u8; 16]> = connection
+            .prepare_cached(
+                "SELECT o.id FROM progress p CROSS JOIN onboarding o ON o.seq = p.seq \
+                 WHERE p.state = 1 AND p.cancel = 1",
+            )
+            .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+            .map_err(|error| Error::from(Failure::new(&self.place, error)))?;
+        for id in asked {
+            if let Some(held) = self.running.get_mut(&OnboardingId::from_bytes(id)) {
+                held.cancel = true;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the held leases those that the file knows.
     fn reload_running(&mut self, connection: &Connection) -> Result<()> {
         let fail = |error| Error::from(Failure::new(&self.place, error));
         let rows: Vec<([u8; 16], u64, String, Option<String>)> = connection
-            .prepare_cached("SELECT id, epoch, plan, journal FROM onboarding WHERE state = 1")
+            .prepare_cached(
+                "SELECT o.id, p.epoch, o.plan, p.journal FROM progress p \
+                 CROSS JOIN onboarding o ON o.seq = p.seq WHERE p.state = 1",
+            )
             .and_then(|mut s| {
                 s.query_map([], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))

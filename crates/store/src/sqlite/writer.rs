@@ -17,7 +17,7 @@ const GROUP_MAX: usize = 512;
 
 /// Under load, transactions begin at least this far apart, so that more operations share one and
 /// its flush. Far below a round trip to Exotel, and an idle store does not wait.
-const SPACING: Duration = Duration::from_millis(2);
+const SPACING: Duration = Duration::from_millis(4);
 
 /// What an operation sees: the connection inside a transaction, and what is kept in memory.
 pub(super) struct Tx<'a> {

@@ -37,44 +37,50 @@ CREATE TABLE recipe (
     json   TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- What was accepted. Written once.
 CREATE TABLE onboarding (
     -- Order of acceptance.
-    seq         INTEGER PRIMARY KEY,
-    id          BLOB NOT NULL UNIQUE,
-    key         TEXT NOT NULL,
-    lane        INTEGER NOT NULL REFERENCES lane (id),
-    partner     TEXT NOT NULL,
-    number      TEXT NOT NULL,
+    seq        INTEGER PRIMARY KEY,
+    id         BLOB NOT NULL UNIQUE,
+    key        TEXT NOT NULL,
+    lane       INTEGER NOT NULL REFERENCES lane (id),
+    partner    TEXT NOT NULL,
+    number     TEXT NOT NULL,
     -- 0 outbound, 1 inbound, 2 both.
-    direction   INTEGER NOT NULL,
-    -- 0 queued, 1 running, 2 succeeded, 3 failed, 5 cancelled; blocked is queued on a parked lane.
-    state       INTEGER NOT NULL DEFAULT 0,
-    epoch       INTEGER NOT NULL DEFAULT 0,
-    lease_until INTEGER,
-    worker      TEXT,
-    -- Not to be claimed before then (ms).
-    wake_at     INTEGER,
-    -- Its last holder vanished, or a person asked for a retry: read back before repeating.
-    suspect     INTEGER NOT NULL DEFAULT 0,
-    -- A person cancelled it while a worker held it.
-    cancel      INTEGER NOT NULL DEFAULT 0,
-    signup      TEXT NOT NULL,
-    recipe      TEXT NOT NULL REFERENCES recipe (digest),
-    plan        TEXT NOT NULL,
+    direction  INTEGER NOT NULL,
+    signup     TEXT NOT NULL,
+    recipe     TEXT NOT NULL REFERENCES recipe (digest),
+    plan       TEXT NOT NULL,
     -- A trunk name that a person chose; derived names cannot collide.
-    trunk_name  TEXT,
+    trunk_name TEXT,
     -- Sealed.
-    password    BLOB,
-    journal     TEXT,
-    fault       TEXT,
-    fault_step  INTEGER,
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL
+    password   BLOB,
+    created_at INTEGER NOT NULL
 );
 
-CREATE INDEX onboarding_due ON onboarding (lane, seq) WHERE state = 0 AND wake_at IS NULL;
-CREATE INDEX onboarding_delayed ON onboarding (wake_at) WHERE state = 0 AND wake_at IS NOT NULL;
-CREATE INDEX onboarding_running ON onboarding (lease_until) WHERE state = 1;
-CREATE INDEX onboarding_ended ON onboarding (state, seq) WHERE state IN (3, 5);
 CREATE UNIQUE INDEX onboarding_trunk_name ON onboarding (lane, trunk_name)
     WHERE trunk_name IS NOT NULL;
+
+-- What happens to it. Apart from what was accepted, so that a step's write is a short row: a page
+-- holds many of them, and fewer pages go to disk.
+CREATE TABLE progress (
+    seq        INTEGER PRIMARY KEY REFERENCES onboarding (seq),
+    lane       INTEGER NOT NULL,
+    -- 0 queued, 1 running, 2 succeeded, 3 failed, 5 cancelled; blocked is queued on a parked lane.
+    state      INTEGER NOT NULL DEFAULT 0,
+    epoch      INTEGER NOT NULL DEFAULT 0,
+    -- Not to be claimed before then (ms).
+    wake_at    INTEGER,
+    -- Its last holder vanished, or a person asked for a retry: read back before repeating.
+    suspect    INTEGER NOT NULL DEFAULT 0,
+    -- A person cancelled it while a worker held it.
+    cancel     INTEGER NOT NULL DEFAULT 0,
+    journal    TEXT,
+    fault      TEXT,
+    fault_step INTEGER,
+    updated_at INTEGER NOT NULL
+);
+
+CREATE INDEX progress_due ON progress (lane, seq) WHERE state = 0 AND wake_at IS NULL;
+CREATE INDEX progress_delayed ON progress (wake_at) WHERE state = 0 AND wake_at IS NOT NULL;
+CREATE INDEX progress_special ON progress (state, seq) WHERE state IN (1, 3, 5);
