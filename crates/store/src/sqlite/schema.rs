@@ -1,6 +1,13 @@
 //! The tables, and how an older file becomes a newer one.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig,
+};
 
 use super::{World, failure::Failure};
 use crate::{Error, Result, SealingKey};
@@ -16,7 +23,7 @@ const KEY_CHECK: &str = "trunkline";
 /// power cut; with WAL that costs one flush per commit, which the writer shares among callers.
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(super::BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
@@ -24,6 +31,26 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Between two tries to change the file's journal.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// Turns the write-ahead log on. Where two processes do so to a new file at once, SQLite tells one
+/// of them that it is busy without waiting: both hold what the other waits for. The second try
+/// finds it done.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        let turned_on = connection.pragma_update(None, "journal_mode", "WAL");
+        let busy = turned_on
+            .as_ref()
+            .is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        if !busy || started.elapsed() > super::BUSY_TIMEOUT {
+            return turned_on;
+        }
+        thread::sleep(TRY_AGAIN);
+    }
 }
 
 /// Brings the file to the newest version, and checks that it belongs to this world and key.
