@@ -12,7 +12,7 @@ use crate::{Error, Observer, RetryPolicy};
 pub struct Settings {
     /// Names this worker, uniquely per start.
     pub worker_name: WorkerName,
-    /// How many onboardings are run at once, 1 to 4096. Default 64. Each holds a lease.
+    /// How many onboardings are run at once, 1 to 4096. Default 256. Each holds a lease.
     pub concurrency: usize,
     /// How long a lease lasts without being renewed. Default 15 s. It is renewed at a quarter of
     /// it. Longer: what a killed worker held starts again later. Shorter: refused below
@@ -42,7 +42,7 @@ impl Settings {
     pub fn new(worker_name: WorkerName) -> Self {
         Self {
             worker_name,
-            concurrency: 64,
+            concurrency: 256,
             lease: Duration::from_secs(15),
             request_timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),

@@ -15,7 +15,7 @@ use crate::{
 
 const ONBOARDINGS: usize = 20_000;
 const ACCOUNTS: usize = 20;
-const CONCURRENCY: &str = "64";
+const CONCURRENCY: &str = "256";
 const LIMITS: &str = "requests_per_minute = 1000000, connections = 1000";
 
 /// 20,000 onboardings of four steps through SQLite and a simulator in another process, three
