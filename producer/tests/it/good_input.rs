@@ -4,12 +4,7 @@
     reason = "what a test needs is there or the test fails"
 )]
 
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use onboarding::{Direction, RecipeBook};
 use producer::{Accounts, Format, Source};
@@ -132,33 +127,6 @@ async fn a_header_without_rows_and_an_empty_array_are_no_signups() {
         );
     }
     assert_eq!(desk.snapshot().await, before);
-}
-
-/// Run by [`standard_input_is_read_to_its_end`] in a process of its own.
-#[tokio::test]
-#[ignore = "reads standard input, which another test provides"]
-async fn reads_standard_input() {
-    assert_eq!(accepted(Source::from_argument("-")).await.len(), 2);
-}
-
-#[test]
-fn standard_input_is_read_to_its_end() {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "good_input::reads_standard_input", "--ignored"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(LINES.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
 }
 
 #[test]
