@@ -143,6 +143,9 @@ fn the_example_signups_all_succeed_in_the_sandbox_and_again_without_a_request() 
     let steps: usize = records.iter().map(steps_of).sum();
     assert_eq!(summary["requests"], json!(steps));
     assert_eq!(place.handoffs("out").len(), rows);
+    // The simulator's file has the passwords that were sent to it.
+    let kept = fs::metadata(place.path("trunkline.db.sandbox")).unwrap();
+    assert_eq!(kept.permissions().mode() & 0o777, 0o600);
 
     let second = run().with(0);
     assert_eq!(second.record("summary")["requests"], 0);
