@@ -6,7 +6,7 @@
 //!   └──────────── renew (lease) ◀────────────┴── advance ◀───┘
 //! ```
 //!
-//! - [`run`] is the way in: it registers with the store, claims, executes, and gives every lease
+//! - [`run()`] is the way in: it registers with the store, claims, executes, and gives every lease
 //!   back before it returns.
 //! - `backend` and `claimer` make the store an apalis backend; nothing else touches apalis.
 //! - `lease` renews what is held. Nothing is sent on a lease that has less time left than a

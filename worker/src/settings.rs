@@ -6,7 +6,7 @@ use store::WorkerName;
 
 use crate::{Error, Observer, RetryPolicy};
 
-/// A worker's settings. [`Settings::new`] fills in the defaults; [`crate::run`] refuses what
+/// A worker's settings. [`Settings::new`] fills in the defaults; [`crate::run()`] refuses what
 /// contradicts itself.
 #[derive(Clone)]
 pub struct Settings {

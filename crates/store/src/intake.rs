@@ -96,7 +96,7 @@ pub enum Committed {
     },
     /// Nothing of it was taken.
     Refused {
-        /// Why; at most [`Batch::CLASHES_MAX`].
+        /// Why; at most a thousand.
         clashes: Vec<Clash>,
     },
 }

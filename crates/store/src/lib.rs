@@ -5,7 +5,7 @@
 //! role: [`Intake`] accepts signups, [`Work`] hands them out under a lease with the permits to
 //! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do.
 //!
-//! Rules that every implementation keeps, and that [`conformance`] (feature `conformance`) checks:
+//! Rules that every implementation keeps, and that the module `conformance` (a feature of the same name) checks:
 //!
 //! - What a method returned is durable, unless it says otherwise.
 //! - The clock is the store's. Callers pass durations, never times.

@@ -86,7 +86,7 @@ pub(super) fn time(ms: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
-/// The columns of [`onboarding`], of [`TABLES`].
+/// The columns of [`onboarding()`], of [`TABLES`].
 pub(super) const COLUMNS: &str = "o.seq, o.id, o.key, l.account, o.partner, o.number, \
      o.direction, p.state, l.parked_reason IS NOT NULL, p.epoch, o.signup, o.recipe, o.plan, \
      p.journal, p.fault, p.fault_step, o.created_at, p.updated_at";
