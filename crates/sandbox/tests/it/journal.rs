@@ -1,6 +1,6 @@
 //! A simulator that is started again, or killed, with a journal.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sandbox::{Limits, Options, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::harness::{World, client, roomy, start, trunk_body};
 
@@ -298,20 +297,6 @@ async fn only_its_owner_can_read_a_journal() {
     }
 }
 
-const CHILD_JOURNAL: &str = "SANDBOX_TEST_JOURNAL";
-
-/// What the killed process runs; the test below starts it.
-#[tokio::test]
-#[ignore = "a process of the test below"]
-async fn child() {
-    let path = PathBuf::from(std::env::var_os(CHILD_JOURNAL).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = Sandbox::open(kept(&path)).unwrap().start(listener).unwrap();
-    println!("{}", running.base_url());
-    std::io::stdout().flush().unwrap();
-    std::future::pending::<()>().await;
-}
-
 /// A process that is killed when it is dropped, at the latest.
 struct Killed(Child);
 
@@ -329,9 +314,15 @@ impl Drop for Killed {
 }
 
 fn spawn(path: &Path) -> (Killed, String) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "journal::child", "--ignored", "--nocapture"])
-        .env(CHILD_JOURNAL, path)
+    // Cargo builds the examples along with the tests, into the folder beside theirs.
+    let tests = std::env::current_exe().unwrap();
+    let serve = tests
+        .parent()
+        .unwrap()
+        .with_file_name("examples")
+        .join("serve");
+    let mut child = Command::new(serve)
+        .arg(path)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
