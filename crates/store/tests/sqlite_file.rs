@@ -7,7 +7,7 @@ use store::{
     Committed, Error, SealingKey, SqliteOptions, Store, Work, World,
     clock::SystemClock,
     conformance::sample::{RECIPE, accept, claim_one, offer, register, signup, wide, worker},
-    sqlite::SqliteStore,
+    sqlite::{SqliteStore, world_of},
 };
 
 fn open(path: &Path, key: &SealingKey, world: World) -> store::Result<Arc<SqliteStore>> {
@@ -77,7 +77,13 @@ async fn sandbox_and_live_are_never_mixed_in_one_file() {
     let key = SealingKey::generate().0;
     for (made, asked) in [(World::Live, World::Sandbox), (World::Sandbox, World::Live)] {
         let path = folder.path().join(format!("{made:?}.db"));
-        drop(open(&path, &key, made).expect("opens"));
+        // Nothing is in it yet, so it may still become either.
+        drop(open(&path, &key, asked).expect("opens"));
+        assert_eq!(world_of(&path).expect("readable"), None);
+        let store: Arc<dyn Store> = open(&path, &key, made).expect("opens");
+        accept(&store, vec![signup("acme", 1)]).await;
+        drop(store);
+        assert_eq!(world_of(&path).expect("readable"), Some(made));
         let text = message(open(&path, &key, asked));
         assert!(text.contains("--store"), "{text}");
         drop(open(&path, &key, made).expect("opens again"));

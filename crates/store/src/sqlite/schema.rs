@@ -121,6 +121,11 @@ fn check_world(transaction: &Transaction<'_>, place: &str, world: World) -> Resu
     match meta(transaction, "world").map_err(fail)? {
         None => set_meta(transaction, "world", wanted).map(drop).map_err(fail),
         Some(found) if found == wanted => Ok(()),
+        // Nothing was accepted yet: an input that was refused does not bind the file.
+        Some(_) if is_empty(transaction).map_err(fail)? => transaction
+            .execute("UPDATE meta SET value = ?1 WHERE name = 'world'", [wanted])
+            .map(drop)
+            .map_err(fail),
         Some(_) => Err(Error::Unusable {
             place: place.to_owned(),
             message: match world {
@@ -130,6 +135,12 @@ fn check_world(transaction: &Transaction<'_>, place: &str, world: World) -> Resu
             .to_owned(),
         }),
     }
+}
+
+fn is_empty(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    transaction.query_row("SELECT NOT EXISTS (SELECT 1 FROM onboarding)", [], |row| {
+        row.get(0)
+    })
 }
 
 fn check_key(transaction: &Transaction<'_>, place: &str, key: &SealingKey) -> Result<()> {

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::{World, failure::Failure};
 use crate::{Error, Result};
 
-/// The world of the store in a file; `None` where there is no store yet. Changes nothing.
+/// The world of the store in a file; `None` where there is no store yet, or nothing in it. Changes
+/// nothing.
 ///
 /// # Errors
 /// [`Error::Unusable`] or [`Error::Unavailable`] where there is a file that cannot be read.
@@ -32,10 +33,13 @@ pub fn world_of(path: &Path) -> Result<Option<World>> {
     if !made {
         return Ok(None);
     }
+    // One that holds nothing yet may still become either.
     let world: Option<Vec<u8>> = connection
-        .query_row("SELECT value FROM meta WHERE name = 'world'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT value FROM meta WHERE name = 'world' AND EXISTS (SELECT 1 FROM onboarding)",
+            [],
+            |row| row.get(0),
+        )
         .optional()
         .map_err(fail)?;
     Ok(match world.as_deref() {
