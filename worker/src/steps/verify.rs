@@ -6,7 +6,8 @@ use crate::{compare::Comparison, fault::fault};
 
 /// The step's result where everything is in place, else what is not.
 pub(crate) fn verified(comparison: &Comparison) -> Result<StepResult, Fault> {
-    if comparison.is_as_planned() {
+    let differences = comparison.differences();
+    if differences.is_empty() {
         let verified = u32::try_from(comparison.confirmed()).unwrap_or(u32::MAX);
         return Ok(StepResult::Verified { verified });
     }
@@ -14,7 +15,7 @@ pub(crate) fn verified(comparison: &Comparison) -> Result<StepResult, Fault> {
         "verify_differs",
         format!(
             "verify: what Exotel has is not what was planned: {}. Correct it in Exotel's dashboard, then run `trunkline retry`",
-            comparison.differences().join("; ")
+            differences.join("; ")
         ),
     ))
 }

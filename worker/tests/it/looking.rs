@@ -66,6 +66,39 @@ async fn a_comparison_tells_what_is_missing_what_differs_and_what_is_too_much() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_done_or_cannot_be_read_is_not_as_planned_and_fails_no_run() {
+    let world = World::new().await;
+    let unreadable = json!([{"method": "GET", "path": "settings", "status": 404, "body": "html"}]);
+    world.put("faults", &unreadable).await;
+    let id = world.enqueue(vec![full_signup("acme", 1)]).await[0];
+    let client = Client::new(&world.config("acme")).unwrap();
+    let settings = settings("v");
+    let before = world.onboarding(id).await;
+    let none = verify_onboarding(&*world.store, &client, &before, &settings)
+        .await
+        .unwrap();
+    assert!(!none.is_as_planned());
+    assert_eq!(none.unconfirmed().len(), none.steps.len(), "{none:?}");
+
+    world
+        .drain(settings.clone(), vec![world.account("acme")])
+        .await;
+    assert_eq!(world.state(id).await, onboarding::State::Succeeded);
+    let after = world.onboarding(id).await;
+    let all = verify_onboarding(&*world.store, &client, &after, &settings)
+        .await
+        .unwrap();
+    assert!(!all.is_as_planned());
+    assert_eq!(all.confirmed() + 1, all.steps.len(), "{all:?}");
+    let told = all.unconfirmed();
+    assert!(
+        told[0].contains("caller id") && told[0].contains("cannot be read"),
+        "{told:?}"
+    );
+    assert_eq!(all.differences(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_check_tells_right_keys_from_wrong_ones_parked_or_not() {
     let world = World::new().await;
     let key = json!([{"account_sid": sid("acme"), "api_key": "key", "api_token": "token"}]);

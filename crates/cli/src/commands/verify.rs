@@ -198,8 +198,12 @@ fn tell(own: &Onboarding, outcome: Result<Comparison, worker::Error>, output: &m
         "NOT as planned"
     };
     output.line(format_args!("{} {} {told}", own.id, own.key));
-    for difference in comparison.differences() {
-        output.line(format_args!("  {difference}"));
+    for told in comparison
+        .differences()
+        .iter()
+        .chain(&comparison.unconfirmed())
+    {
+        output.line(format_args!("  {told}"));
     }
     if let Some(error) = &error {
         output.line(format_args!("  not compared: {error}"));

@@ -229,3 +229,23 @@ fn onboard_ends_when_somebody_else_cancels_what_it_waits_for() {
     assert_eq!(ran.of_type("summary")[0]["cancelled"], 3);
     assert_eq!(ran.of_type("onboarding").len(), 3);
 }
+
+#[test]
+fn verify_does_not_call_as_planned_what_was_not_made_or_cannot_be_read() {
+    let home = live();
+    let simulator = Simulator::start(&home, &[]);
+    home.accounts_at(&simulator, &["acme"])
+        .write("three.csv", THREE);
+    home.run(&["enqueue", "three.csv"]).ends(0);
+    let ran = home.run(&["--json", "verify", "one"]).ends(1);
+    let one = &ran.of_type("verification")[0];
+    assert_eq!(one["as_planned"], false);
+    for step in one["steps"].as_array().unwrap() {
+        assert_eq!(step["verdict"], "not_done");
+    }
+    let text = home.run(&["verify", "one"]).ends(1).stdout;
+    assert!(
+        text.contains("NOT as planned") && text.contains("is not done"),
+        "{text}"
+    );
+}
