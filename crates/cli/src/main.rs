@@ -51,8 +51,8 @@ fn main() -> ExitCode {
         }
         error.exit()
     });
-    drop(output);
-    exit.into()
+    let written = output.end();
+    if written { exit } else { exit.max(Exit::Left) }.into()
 }
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {

@@ -14,6 +14,8 @@ pub(crate) struct Output {
     json: bool,
     out: BufWriter<StdoutLock<'static>>,
     closed: bool,
+    /// It was lost for another reason than that nobody reads.
+    lost: bool,
 }
 
 impl Output {
@@ -23,6 +25,7 @@ impl Output {
             json,
             out: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
             closed: false,
+            lost: false,
         }
     }
 
@@ -64,6 +67,12 @@ impl Output {
         self.note(written);
     }
 
+    /// Hands over what is left. Whether all that was written arrived, or nobody wanted it.
+    pub(crate) fn end(mut self) -> bool {
+        self.flush();
+        !self.lost
+    }
+
     /// Hands over what was written so far.
     pub(crate) fn flush(&mut self) {
         let flushed = self.out.flush();
@@ -85,6 +94,7 @@ impl Output {
         {
             self.closed = true;
             if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lost = true;
                 note(format_args!("the output cannot be written: {error}"));
             }
         }
@@ -100,6 +110,12 @@ impl Drop for Output {
             let _ = std::mem::replace(&mut self.out, sink).into_parts();
         }
     }
+}
+
+/// How many there are, for people: `1 signup`, `2 signups`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
 }
 
 /// A line for people, on stderr.

@@ -27,15 +27,18 @@ const KEYS: [&str; 8] = [
 /// Most addresses of Exotel's signalling per account; more is a mistake in the file.
 const SIGNALLING_IPS_MAX: usize = 64;
 
-/// The accounts in `text`, and everything that is wrong with it.
+/// The accounts in `text`, and everything that is wrong with it. That it names none is wrong unless
+/// it `may_be_empty`.
 pub(super) fn read(
     name: &str,
     text: &str,
     base: &Path,
+    may_be_empty: bool,
 ) -> (BTreeMap<AccountName, Account>, Vec<Problem>) {
     let mut reader = Reader {
         file: TomlFile::new(name, text),
         base,
+        may_be_empty,
     };
     let parsed = reader.file.parse();
     let accounts = reader.accounts(parsed.get_ref(), parsed.span());
@@ -47,6 +50,7 @@ pub(super) fn read(
 struct Reader<'t> {
     file: TomlFile<'t>,
     base: &'t Path,
+    may_be_empty: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -58,8 +62,10 @@ impl<'t> Reader<'t> {
         self.file.refuse_unknown(top, "", &["accounts"]);
         let mut accounts = BTreeMap::new();
         let tables = top.get("accounts");
-        let Some(tables) = tables.and_then(|value| value.get_ref().as_table()) else {
-            if self.file.problems.is_empty() {
+        let named = tables.and_then(|value| value.get_ref().as_table());
+        let Some(named) = named.filter(|named| !named.is_empty()) else {
+            let empty = self.may_be_empty && (tables.is_none() || named.is_some());
+            if self.file.problems.is_empty() && !empty {
                 let at = tables.map_or(whole, Value::span);
                 self.file.problem(
                     at,
@@ -69,7 +75,8 @@ impl<'t> Reader<'t> {
             }
             return accounts;
         };
-        for (key, value) in tables {
+        let mut heads = Vec::new();
+        for (key, value) in named {
             let field = join("accounts", key.get_ref());
             let name = match key.get_ref().parse::<AccountName>() {
                 Ok(name) => Some(name),
@@ -88,10 +95,40 @@ impl<'t> Reader<'t> {
             };
             let account = self.account(table, &field, key.span());
             if let (Some(name), Some(account)) = (name, account) {
+                heads.push((key.span(), name.clone()));
                 accounts.insert(name, account);
             }
         }
+        heads.sort_by_key(|(head, _)| head.start);
+        self.refuse_twins(&heads, &accounts);
         accounts
+    }
+
+    /// Exotel's limits are those of the account, and here they are counted per name: two names of
+    /// one account would send twice what it allows.
+    fn refuse_twins(
+        &mut self,
+        heads: &[(Range<usize>, AccountName)],
+        accounts: &BTreeMap<AccountName, Account>,
+    ) {
+        let mut seen: BTreeMap<(&str, String), &(Range<usize>, AccountName)> = BTreeMap::new();
+        for own in heads {
+            let (head, name) = own;
+            let Some(account) = accounts.get(name) else {
+                continue;
+            };
+            let url = account.base.url().trim_end_matches('/');
+            let exotels = (account.account_sid.as_str(), url.to_ascii_lowercase());
+            let Some((other_head, other)) = seen.insert(exotels, own) else {
+                continue;
+            };
+            let message = format!(
+                "this is the account that [accounts.{other}] on line {} is too, with the same SID at the same API; one account, one name: its limits are counted per name. Remove one of \"{other}\" and \"{name}\"",
+                self.file.line(other_head)
+            );
+            let field = join("accounts", name.as_str());
+            self.file.problem(head.clone(), &field, message);
+        }
     }
 
     fn account(&mut self, table: &DeTable<'t>, field: &str, head: Range<usize>) -> Option<Account> {

@@ -141,7 +141,7 @@ impl Accounts {
             .parent()
             .map(std::path::Path::to_path_buf)
             .unwrap_or_default();
-        let (named, problems) = file::read(&name, &text, &base);
+        let (named, problems) = file::read(&name, &text, &base, sandbox);
         refuse_if_any(problems)?;
         Ok(Self {
             file: name,

@@ -13,7 +13,7 @@ use crate::{
     args::{Recipes, RecipesCheck},
     error::{Error, Result},
     exit::Exit,
-    output::{Output, note},
+    output::{Output, counted, note},
     problem::Problem,
     recipe_files,
     settings::Settings,
@@ -51,6 +51,12 @@ struct Listed<'r> {
     directions: Vec<&'static str>,
     default_direction: &'static str,
     inputs: Vec<ListedInput<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "recipes_checked")]
+struct RecipesChecked {
+    total: u64,
 }
 
 #[derive(Serialize)]
@@ -126,7 +132,7 @@ fn show(name: &PartnerName, folder: Option<&Path>, output: &mut Output) -> Resul
 
 fn check(args: &RecipesCheck, folder: Option<&Path>, output: &mut Output) -> Result<Exit> {
     let mut problems = Vec::new();
-    let mut checked = 0_usize;
+    let mut checked = 0_u64;
     let mut take = |name: &str, read: Result<Recipe, Vec<Problem>>| {
         checked += 1;
         match read {
@@ -155,14 +161,25 @@ fn check(args: &RecipesCheck, folder: Option<&Path>, output: &mut Output) -> Res
     if !problems.is_empty() {
         return Err(Error::Refused(problems));
     }
-    output.line(format_args!("{checked} recipes checked, all usable"));
-    output.record(&serde_json::json!({ "type": "recipes_checked", "total": checked }));
+    output.line(format_args!(
+        "{} checked, all usable",
+        counted(checked, "recipe")
+    ));
+    output.record(&RecipesChecked { total: checked });
     Ok(Exit::Done)
 }
 
 fn write_new(name: &PartnerName, folder: Option<&Path>) -> Result<Exit> {
     let folder = folder.unwrap_or(Path::new(DEFAULT_FOLDER));
-    let path = folder.join(format!("{name}.toml"));
+    let file = format!("{name}.toml");
+    let path = folder.join(&file);
+    if RECIPES.iter().any(|(known, _)| *known == file) {
+        let message = format!(
+            "there is a built-in recipe of that name; `trunkline recipes show {name} > {}` gives you its text to change",
+            path.display()
+        );
+        return Err(Error::refused("NAME", message));
+    }
     let refused = |error: std::io::Error| {
         let message = if error.kind() == ErrorKind::AlreadyExists {
             "the file is there already and is not overwritten; choose another name, or edit it"

@@ -1,6 +1,6 @@
 //! `trunkline sandbox`.
 
-use serde_json::json;
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -10,6 +10,13 @@ use crate::{
     output::{Output, note},
     signals::Shutdown,
 };
+
+/// Where the simulator serves.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "sandbox")]
+struct Serves<'s> {
+    base_url: &'s str,
+}
 
 /// Serves the simulator until a signal comes.
 pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<Exit> {
@@ -44,7 +51,9 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<Exit> {
         .map_err(|error| Error::refused("--journal", error.to_string()))?;
     let running = sandbox.start(listener).map_err(refused)?;
     let base_url = running.base_url();
-    output.record(&json!({ "type": "sandbox", "base_url": base_url }));
+    output.record(&Serves {
+        base_url: &base_url,
+    });
     output.line(format_args!("{base_url}"));
     output.flush();
     note(format_args!(

@@ -1,6 +1,7 @@
 //! `trunkline status`.
 
 use onboarding::{State, StepRecord, StepResult, StepState};
+use serde::Serialize;
 use store::{Inspect, Onboarding};
 
 use crate::{
@@ -16,6 +17,19 @@ use crate::{
     settings::Settings,
     store_place,
 };
+
+/// How many onboardings are in which state.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "tally")]
+struct TallyRecord {
+    queued: u64,
+    running: u64,
+    succeeded: u64,
+    failed: u64,
+    blocked: u64,
+    cancelled: u64,
+    total: u64,
+}
 
 /// Shows one onboarding, or how many there are and how the accounts stand.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
@@ -37,14 +51,18 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 
 async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output) -> Result<()> {
     let tally = store.tally().await?;
-    let mut counts = serde_json::Map::new();
-    counts.insert("type".into(), "tally".into());
     for state in State::ALL {
-        counts.insert(state.as_str().into(), tally.of(state).into());
         output.line(format_args!("{state:<10} {:>9}", tally.of(state)));
     }
-    counts.insert("total".into(), tally.total().into());
-    output.record(&counts);
+    output.record(&TallyRecord {
+        queued: tally.of(State::Queued),
+        running: tally.of(State::Running),
+        succeeded: tally.of(State::Succeeded),
+        failed: tally.of(State::Failed),
+        blocked: tally.of(State::Blocked),
+        cancelled: tally.of(State::Cancelled),
+        total: tally.total(),
+    });
     output.line(format_args!("{:<10} {:>9}\n", "total", tally.total()));
     for status in store.accounts().await? {
         let account = accounts.find(&status.name);

@@ -270,3 +270,45 @@ fn list_shows_each_account_and_no_secret() {
     assert!(account["parked"].is_null());
     assert!(!ran.stdout.contains("KEEPOUT"));
 }
+
+#[test]
+fn one_account_under_two_names_is_refused_because_each_would_take_the_whole_allowance() {
+    let home = live();
+    let table = |name: &str, place: &str| {
+        GOOD.replace("[accounts.acme]", &format!("[accounts.{name}]"))
+            .replace("region = \"in\"", place)
+    };
+    let region = "region = \"in\"";
+    let same = "base_url = \"https://API.in.exotel.com/\"";
+    for (other, status) in [(region, 2), (same, 2), ("region = \"sg\"", 0)] {
+        home.write(
+            "accounts.toml",
+            &(table("zeta", region) + &table("acme", other)),
+        );
+        let ran = home.run(&["accounts", "list"]).ends(status);
+        let told = ran.stderr.contains(
+            "accounts.toml:6: accounts.acme: this is the account that [accounts.zeta] on line 1",
+        );
+        assert_eq!(told, status == 2, "{other}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("one account, one name"), told);
+    }
+}
+
+#[test]
+fn a_file_that_names_no_account_will_do_in_the_sandbox_only() {
+    for text in ["", "# none yet\n", "[accounts]\n"] {
+        let home = live();
+        home.write("accounts.toml", text).write("three.csv", THREE);
+        let ran = home.run(&["enqueue", "three.csv"]).ends(2);
+        assert!(
+            ran.stderr.contains("names no account"),
+            "{text:?}: {}",
+            ran.stderr
+        );
+        home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
+    }
+    let home = Home::new();
+    home.write("accounts.toml", "account = 1\n")
+        .write("three.csv", THREE);
+    home.run(&["enqueue", "three.csv", "--sandbox"]).ends(2);
+}

@@ -77,3 +77,12 @@ fn the_schema_is_one_of_json_schema() {
         assert!(schema["properties"]["directions"].is_object());
     }
 }
+
+#[test]
+fn a_new_recipe_does_not_take_the_name_of_a_built_in_one() {
+    let home = Home::new();
+    let ran = home.run(&["recipes", "new", "livekit"]).ends(2);
+    let remedy = "`trunkline recipes show livekit > recipes/livekit.toml`";
+    assert!(ran.stderr.contains(remedy), "{}", ran.stderr);
+    assert_eq!(home.files(), Vec::<String>::new());
+}

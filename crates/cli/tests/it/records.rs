@@ -311,6 +311,8 @@ fn every_record_has_the_fields_that_the_page_names() {
         let ran = home.run(&[&["--json"], args].concat()).ends(status);
         let records = ran.records();
         assert!(!records.is_empty(), "{args:?} prints nothing");
+        let first = |line: &str| line.starts_with("{\"type\":\"");
+        assert!(ran.stdout.lines().all(first), "{}", ran.stdout);
         for record in records {
             let kind = record["type"].as_str().unwrap().to_owned();
             assert_eq!(fields(&record), documented(&kind), "{args:?}");
@@ -319,4 +321,31 @@ fn every_record_has_the_fields_that_the_page_names() {
     }
     // All kinds but the sandbox's own, by which every test here finds it.
     assert_eq!(seen.len(), 13, "{seen:?}");
+}
+
+#[test]
+fn output_that_cannot_be_written_ends_with_1() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    let full = || {
+        let device = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        std::process::Stdio::from(device.unwrap())
+    };
+    for args in [
+        &["--json", "onboard", "three.csv", "--sandbox"][..],
+        &["status"],
+        &["--json", "list"],
+        &["recipes", "show", "livekit"],
+        &["completions", "bash"],
+    ] {
+        let child = home.command(args).stdout(full()).spawn().unwrap();
+        let ran = crate::home::finish(child).ends(1);
+        assert!(
+            ran.stderr.contains("the output cannot be written"),
+            "{args:?}: {}",
+            ran.stderr
+        );
+    }
+    let tally = &home.run(&["--json", "status"]).ends(0).of_type("tally")[0];
+    assert_eq!(tally["succeeded"], 3, "the work was done all the same");
 }
