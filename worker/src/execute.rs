@@ -302,6 +302,7 @@ impl Run<'_> {
             record.state = StepState::Done;
             record.attempts = record.attempts.saturating_add(u32::from(wrote));
             record.result = Some(result);
+            record.adopted = !wrote;
         });
         self.shared.no_trouble(self.held.lease.id);
         tracing::debug!(
@@ -332,6 +333,7 @@ impl Run<'_> {
             state: StepState::Pending,
             attempts: 0,
             result: None,
+            adopted: false,
             error: None,
         };
         self.journal.record(self.index).unwrap_or(&NOTHING)

@@ -8,7 +8,10 @@ use onboarding::{
 use serde::Serialize;
 use store::Onboarding;
 
-use crate::progress::Counts;
+use crate::{
+    parked::{self, Parked},
+    progress::Counts,
+};
 
 /// One onboarding.
 #[derive(Serialize)]
@@ -44,6 +47,23 @@ struct ErrorLine<'o> {
     step: Option<StepKind>,
 }
 
+impl<'o> ErrorLine<'o> {
+    fn of(own: &'o Onboarding, parked: &'o Parked) -> Option<Self> {
+        if let Some(message) = parked.why(own) {
+            return Some(Self {
+                code: parked::CODE,
+                message,
+                step: None,
+            });
+        }
+        own.fault.as_ref().map(|(fault, _)| Self {
+            code: &fault.code,
+            message: &fault.message,
+            step: faulty_step(own),
+        })
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds, always of the same length.
 pub(crate) struct Time(pub(crate) Timestamp);
 
@@ -65,13 +85,14 @@ pub(crate) fn time(at: Timestamp) -> impl std::fmt::Display {
 }
 
 impl<'o> OnboardingRecord<'o> {
-    /// The record of an onboarding.
-    pub(crate) fn of(own: &'o Onboarding) -> Self {
+    /// The record of an onboarding; `parked` says why it is blocked, if it is.
+    pub(crate) fn of(own: &'o Onboarding, parked: &'o Parked) -> Self {
         let nothing = const {
             &StepRecord {
                 state: StepState::Pending,
                 attempts: 0,
                 result: None,
+                adopted: false,
                 error: None,
             }
         };
@@ -94,11 +115,7 @@ impl<'o> OnboardingRecord<'o> {
             direction: own.direction,
             state: own.state,
             steps: steps.collect(),
-            error: own.fault.as_ref().map(|(fault, _)| ErrorLine {
-                code: &fault.code,
-                message: &fault.message,
-                step: faulty_step(own),
-            }),
+            error: ErrorLine::of(own, parked),
             created_at: Time(own.created_at),
             updated_at: Time(own.updated_at),
         }
@@ -109,6 +126,13 @@ impl<'o> OnboardingRecord<'o> {
 pub(crate) fn faulty_step(own: &Onboarding) -> Option<StepKind> {
     let (_, index) = own.fault.as_ref()?;
     Some(own.plan.steps.get((*index)?)?.kind())
+}
+
+/// A fault's message beside the name of its step, with which many begin.
+pub(crate) fn beside_step(message: &str, step: StepKind) -> &str {
+    let rest = message.strip_prefix(step.as_str());
+    rest.and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(message)
 }
 
 /// How a run ended.

@@ -66,6 +66,10 @@ pub struct StepRecord {
     /// What it left, once done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<StepResult>,
+    /// What it left was found there and taken over: no success of a write that is on record here
+    /// tells that it was made by this journal.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
     /// The last thing that went wrong, even if a later attempt did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
@@ -73,6 +77,10 @@ pub struct StepRecord {
 
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The records of a plan's steps, in the plan's order.

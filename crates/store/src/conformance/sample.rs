@@ -196,6 +196,7 @@ pub fn done(index: usize, permit: &Permit, then: Then) -> Advance {
         state: StepState::Done,
         attempts: 1,
         result: Some(result),
+        adopted: false,
         error: None,
     };
     Advance {
