@@ -30,7 +30,8 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
-    /// The store did not do it now. Nothing was changed; trying again later may help.
+    /// The store did not do it now; trying again later may help. The embedded store has changed
+    /// nothing then; with one behind a network the answer alone may be lost.
     #[error("{place}: {message}")]
     Unavailable {
         /// The store.

@@ -165,7 +165,7 @@ pub enum Granted {
 #[async_trait]
 pub trait Work: Send + Sync + 'static {
     /// Enters the accounts that this worker serves, with their limits, and, where the store allows
-    /// one worker, takes that place.
+    /// one worker, takes that place. It is handed onboardings of these accounts and of no others.
     ///
     /// # Errors
     /// [`crate::Error::WorkerRunning`] where the place is taken.

@@ -1,12 +1,16 @@
 //! What is particular to the embedded store: its file.
+#![expect(clippy::expect_used, reason = "a fixture that cannot be set up is a failed test")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use onboarding::Secret;
+use onboarding::{Secret, State};
 use store::{
-    Committed, Error, SealingKey, SqliteOptions, Store, Work, World,
+    Committed, Error, SealingKey, SqliteOptions, Store, Then, Work, World,
     clock::SystemClock,
-    conformance::sample::{RECIPE, accept, claim_one, offer, register, signup, wide, worker},
+    conformance::sample::{
+        LEASE, RECIPE, TIMEOUT, accept, advance, claim, claim_one, done, failure, offer, register,
+        signup, wide, worker,
+    },
     sqlite::{SqliteStore, world_of},
 };
 
@@ -196,4 +200,142 @@ async fn an_operation_that_fails_undoes_its_neighbours_and_says_so_and_the_store
         }
     );
     assert!(store.recipe(RECIPE).await.expect("read").is_some());
+}
+
+/// Makes every write of progress fail, or no more.
+fn break_writes(path: &Path, broken: bool) {
+    let file = rusqlite::Connection::open(path).expect("opens");
+    file.execute_batch(if broken {
+        "CREATE TRIGGER made_up BEFORE UPDATE ON progress BEGIN SELECT RAISE(ABORT, 'made up'); END"
+    } else {
+        "DROP TRIGGER made_up"
+    })
+    .expect("changed");
+}
+
+#[tokio::test]
+async fn a_write_that_was_undone_leaves_the_lease_and_can_be_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(&store, (0..3).map(|n| signup("acme", n)).collect()).await;
+    register(&store, "one", &["acme"], wide()).await;
+    let ends = [
+        (Then::Succeed, State::Succeeded),
+        (failure(), State::Failed),
+        (
+            Then::Release {
+                delay: Duration::from_secs(60),
+            },
+            State::Queued,
+        ),
+    ];
+    for (then, state) in ends {
+        let held = claim_one(&store, "one").await;
+        break_writes(&path, true);
+        let refused = store
+            .advance(&held.lease, done(0, &held.permit, then.clone()))
+            .await;
+        assert!(
+            matches!(refused, Err(Error::Unavailable { .. })),
+            "{refused:?}"
+        );
+        break_writes(&path, false);
+        advance(&store, &held, done(0, &held.permit, then)).await;
+        let found = store
+            .get(held.lease.id)
+            .await
+            .expect("read")
+            .expect("there");
+        assert_eq!(found.state, state);
+        assert!(
+            found.journal.trunk_sid().is_some(),
+            "what was done is on record"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_was_undone_is_handed_out_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(&store, vec![signup("acme", 1)]).await;
+    register(&store, "one", &["acme"], wide()).await;
+    break_writes(&path, true);
+    let refused = store.claim(&worker("one"), 1, LEASE, TIMEOUT).await;
+    assert!(refused.is_err());
+    break_writes(&path, false);
+    let held = claim_one(&store, "one").await;
+    assert_eq!(held.lease.epoch, 1);
+    assert!(!held.verify, "nothing was handed out before");
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_set_aside_and_keeps_nobody_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    accept(
+        &store,
+        vec![signup("acme", 1), signup("acme", 2), signup("globex", 3)],
+    )
+    .await;
+    let file = rusqlite::Connection::open(&path).expect("opens");
+    file.execute(
+        "UPDATE onboarding SET plan = '{\"steps\":[{\"step\":\"from_the_future\"}]}' WHERE seq = 1",
+        [],
+    )
+    .expect("damaged");
+    drop(file);
+    register(&store, "one", &["acme", "globex"], wide()).await;
+    assert_eq!(claim(&store, "one", 10).await.len(), 2);
+    let tally = store.tally().await.expect("countable");
+    assert_eq!((tally.of(State::Failed), tally.of(State::Running)), (1, 2));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn one_file_has_one_worker_however_its_path_is_spelled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    let first = open(&path, &key, World::Live).expect("opens");
+    first
+        .register(&worker("one"), &[])
+        .await
+        .expect("the place is free");
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).expect("linked");
+    let second = open(&link, &key, World::Live).expect("opens");
+    let refused = second.register(&worker("two"), &[]).await;
+    assert!(
+        matches!(refused, Err(Error::WorkerRunning { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_time_from_a_clock_that_was_wrong_closes_no_account_for_days() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    drop(open(&path, &key, World::Live).expect("opens"));
+    let file = rusqlite::Connection::open(&path).expect("opens");
+    let far = 4_000_000_000_000_i64;
+    file.execute(
+        "INSERT INTO lane (id, account, closed_until) VALUES (1, 'acme', ?1)",
+        [far],
+    )
+    .expect("inserted");
+    file.execute(
+        "INSERT INTO permit (lane, free_at, n) VALUES (1, ?1, 5)",
+        [far],
+    )
+    .expect("inserted");
+    drop(file);
+    let store: Arc<dyn Store> = open(&path, &key, World::Live).expect("opens");
+    accept(&store, vec![signup("acme", 1)]).await;
+    register(&store, "one", &["acme"], wide()).await;
+    claim_one(&store, "one").await;
 }

@@ -94,6 +94,24 @@ pub async fn a_permit_without_an_answer_stays_out_for_its_timeout_too(fixture: B
     granted(fixture.as_ref()).await;
 }
 
+/// A worker whose write was answered too late tells of a permit twice.
+pub async fn a_permit_that_is_settled_twice_counts_once(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    register(&store, "one", &["acme"], narrow(2)).await;
+    let (first, _second) = (
+        granted(fixture.as_ref()).await,
+        granted(fixture.as_ref()).await,
+    );
+    store
+        .settle(vec![answered(&first), answered(&first)])
+        .await
+        .expect("settled");
+    store.settle(vec![answered(&first)]).await.expect("settled");
+    fixture.pass(WINDOW + Duration::from_millis(150)).await;
+    granted(fixture.as_ref()).await;
+    waits(fixture.as_ref()).await;
+}
+
 /// A restart does not open the window anew.
 pub async fn permits_survive_a_restart(mut fixture: Box<dyn Fixture>) {
     let store = fixture.store();

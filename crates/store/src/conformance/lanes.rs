@@ -161,10 +161,71 @@ pub async fn a_delayed_onboarding_comes_back_in_its_turn_when_due(fixture: Box<d
     assert_eq!(claim_one(&store, "one").await.lease.id, first.lease.id);
 }
 
+/// A worker without an account's keys leaves its onboardings to those who have them.
+pub async fn only_registered_accounts_are_handed_out(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    accept(&store, vec![signup("acme", 1), signup("stranger", 2)]).await;
+    register(&store, "one", &["acme"], wide()).await;
+    let claims = claim(&store, "one", 10).await;
+    assert_eq!(claims.len(), 1);
+    assert_eq!(claims[0].lease.account, account("acme"));
+    register(&store, "one", &["acme", "stranger"], wide()).await;
+    assert_eq!(
+        claim_one(&store, "one").await.lease.account,
+        account("stranger")
+    );
+}
+
+/// What happens elsewhere is heard: a retry, a resumed account, one that was closed.
+pub async fn a_claimer_hears_of_operators_elsewhere(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    accept(&store, vec![signup("acme", 1), signup("globex", 2)]).await;
+    register(&store, "one", &["acme", "globex"], wide()).await;
+    let elsewhere = fixture.elsewhere().await;
+    let id = signup("acme", 1).new.id;
+    elsewhere.cancel(id).await.expect("cancelled");
+    elsewhere
+        .park_account(&account("globex"), "made up")
+        .await
+        .expect("parked");
+    assert!(claim(&store, "one", 10).await.is_empty());
+    let acting = async {
+        elsewhere.retry(id).await.expect("retried");
+        elsewhere
+            .resume_account(&account("globex"))
+            .await
+            .expect("resumed");
+    };
+    let hearing = async {
+        let mut claims = Vec::new();
+        while claims.len() < 2 {
+            store.changed().await;
+            claims.extend(claim(&store, "one", 10).await);
+        }
+    };
+    let both = async { tokio::join!(acting, hearing) };
+    tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .expect("the claimer hears of it");
+
+    accept(&store, vec![signup("acme", 3)]).await;
+    let closed = Duration::from_millis(800);
+    elsewhere
+        .close_account(&account("acme"), closed)
+        .await
+        .expect("closed");
+    assert!(
+        claim(&store, "one", 10).await.is_empty(),
+        "a 429 elsewhere is obeyed here"
+    );
+    fixture.pass(Duration::from_millis(801)).await;
+    assert_eq!(claim(&store, "one", 10).await.len(), 1);
+}
+
 /// An idle worker starts at once on what another process accepted.
 pub async fn a_claimer_hears_of_signups_from_elsewhere(fixture: Box<dyn Fixture>) {
     let store = fixture.store();
-    register(&store, "one", &["acme"], wide()).await;
+    register(&store, "one", &["acme", "newcomer"], wide()).await;
     assert!(claim(&store, "one", 1).await.is_empty());
     let elsewhere = fixture.elsewhere().await;
     let accepting = async {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onboarding::{Fault, State};
+use onboarding::{Fault, OnboardingId, State};
 
 use super::{
     lane::Denied,
@@ -118,7 +118,7 @@ impl Tx<'_> {
         lane: i64,
         recorded: bool,
     ) -> Result<Advanced> {
-        match self.permit_for(lane, self.timeout_of(lease))? {
+        match self.permit_for(lane, self.timeout_of(lease), Some(lease.id))? {
             Granted::Permit(permit) => {
                 self.keep(lease, seq, recorded)?;
                 Ok(Advanced::Permitted(permit))
@@ -146,11 +146,27 @@ impl Tx<'_> {
             return Ok(());
         };
         let journal = to_json(&self.state.place, &running.journal)?;
-        self.connection
-            .prepare_cached("UPDATE progress SET journal = ?2, updated_at = ?3 WHERE seq = ?1")
-            .and_then(|mut s| s.execute((seq, journal, self.state.now())))
-            .map(drop)
-            .map_err(|error| self.fail(error))
+        let written = self
+            .connection
+            .prepare_cached(
+                "UPDATE progress SET journal = ?3, updated_at = ?4 \
+                 WHERE seq = ?1 AND epoch = ?2 AND state = 1",
+            )
+            .and_then(|mut s| s.execute((seq, lease.epoch, journal, self.state.now())))
+            .map_err(|error| self.fail(error))?;
+        self.fence(lease, written)
+    }
+
+    /// What the epoch in the file does not let through is not the caller's to write.
+    fn fence(&mut self, lease: &Lease, written: usize) -> Result<()> {
+        if written > 0 {
+            return Ok(());
+        }
+        self.state.end(lease.id);
+        Err(Error::LeaseLost {
+            id: lease.id,
+            epoch: lease.epoch,
+        })
     }
 
     fn permit_or_wait(
@@ -160,15 +176,17 @@ impl Tx<'_> {
         lane: i64,
         recorded: bool,
     ) -> Result<Advanced> {
-        match self.permit_for(lane, self.timeout_of(lease))? {
+        match self.permit_for(lane, self.timeout_of(lease), Some(lease.id))? {
             Granted::Permit(permit) => {
-                self.state.lanes.change(lane, super::lane::Lane::unreserve);
                 self.keep(lease, seq, recorded)?;
                 Ok(Advanced::Permitted(permit))
             }
             Granted::Wait(wait) => {
-                let at = self.state.now().saturating_add(millis(wait));
-                self.state.lanes.change(lane, |lane| lane.reserve(at));
+                let now = self.state.now();
+                let at = now.saturating_add(millis(wait));
+                self.state
+                    .lanes
+                    .change(lane, |lane| lane.reserve(now, lease.id, at));
                 self.keep(lease, seq, recorded)?;
                 Ok(Advanced::Wait(wait))
             }
@@ -180,9 +198,14 @@ impl Tx<'_> {
     }
 
     /// A permit of a lane, or how long to wait.
-    pub(super) fn permit_for(&mut self, lane: i64, request_timeout: Duration) -> Result<Granted> {
+    pub(super) fn permit_for(
+        &mut self,
+        lane: i64,
+        request_timeout: Duration,
+        asker: Option<OnboardingId>,
+    ) -> Result<Granted> {
         let now = self.state.now();
-        match self.state.lanes.take(lane, request_timeout) {
+        match self.state.lanes.take(lane, request_timeout, asker) {
             Some(Ok(permit)) => Ok(Granted::Permit(permit)),
             Some(Err(Denied::Until(at))) => {
                 let ms = u64::try_from(at - now).unwrap_or(0).max(1);
@@ -197,19 +220,23 @@ impl Tx<'_> {
 
     /// Ends the lease and leaves the row in its new state.
     fn write(&mut self, lease: &Lease, seq: i64, written: Written) -> Result<()> {
-        let Some(running) = self.state.running.remove(&lease.id) else {
+        let place = self.state.place.clone();
+        let Some(running) = self.state.end(lease.id) else {
             return Ok(());
         };
-        let journal = to_json(&self.state.place, &running.journal)?;
+        let lane = running.lane;
+        let journal = to_json(&place, &running.journal)?;
         let (fault, fault_step) = match written.fault {
-            Some((fault, step)) => (Some(to_json(&self.state.place, &fault)?), step),
+            Some((fault, step)) => (Some(to_json(&place, &fault)?), step),
             None => (None, None),
         };
         let now = self.state.now();
-        self.connection
+        let rows = self
+            .connection
             .prepare_cached(
                 "UPDATE progress SET state = ?2, journal = ?3, fault = ?4, fault_step = ?5, \
-                 wake_at = ?6, suspect = ?7, updated_at = ?8, cancel = 0 WHERE seq = ?1",
+                 wake_at = ?6, suspect = ?7, updated_at = ?8, cancel = 0 \
+                 WHERE seq = ?1 AND epoch = ?9 AND state = 1",
             )
             .and_then(|mut s| {
                 s.execute((
@@ -221,16 +248,16 @@ impl Tx<'_> {
                     written.wake_at,
                     written.suspect,
                     now,
+                    lease.epoch,
                 ))
             })
             .map_err(|error| self.fail(error))?;
+        self.fence(lease, rows)?;
         if written.state == State::Queued {
             match written.wake_at {
                 Some(at) => self.state.next_wake = self.state.next_wake.min(at),
                 None => {
-                    self.state
-                        .lanes
-                        .change(running.lane, |lane| lane.has_due = true);
+                    self.state.lanes.change(lane, |lane| lane.has_due = true);
                 }
             }
         }

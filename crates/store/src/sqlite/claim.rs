@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use onboarding::{OnboardingId, Plan, SipPassword, Step, StepState};
+use onboarding::{
+    Direction, Fault, Journal, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword,
+    Step, StepState,
+};
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
     row::{direction_of, from_json, journal_of, parse, to_json},
-    state::Running,
+    state::{FARTHEST_MS, Running},
     writer::Tx,
 };
 use crate::{Claim, Claims, Error, Lease, Permit, Result, WorkerName, clock::millis};
@@ -42,6 +45,21 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         journal: row.get(9)?,
         password: row.get(10)?,
     })
+}
+
+/// A candidate that can be read.
+struct Ready {
+    seq: i64,
+    id: OnboardingId,
+    key: Key,
+    partner: PartnerName,
+    number: PhoneNumber,
+    direction: Direction,
+    epoch: u64,
+    suspect: bool,
+    plan: Plan,
+    journal: Journal,
+    password: Option<SipPassword>,
 }
 
 /// An onboarding whose holder vanished.
@@ -87,9 +105,18 @@ impl Tx<'_> {
                 self.state.lanes.change(lane, |lane| lane.has_due = false);
                 continue;
             };
+            let seq = found.seq;
+            let ready = match self.read(found) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    // One row that cannot be read must not keep all the others back.
+                    self.set_aside(seq, &error)?;
+                    continue;
+                }
+            };
             // Whether there was a permit or not, the lane has its new place now.
-            if let Some(Ok(permit)) = self.state.lanes.take(lane, terms.request_timeout) {
-                claims.push(self.hand_out(lane, found, permit, terms)?);
+            if let Some(Ok(permit)) = self.state.lanes.take(lane, terms.request_timeout, None) {
+                claims.push(self.hand_out(lane, ready, permit, terms)?);
             }
         }
         Ok(Claims {
@@ -122,23 +149,9 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))
     }
 
-    fn hand_out(
-        &mut self,
-        lane: i64,
-        found: Candidate,
-        permit: Permit,
-        terms: &Terms,
-    ) -> Result<Claim> {
-        let now = self.state.now();
-        let epoch = found.epoch + 1;
-        self.connection
-            .prepare_cached(
-                "UPDATE progress SET state = 1, epoch = ?2, updated_at = ?3 WHERE seq = ?1",
-            )
-            .and_then(|mut s| s.execute((found.seq, epoch, now)))
-            .map_err(|error| self.fail(error))?;
-        let id = OnboardingId::from_bytes(found.id);
+    fn read(&self, found: Candidate) -> Result<Ready> {
         let place = &self.state.place;
+        let id = OnboardingId::from_bytes(found.id);
         let plan: Plan = from_json(place, "plan", &found.plan)?;
         let journal = journal_of(place, found.journal.as_deref(), &plan)?;
         let password = match &found.password {
@@ -146,24 +159,80 @@ impl Tx<'_> {
             None => None,
         };
         let [key, partner, number] = &found.text;
+        Ok(Ready {
+            seq: found.seq,
+            id,
+            key: parse(place, "key", key)?,
+            partner: parse(place, "partner", partner)?,
+            number: parse(place, "number", number)?,
+            direction: direction_of(found.direction),
+            epoch: found.epoch,
+            suspect: found.suspect,
+            plan,
+            journal,
+            password,
+        })
+    }
+
+    /// Fails an onboarding whose row cannot be read, for a person to look at.
+    fn set_aside(&self, seq: i64, error: &Error) -> Result<()> {
+        tracing::error!(
+            seq,
+            error = error as &dyn std::error::Error,
+            "a row is damaged"
+        );
+        let fault = Fault {
+            code: "row_damaged".to_owned(),
+            message: format!(
+                "{error}; restore the store from a backup, or use the trunkline that wrote it, then retry"
+            ),
+        };
+        let fault = to_json(&self.state.place, &fault)?;
+        self.connection
+            .prepare_cached(
+                "UPDATE progress SET state = 3, fault = ?2, updated_at = ?3 WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.execute((seq, fault, self.state.now())))
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+
+    fn hand_out(
+        &mut self,
+        lane: i64,
+        ready: Ready,
+        permit: Permit,
+        terms: &Terms,
+    ) -> Result<Claim> {
+        let now = self.state.now();
+        let Ready {
+            seq, id, journal, ..
+        } = ready;
+        let epoch = ready.epoch + 1;
+        self.connection
+            .prepare_cached(
+                "UPDATE progress SET state = 1, epoch = ?2, updated_at = ?3 WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.execute((seq, epoch, now)))
+            .map_err(|error| self.fail(error))?;
         let claim = Claim {
             lease: Lease {
                 id,
                 account: permit.account.clone(),
                 epoch,
             },
-            verify: found.suspect,
-            key: parse(place, "key", key)?,
-            partner: parse(place, "partner", partner)?,
-            number: parse(place, "number", number)?,
-            direction: direction_of(found.direction),
-            plan,
+            verify: ready.suspect,
+            key: ready.key,
+            partner: ready.partner,
+            number: ready.number,
+            direction: ready.direction,
+            plan: ready.plan,
             journal: journal.clone(),
-            password,
+            password: ready.password,
             permit,
         };
         let running = Running {
-            seq: found.seq,
+            seq,
             epoch,
             lane,
             worker: terms.worker.clone(),
@@ -199,10 +268,14 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE progress SET wake_at = NULL WHERE seq IN \
                  (SELECT seq FROM progress INDEXED BY progress_delayed \
-                  WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= ?1 \
+                  WHERE state = 0 AND wake_at IS NOT NULL AND (wake_at <= ?1 OR wake_at > ?3) \
                   ORDER BY wake_at LIMIT ?2) RETURNING lane",
             )
-            .and_then(|mut s| s.query_map((now, WAKE_MAX), |row| row.get(0))?.collect())
+            .and_then(|mut s| {
+                let farthest = now.saturating_add(FARTHEST_MS);
+                s.query_map((now, WAKE_MAX, farthest), |row| row.get(0))?
+                    .collect()
+            })
             .map_err(|error| self.fail(error))?;
         for lane in lanes {
             self.state.lanes.change(lane, |lane| lane.has_due = true);
@@ -271,7 +344,7 @@ impl Tx<'_> {
             plan,
             journal,
         } = held;
-        self.state.running.remove(&OnboardingId::from_bytes(*id));
+        self.state.end(OnboardingId::from_bytes(*id));
         let now = self.state.now();
         if !cancel {
             self.connection
@@ -285,24 +358,29 @@ impl Tx<'_> {
             self.state.changed = true;
             return Ok(());
         }
-        // Nobody will look any more whether the step in flight was done: say so.
-        let place = &self.state.place;
-        let plan: Plan = from_json(place, "plan", plan)?;
-        let mut journal = journal_of(place, journal.as_deref(), &plan)?;
-        if let Some(index) = journal.first_unfinished()
-            && plan.steps.get(index) != Some(&Step::Verify)
-        {
-            let mut record = journal.record(index).cloned().unwrap_or_default();
-            record.state = StepState::Unknown;
-            journal.set(index, record);
-        }
-        let journal = to_json(place, &journal)?;
+        let journal = self.in_flight_unknown(plan, journal.as_deref());
         self.connection
             .prepare_cached(
-                "UPDATE progress SET state = 5, journal = ?2, updated_at = ?3 WHERE seq = ?1",
+                "UPDATE progress SET state = 5, journal = coalesce(?2, journal), updated_at = ?3 \
+                 WHERE seq = ?1",
             )
             .and_then(|mut s| s.execute((seq, journal, now)))
             .map(drop)
             .map_err(|error| self.fail(error))
+    }
+
+    /// The journal of a cancelled onboarding whose holder vanished: nobody will look any more
+    /// whether the step in flight was done, so it says so. `None` where it cannot be read.
+    fn in_flight_unknown(&self, plan: &str, journal: Option<&str>) -> Option<String> {
+        let place = &self.state.place;
+        let plan: Plan = from_json(place, "plan", plan).ok()?;
+        let mut journal = journal_of(place, journal, &plan).ok()?;
+        let index = journal.first_unfinished()?;
+        if plan.steps.get(index) != Some(&Step::Verify) {
+            let mut record = journal.record(index).cloned().unwrap_or_default();
+            record.state = StepState::Unknown;
+            journal.set(index, record);
+        }
+        to_json(place, &journal).ok()
     }
 }

@@ -14,7 +14,7 @@ use governor::{
     nanos::Nanos,
     state::{InMemoryState, NotKeyed},
 };
-use onboarding::AccountName;
+use onboarding::{AccountName, OnboardingId};
 
 use crate::{
     Limits, Permit,
@@ -73,7 +73,8 @@ pub(super) struct Lane {
     in_flight: BTreeSet<(i64, u64)>,
     pacer: Arc<Pacer>,
     pace_until: i64,
-    reserved_until: i64,
+    /// Who waits for the next permit, and until when it is kept for it (ms).
+    reserved: Option<(OnboardingId, i64)>,
     /// Changes of `out` that the file does not have yet.
     unsaved: BTreeMap<i64, i64>,
     clock: Arc<dyn Clock>,
@@ -116,7 +117,7 @@ impl Lane {
             in_flight: BTreeSet::new(),
             pacer: pacer(&limits, clock),
             pace_until: 0,
-            reserved_until: 0,
+            reserved: None,
             unsaved: BTreeMap::new(),
             clock: Arc::clone(clock),
         }
@@ -132,7 +133,10 @@ impl Lane {
 
     /// Replaces what is out by what the file says.
     pub(super) fn load_permits(&mut self, rows: impl IntoIterator<Item = (i64, u32)>) {
-        self.out = rows.into_iter().collect();
+        self.out.clear();
+        for (at, n) in rows {
+            *self.out.entry(at).or_insert(0) += n;
+        }
         self.out_total = self.out.values().sum();
         self.unsaved.clear();
     }
@@ -143,7 +147,15 @@ impl Lane {
         if self.parked || !self.served || !self.has_due {
             return None;
         }
-        Some(self.permit_at().max(self.reserved_until))
+        Some(self.permit_at().max(self.reserved_until(None)))
+    }
+
+    /// Until when the next permit is kept for somebody else than `asker` (ms).
+    fn reserved_until(&self, asker: Option<OnboardingId>) -> i64 {
+        match self.reserved {
+            Some((waiter, until)) if asker != Some(waiter) => until,
+            Some(_) | None => 0,
+        }
     }
 
     /// When there can be a permit (ms), whoever asks.
@@ -170,12 +182,13 @@ impl Lane {
         now: i64,
         timeout: Duration,
         serial: u64,
+        asker: Option<OnboardingId>,
     ) -> Result<Permit, Denied> {
         self.expire(now);
         if self.parked {
             return Err(Denied::Parked);
         }
-        let at = self.permit_at();
+        let at = self.permit_at().max(self.reserved_until(asker));
         if at > now {
             return Err(Denied::Until(at));
         }
@@ -190,6 +203,12 @@ impl Lane {
             times_out.saturating_add(millis(self.limits.window)),
             IN_FLIGHT_STEP_MS,
         );
+        if self
+            .reserved
+            .is_some_and(|(waiter, _)| asker == Some(waiter))
+        {
+            self.reserved = None;
+        }
         self.add(expires_ms, 1);
         self.in_flight.insert((times_out, serial));
         Ok(Permit {
@@ -199,14 +218,12 @@ impl Lane {
         })
     }
 
-    /// Keeps the next permit for the caller that was told to wait until `at`.
-    pub(super) fn reserve(&mut self, at: i64) {
-        self.reserved_until = self.reserved_until.max(at.saturating_add(RESERVED_MS));
-    }
-
-    /// Ends a reservation, its caller has its permit.
-    pub(super) fn unreserve(&mut self) {
-        self.reserved_until = 0;
+    /// Keeps the next permit for the one that was told to wait until `at`, unless it is kept for
+    /// another already.
+    pub(super) fn reserve(&mut self, now: i64, waiter: OnboardingId, at: i64) {
+        if self.reserved_until(Some(waiter)) <= now {
+            self.reserved = Some((waiter, at.saturating_add(RESERVED_MS)));
+        }
     }
 
     /// A permit's request ended.
@@ -216,9 +233,9 @@ impl Lane {
             .iter()
             .find(|(_, serial)| *serial == permit.serial)
             .copied();
-        if let Some(entry) = landed {
-            self.in_flight.remove(&entry);
-        }
+        // Once only: told twice, or after its timeout, it comes back when it expires.
+        let Some(entry) = landed else { return };
+        self.in_flight.remove(&entry);
         if answered && self.out.contains_key(&permit.expires_ms) {
             self.add(permit.expires_ms, -1);
             let back = now.saturating_add(millis(self.limits.window));

@@ -2,7 +2,7 @@
 
 use onboarding::AccountName;
 
-use super::writer::Tx;
+use super::{state::FARTHEST_MS, writer::Tx};
 use crate::{Limits, Result, clock::millis};
 
 impl Tx<'_> {
@@ -42,8 +42,9 @@ impl Tx<'_> {
         self.state.mark(self.connection, id)
     }
 
-    /// Closes a lane until a time (ms), if it is not closed for longer.
+    /// Closes a lane until a time (ms), an hour ahead at most, if it is not closed for longer.
     pub(super) fn close(&mut self, account: &AccountName, until: i64) -> Result<()> {
+        let until = until.min(self.state.now().saturating_add(FARTHEST_MS));
         let id = self.lane_of(account)?;
         self.connection
             .prepare_cached("UPDATE lane SET closed_until = max(closed_until, ?2) WHERE id = ?1")

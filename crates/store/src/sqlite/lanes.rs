@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use onboarding::AccountName;
+use onboarding::{AccountName, OnboardingId};
 
 use super::lane::{Denied, Lane};
 use crate::{Permit, clock::Clock};
@@ -100,11 +100,16 @@ impl Lanes {
         self.ready.first().map(|(at, ..)| *at)
     }
 
-    pub(super) fn take(&mut self, id: i64, timeout: Duration) -> Option<Result<Permit, Denied>> {
+    pub(super) fn take(
+        &mut self,
+        id: i64,
+        timeout: Duration,
+        asker: Option<OnboardingId>,
+    ) -> Option<Result<Permit, Denied>> {
         let now = self.clock.now_ms();
         self.serial += 1;
         let serial = self.serial;
-        let taken = self.change(id, |lane| lane.take(now, timeout, serial))?;
+        let taken = self.change(id, |lane| lane.take(now, timeout, serial, asker))?;
         if taken.is_ok() {
             self.unsaved.insert(id);
         }

@@ -175,17 +175,16 @@ impl SqliteStore {
         })
     }
 
-    /// Takes the one worker's place; returns whether it was free. Taking it twice is fine.
-    fn take_place(&self) -> Result<bool> {
+    /// Takes the one worker's place. Taking it twice is fine.
+    fn take_place(&self) -> Result<()> {
         let mut place = self
             .worker_place
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if place.is_some() {
-            return Ok(false);
+        if place.is_none() {
+            *place = Some(WorkerPlace::take(&self.path, &self.place)?);
         }
-        *place = Some(WorkerPlace::take(&self.path, &self.place)?);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -209,19 +208,25 @@ impl Work for SqliteStore {
         accounts: &[(AccountName, Limits)],
     ) -> Result<()> {
         tracing::debug!(worker = %worker, accounts = accounts.len(), "registering");
-        let first = self.take_place()?;
+        self.take_place()?;
         let accounts = accounts.to_vec();
         self.writer
             .call(move |tx| {
                 for (account, limits) in &accounts {
                     tx.configure(account, limits)?;
                 }
-                tx.state.start_serving();
-                if first {
+                if !tx.state.is_serving() {
                     // The place was free, so whoever holds a lease is gone.
                     tx.take_back_all()?;
                 }
                 tx.state.changed = true;
+                Ok(())
+            })
+            .await?;
+        // Only once that is durable, so that a failure leaves it to be done again.
+        self.writer
+            .call(|tx| {
+                tx.state.start_serving();
                 Ok(())
             })
             .await
@@ -281,7 +286,7 @@ impl Work for SqliteStore {
             .call(move |tx| {
                 let lane = tx.lane_of(&account)?;
                 tx.state.reload_permits(tx.connection, lane)?;
-                let granted = tx.permit_for(lane, request_timeout)?;
+                let granted = tx.permit_for(lane, request_timeout, None)?;
                 if matches!(granted, Granted::Permit(_)) {
                     tx.state.mark(tx.connection, lane)?;
                 }

@@ -42,8 +42,8 @@ pub(super) struct State {
     /// Whether something changed that a waiting claimer has to hear of.
     pub(super) changed: bool,
     configured: HashMap<AccountName, Limits>,
-    /// Whether this process works on the store. Then it serves every lane, those of accounts that
-    /// its configuration does not name too, so that they come to light.
+    /// Whether this process works on the store. Then it serves the lanes of the accounts that it
+    /// was given, and no others.
     serving: bool,
     notify: Arc<tokio::sync::Notify>,
     data_version: i64,
@@ -53,6 +53,8 @@ pub(super) struct State {
     doubtful: bool,
     /// Lanes that the transaction under way made; they are gone if it is undone.
     entered: Vec<i64>,
+    /// Leases that the transaction under way ended; they are held again if it is undone.
+    ended: Vec<(OnboardingId, Running)>,
 }
 
 /// How often permits that came back are removed from the file. They count no more in memory, so
@@ -61,6 +63,19 @@ const SWEEP_MS: i64 = 5000;
 
 const LANE_COLUMNS: &str = "id, account, requests_per_window, window_ms, in_flight, burst, \
      parked_reason IS NOT NULL, closed_until, changed";
+
+/// The longest that an account is closed or an onboarding delayed: what lies further ahead was
+/// written by a clock that was wrong, and waiting for it would be for days.
+pub(super) const FARTHEST_MS: i64 = 60 * 60 * 1000;
+
+/// A time that was written, or now where it cannot be right.
+fn not_too_far(now: i64, at: i64) -> i64 {
+    if at > now.saturating_add(FARTHEST_MS) {
+        now
+    } else {
+        at
+    }
+}
 
 struct LaneRow {
     id: i64,
@@ -83,6 +98,26 @@ pub(super) fn limits_of(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<
     }))
 }
 
+struct RunningRow {
+    seq: i64,
+    id: [u8; 16],
+    epoch: u64,
+    cancel: bool,
+    plan: String,
+    journal: Option<String>,
+}
+
+fn running_row(row: &Row<'_>) -> rusqlite::Result<RunningRow> {
+    Ok(RunningRow {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        epoch: row.get(2)?,
+        cancel: row.get(3)?,
+        plan: row.get(4)?,
+        journal: row.get(5)?,
+    })
+}
+
 fn lane_row(row: &Row<'_>) -> rusqlite::Result<LaneRow> {
     Ok(LaneRow {
         id: row.get(0)?,
@@ -93,10 +128,19 @@ fn lane_row(row: &Row<'_>) -> rusqlite::Result<LaneRow> {
     })
 }
 
-fn permits_of(connection: &Connection, lane: i64) -> rusqlite::Result<Vec<(i64, u32)>> {
+/// What is out of a lane's permits. What lies too far ahead counts as taken now.
+fn permits_of(connection: &Connection, lane: i64, now: i64) -> rusqlite::Result<Vec<(i64, u32)>> {
     connection
         .prepare_cached("SELECT free_at, n FROM permit WHERE lane = ?1 AND n > 0")?
-        .query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([lane], |row| {
+            let at: i64 = row.get(0)?;
+            let at = if at > now.saturating_add(FARTHEST_MS) {
+                now.saturating_add(60_000)
+            } else {
+                at
+            };
+            Ok((at, row.get(1)?))
+        })?
         .collect()
 }
 
@@ -123,6 +167,7 @@ impl State {
             next_sweep: 0,
             doubtful: false,
             entered: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -137,6 +182,7 @@ impl State {
         self.next_wake = 0;
         self.doubtful = true;
         self.unenter(0);
+        self.running.extend(std::mem::take(&mut self.ended));
         drop(self.lanes.take_unsaved());
         for id in self.lanes.ids() {
             self.lanes.change(id, |lane| lane.has_due = true);
@@ -146,6 +192,7 @@ impl State {
     /// Tells waiting claimers, if there is something to tell.
     pub(super) fn announce(&mut self) {
         self.entered.clear();
+        self.ended.clear();
         if std::mem::take(&mut self.changed) {
             self.notify.notify_waiters();
             self.notify.notify_one();
@@ -202,28 +249,37 @@ impl State {
         Ok(())
     }
 
-    /// Makes the held leases those that the file knows.
+    /// Makes the held leases those that the file knows. What the file has as running and nobody
+    /// holds goes back into its lane, in doubt.
     fn reload_running(&mut self, connection: &Connection) -> Result<()> {
-        let fail = |error| Error::from(Failure::new(&self.place, error));
-        let rows: Vec<([u8; 16], u64, String, Option<String>)> = connection
+        let place = self.place.clone();
+        let fail = |error| Error::from(Failure::new(&place, error));
+        let rows: Vec<RunningRow> = connection
             .prepare_cached(
-                "SELECT o.id, p.epoch, o.plan, p.journal FROM progress p \
+                "SELECT p.seq, o.id, p.epoch, p.cancel, o.plan, p.journal FROM progress p \
                  CROSS JOIN onboarding o ON o.seq = p.seq WHERE p.state = 1",
             )
-            .and_then(|mut s| {
-                s.query_map([], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })?
-                .collect()
-            })
+            .and_then(|mut s| s.query_map([], running_row)?.collect())
             .map_err(fail)?;
         let mut held = HashMap::new();
-        for (id, epoch, plan, journal) in rows {
-            let id = OnboardingId::from_bytes(id);
-            if let Some(mut running) = self.running.remove(&id).filter(|held| held.epoch == epoch) {
-                let plan = from_json(&self.place, "plan", &plan)?;
-                running.journal = journal_of(&self.place, journal.as_deref(), &plan)?;
+        for row in rows {
+            let id = OnboardingId::from_bytes(row.id);
+            let known = self
+                .running
+                .remove(&id)
+                .filter(|held| held.epoch == row.epoch);
+            if let Some(mut running) = known {
+                let plan = from_json(&place, "plan", &row.plan)?;
+                running.journal = journal_of(&place, row.journal.as_deref(), &plan)?;
+                running.cancel = row.cancel;
                 held.insert(id, running);
+            } else if self.serving {
+                connection
+                    .prepare_cached(
+                        "UPDATE progress SET state = 0, suspect = 1, wake_at = NULL WHERE seq = ?1",
+                    )
+                    .and_then(|mut s| s.execute([row.seq]))
+                    .map_err(fail)?;
             }
         }
         self.running = held;
@@ -249,7 +305,7 @@ impl State {
             place: format!("{}, table lane", self.place),
             message: format!("{error}"),
         })?;
-        let permits = permits_of(connection, row.id).map_err(fail)?;
+        let permits = permits_of(connection, row.id, self.now()).map_err(fail)?;
         let configured = self.configured.get(&account).copied();
         let limits = configured
             .or(row.limits)
@@ -257,12 +313,13 @@ impl State {
         if self.lanes.get(row.id).is_none() {
             self.enter(row.id, &account);
         }
-        let serving = self.serving;
+        let now = self.now();
+        let served = self.serving && configured.is_some();
         self.lanes.change(row.id, |lane| {
             lane.set_limits(limits);
-            lane.served = serving;
+            lane.served = served;
             lane.parked = row.parked;
-            lane.closed_until = row.closed_until;
+            lane.closed_until = not_too_far(now, row.closed_until);
             lane.has_due = true;
             lane.load_permits(permits);
         });
@@ -272,14 +329,26 @@ impl State {
     /// Keeps an account's limits for as long as the process lives.
     pub(super) fn configure(&mut self, account: &AccountName, id: i64, limits: Limits) {
         self.configured.insert(account.clone(), limits);
-        self.lanes.change(id, |lane| lane.set_limits(limits));
+        let served = self.serving;
+        self.lanes.change(id, |lane| {
+            lane.set_limits(limits);
+            lane.served = served;
+        });
+    }
+
+    /// Whether this process works on the store.
+    pub(super) fn is_serving(&self) -> bool {
+        self.serving
     }
 
     /// From now on this process works on the store.
     pub(super) fn start_serving(&mut self) {
         self.serving = true;
         for id in self.lanes.ids() {
-            self.lanes.change(id, |lane| lane.served = true);
+            let configured = &self.configured;
+            self.lanes.change(id, |lane| {
+                lane.served = configured.contains_key(&lane.account)
+            });
         }
     }
 
@@ -291,9 +360,16 @@ impl State {
             .copied()
             .unwrap_or(Limits::per_minute(200, 50));
         let mut lane = Lane::new(id, account.clone(), limits, &self.lanes.clock);
-        lane.served = self.serving;
+        lane.served = self.serving && self.configured.contains_key(account);
         self.lanes.insert(lane);
         self.entered.push(id);
+    }
+
+    /// Ends a lease that this process held. It is held again if the transaction is undone.
+    pub(super) fn end(&mut self, id: OnboardingId) -> Option<&Running> {
+        let running = self.running.remove(&id)?;
+        self.ended.push((id, running));
+        self.ended.last().map(|(_, running)| running)
     }
 
     /// How many lanes the transaction under way has made.
@@ -322,7 +398,8 @@ impl State {
                     statement.execute((lane, at, change))?;
                 }
             }
-            if now >= self.next_sweep {
+            // The worker alone: a process whose clock is ahead must not remove another's permits.
+            if self.serving && now >= self.next_sweep {
                 connection
                     .prepare_cached("DELETE FROM permit WHERE free_at <= ?1 OR n = 0")?
                     .execute([now])?;
@@ -337,7 +414,7 @@ impl State {
     /// whose every request it does not hear of.
     pub(super) fn reload_permits(&mut self, connection: &Connection, lane: i64) -> Result<()> {
         self.save(connection)?;
-        let permits = permits_of(connection, lane)
+        let permits = permits_of(connection, lane, self.now())
             .map_err(|error| Error::from(Failure::new(&self.place, error)))?;
         self.lanes.change(lane, |lane| lane.load_permits(permits));
         Ok(())

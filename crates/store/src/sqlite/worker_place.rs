@@ -15,6 +15,10 @@ pub(super) struct WorkerPlace(#[expect(dead_code, reason = "holding the lock is 
 impl WorkerPlace {
     /// Takes the place, on a file beside the database that ends in `.worker`.
     pub(super) fn take(database: &Path, place: &str) -> Result<Self> {
+        // However the path is spelled, the place is the same.
+        let database = database
+            .canonicalize()
+            .unwrap_or_else(|_| database.to_owned());
         let mut path = OsString::from(database);
         path.push(".worker");
         let fail = |error: std::io::Error| Error::Unusable {
