@@ -117,6 +117,12 @@ impl HostName {
         {
             return Ok(());
         }
+        if text.ends_with('.') {
+            return Err(Invalid(format!(
+                "\"{}\" ends with a dot; write the host name without it",
+                text.escape_debug()
+            )));
+        }
         Err(Invalid(format!(
             "\"{}\" is not a host name; write it bare and in full, such as sip.partner.example, without scheme, user, path or blanks",
             text.escape_debug()
@@ -350,6 +356,20 @@ mod tests {
             "sip.partner.example:5061;transport=TLS",
         ] {
             assert!(bad.parse::<Destination>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_dot_at_the_end_of_a_host_name_is_named() {
+        for host in [
+            "sip.partner.example.",
+            "sip.partner.example.:5061;transport=tls",
+        ] {
+            let told = match host.split_once(':') {
+                None => host.parse::<HostName>().unwrap_err(),
+                Some(_) => host.parse::<Destination>().unwrap_err(),
+            };
+            assert!(told.0.contains("ends with a dot"), "{told:?}");
         }
     }
 

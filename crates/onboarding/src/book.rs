@@ -87,7 +87,14 @@ impl RecipeBook {
                 Ok(recipe) => {
                     let direction = direction.unwrap_or(recipe.default_direction);
                     let mut inputs = raw.inputs(&mut Vec::new());
+                    let told = problems.len();
                     settle_inputs(recipe, direction, &mut inputs, &mut problems);
+                    // What could not be read is there all the same: it is not missing as well.
+                    let (own, more) = problems.split_at(told);
+                    let more = more
+                        .iter()
+                        .filter(|p| own.iter().all(|own| own.field != p.field));
+                    problems = own.iter().chain(more).cloned().collect();
                 }
                 Err(problem) => problems.push(problem),
             }

@@ -93,9 +93,11 @@ pub(crate) fn settle_inputs(
         let taken = std::mem::replace(value, InputValue::Text(String::new()));
         match input.check(taken) {
             Ok(normal) => *value = normal,
-            Err(Invalid(message)) => {
-                problems.push(Problem::new(format!("inputs.{name}"), message));
-            }
+            Err(wrong) => problems.extend(
+                wrong
+                    .into_iter()
+                    .map(|Invalid(message)| Problem::new(format!("inputs.{name}"), message)),
+            ),
         }
     }
     for (name, input) in &recipe.inputs {

@@ -8,7 +8,7 @@ use crate::{
     input::{Input, InputKind, InputValue},
     lint, nearest,
     problem::Invalid,
-    recipe::{Auth, Recipe},
+    recipe::{Auth, Recipe, Todo},
     settings::Setting,
     template::{EACH, PLACEHOLDERS, Template},
 };
@@ -138,6 +138,7 @@ fn one_input(recipe: &Recipe, name: &str, input: &Input, report: &mut impl FnMut
         ("pattern", input.pattern.is_some()),
         ("min_length", input.min_length.is_some()),
         ("max_length", input.max_length.is_some()),
+        ("refuse", !input.refuse.is_empty()),
     ];
     for (key, there) in narrowing {
         if there && !free {
@@ -183,7 +184,8 @@ fn choices(name: &str, input: &Input, report: &mut impl FnMut(&str, String)) {
     if choice && input.values.is_empty() {
         report(
             &field,
-            "a choice has values; write values = [\"a\", \"b\"]".into(),
+            "there is nothing to choose from; name at least one value: values = [\"a\", \"b\"]"
+                .into(),
         );
     }
     if !choice && !input.values.is_empty() {
@@ -222,10 +224,18 @@ fn samples(name: &str, input: &Input, report: &mut impl FnMut(&str, String)) {
     }
     for (key, sample) in [("default", &input.default), ("example", &input.example)] {
         let Some(sample) = sample else { continue };
-        if let Err(Invalid(message)) = input.check(InputValue::Text(sample.clone())) {
+        // Without values there is nothing to choose, and that is told already.
+        if input.kind == InputKind::Choice && input.values.is_empty() {
+            continue;
+        }
+        if let Err(wrong) = input.check(InputValue::Text(sample.clone())) {
+            let wrong: Vec<String> = wrong.into_iter().map(|Invalid(why)| why).collect();
             report(
                 &format!("inputs.{name}.{key}"),
-                format!("the input itself would refuse it: {message}"),
+                format!(
+                    "the input itself would refuse it: {}",
+                    wrong.join("; also: ")
+                ),
             );
         }
     }
@@ -263,6 +273,10 @@ fn tables(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
                     input.kind.as_str()
                 ),
             );
+            continue;
+        }
+        if input.values.is_empty() {
+            // Told at the input; every value of the table would seem wrong.
             continue;
         }
         let missing: Vec<_> = input
@@ -482,6 +496,7 @@ fn may_be_missing(recipe: &Recipe, name: &str) -> bool {
 
 fn todos(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
     for (at, todo) in recipe.todo.iter().enumerate() {
+        asked_inputs(recipe, at, todo, report);
         if let Some(prefix) = &todo.number_prefix {
             let digits = prefix.strip_prefix('+').unwrap_or_default();
             if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|b| b.is_ascii_digit())
@@ -498,13 +513,19 @@ fn todos(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
         for (name, values) in &todo.when {
             let field = format!("todo.{at}.when.{name}");
             match recipe.inputs.get(name) {
+                Some(input) if input.kind == InputKind::Choice && input.values.is_empty() => {}
                 Some(input) if input.kind == InputKind::Choice => {
-                    if let Some(stranger) = values.iter().find(|v| !input.values.contains(v)) {
+                    let strangers: Vec<String> = values
+                        .iter()
+                        .filter(|value| !input.values.contains(value))
+                        .map(|value| format!("\"{}\"", value.escape_debug()))
+                        .collect();
+                    if !strangers.is_empty() {
                         report(
                             &field,
                             format!(
-                                "{name} cannot be \"{}\"; write some of {}",
-                                stranger.escape_debug(),
+                                "{name} cannot be {}; write some of {}",
+                                strangers.join(" or "),
                                 input.values.join(", ")
                             ),
                         );
@@ -539,6 +560,30 @@ fn todos(recipe: &Recipe, report: &mut impl FnMut(&str, String)) {
                 &format!("todo.{at}.url"),
                 "this is not a web address; write https://...".into(),
             );
+        }
+    }
+}
+
+/// `given` and `missing` name inputs, and none in both.
+fn asked_inputs(recipe: &Recipe, at: usize, todo: &Todo, report: &mut impl FnMut(&str, String)) {
+    for (key, names) in [("given", &todo.given), ("missing", &todo.missing)] {
+        for (place, name) in names.iter().enumerate() {
+            let field = format!("todo.{at}.{key}.{place}");
+            if !recipe.inputs.contains_key(name) {
+                let hint = nearest::hint(name, recipe.inputs.keys().map(String::as_str));
+                report(
+                    &field,
+                    format!(
+                        "there is no input \"{}\"{hint}; name one of this recipe",
+                        name.escape_debug()
+                    ),
+                );
+            } else if key == "missing" && todo.given.contains(name) {
+                report(
+                    &field,
+                    format!("{name} is under given too, so this is never listed; remove one"),
+                );
+            }
         }
     }
 }

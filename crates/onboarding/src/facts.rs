@@ -6,13 +6,14 @@ use crate::{
     handoff::MASK,
     id::{Key, OnboardingId},
     input::InputValue,
-    journal::Journal,
+    journal::{Journal, StepResult, StepState},
     plan::Plan,
     recipe::Recipe,
     secret::Secret,
     settings::Rendered,
     signup::Signup,
     state::State,
+    step::Step,
     template::EACH,
 };
 
@@ -132,6 +133,31 @@ impl Facts<'_> {
         })
     }
 
+    /// Exotel's id of what the step at `index` left.
+    pub(crate) fn entry_id(&self, index: usize) -> Option<String> {
+        let record = self.journal.record(index)?;
+        match (&record.result, record.state) {
+            (Some(StepResult::Entry { id }), StepState::Done) => Some(id.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn destination_id(&self) -> Option<String> {
+        let mut steps = self.plan.steps.iter();
+        let at = steps.position(|step| matches!(step, Step::MapDestination { .. }))?;
+        self.entry_id(at)
+    }
+
+    /// Whether an input has a value: the signup's, the recipe's default, or for Exotel's
+    /// signalling addresses the account's.
+    pub(crate) fn has_input(&self, name: &str) -> bool {
+        if name == "exotel_signalling_ips" {
+            !self.signalling_ips().is_empty()
+        } else {
+            self.signup.inputs.contains_key(name)
+        }
+    }
+
     /// The signup's own addresses, else the account's.
     pub(crate) fn signalling_ips(&self) -> Vec<String> {
         match self.signup.inputs.get("exotel_signalling_ips") {
@@ -233,6 +259,7 @@ impl Facts<'_> {
         match name {
             "trunk_name" => known(self.plan.trunk_name().map(ToString::to_string)),
             "user_name" => known(self.plan.user_name().map(ToString::to_string)),
+            "destination_id" => known(self.destination_id()),
             "destination" => known(self.plan.destination().map(ToString::to_string)),
             "caller_id" => {
                 let chosen = self.signup.caller_id.as_ref().map(ToString::to_string);

@@ -10,7 +10,6 @@ use crate::{
     facts::Facts,
     id::{AccountName, Key, OnboardingId, PartnerName},
     input::applies,
-    journal::{StepResult, StepState},
     recipe::Todo,
     settings::{Fields, Rendered, Setting},
     state::State,
@@ -21,6 +20,10 @@ use crate::{
 
 /// What stands where a password is not to be shown.
 pub const MASK: &str = "********";
+
+/// Exotel's trunk API.
+const TRUNK_API: &str =
+    "https://docs.exotel.com/dynamic-sip-trunking/detailed-sip-trunking-api-reference";
 
 /// Everything that the partner's side needs, in the order of the contract.
 ///
@@ -166,7 +169,7 @@ impl Handoff {
             todo: todo(facts),
         };
         for (at, step) in plan.steps.iter().enumerate() {
-            handoff.take(step, entry_id(facts, at), facts);
+            handoff.take(step, facts.entry_id(at), facts);
         }
         handoff
     }
@@ -191,15 +194,6 @@ impl Handoff {
             Step::SetCallerId { caller_id } => self.caller_id = Some(caller_id.clone()),
             Step::CreateTrunk { .. } | Step::Verify => {}
         }
-    }
-}
-
-/// Exotel's id of what the step at `index` left.
-fn entry_id(facts: &Facts<'_>, index: usize) -> Option<String> {
-    let record = facts.journal.record(index)?;
-    match (&record.result, record.state) {
-        (Some(StepResult::Entry { id }), StepState::Done) => Some(id.clone()),
-        _ => None,
     }
 }
 
@@ -299,6 +293,8 @@ fn is_due(todo: &Todo, facts: &Facts<'_>) -> bool {
     let prefix = todo.number_prefix.as_deref().unwrap_or_default();
     applies(&todo.directions, facts.direction())
         && number.starts_with(prefix)
+        && todo.given.iter().all(|name| facts.has_input(name))
+        && !todo.missing.iter().any(|name| facts.has_input(name))
         && todo.when.iter().all(|(name, values)| {
             let given = facts.signup.inputs.get(name);
             given.is_some_and(|value| values.contains(&value.to_string()))
@@ -350,20 +346,41 @@ fn no_edge(facts: &Facts<'_>) -> Option<TodoItem> {
     ))
 }
 
-/// What Exotel's console needs for inbound calls. No API creates a Flow.
-fn inbound(facts: &Facts<'_>) -> Vec<TodoItem> {
-    let mut todo = Vec::new();
-    if facts.plan.destination().is_none() {
-        todo.push(item(
+/// How a person gives the trunk another destination, or its first. An accepted onboarding keeps its
+/// plan, so this is Exotel's API and not a second signup.
+fn destination(facts: &Facts<'_>) -> TodoItem {
+    let trunk = format!(
+        "/v2/accounts/{}/trunks/{}",
+        facts.account_sid,
+        facts.trunk_sid_text()
+    );
+    let add = format!(
+        "POST https://api.in.exotel.com{trunk}/destination-uris (Mumbai; https://api.exotel.com for Singapore) with the body {{\"destinations\": [{{\"destination\": \"HOST:PORT;transport=tcp\"}}]}}, tls instead of tcp where the partner has it. An address instead of a host name has to be allowed first: POST {trunk}/whitelisted-ips with {{\"ip\": \"ADDRESS\", \"mask\": 32}}."
+    );
+    let how = "HTTP Basic with the account's API key as user and its API token as password; at most 200 requests a minute for the account, the workers' included. Trunkline does not follow: it goes on showing the plan it was given.";
+    match facts.plan.destination() {
+        None => item(
             "Get the destination of inbound calls",
             format!(
-                "The signup named none, so the trunk has none and inbound calls end there. Ask {} for host, port and transport (tls or tcp; Exotel has no UDP), and add it to trunk {} through Exotel's destination-uris call.",
-                facts.recipe.title,
-                facts.trunk_sid_text()
+                "The signup named none, so the trunk has none and inbound calls end there. Ask {} for host, port and transport (tls or tcp; Exotel has no UDP), and add it: {add} {how}",
+                facts.recipe.title
             ),
-            None,
-        ));
+            Some(TRUNK_API),
+        ),
+        Some(old) => item(
+            "To change the destination",
+            format!(
+                "Nothing to do as long as calls arrive at {old}. Otherwise add the new one and then remove the old one, because adding does not replace: {add} Then DELETE {trunk}/destination-uris?id={}. {how}",
+                facts.destination_id().unwrap_or_else(|| "(not yet)".into())
+            ),
+            Some(TRUNK_API),
+        ),
     }
+}
+
+/// What Exotel's console needs for inbound calls. No API creates a Flow.
+fn inbound(facts: &Facts<'_>) -> Vec<TodoItem> {
+    let mut todo = vec![destination(facts)];
     let dial_whom = facts
         .dial_whom()
         .unwrap_or_else(|| "sip:<trunk_sid>".into());

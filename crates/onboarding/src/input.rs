@@ -1,6 +1,6 @@
 //! Inputs: what a recipe asks of each signup, and the check of what it was given.
 
-use std::{fmt, sync::OnceLock};
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,10 @@ pub struct Input {
     /// Most characters, at most 512; for `text` and `host_name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<u16>,
+    /// Values that fit and are wrong all the same, such as a retired host, in whatever case, and
+    /// why; for `text` and `host_name`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refuse: BTreeMap<String, String>,
     /// What may be chosen; for `choice`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
@@ -251,41 +255,42 @@ impl Input {
     /// The value in its normal form: a list as a list without repeats, an address without `/32`.
     ///
     /// # Errors
-    /// What is wrong with it and what would be right.
-    pub fn check(&self, value: InputValue) -> Result<InputValue, Invalid> {
+    /// What is wrong with it and what would be right; of a list every address that is wrong.
+    pub fn check(&self, value: InputValue) -> Result<InputValue, Vec<Invalid>> {
         if self.kind == InputKind::Ipv4List {
             return addresses(value);
         }
-        let text = match value {
-            InputValue::Text(text) => text,
-            InputValue::List(_) => {
-                return Err(Invalid("is a list; give one text".into()));
-            }
-        };
+        match value {
+            InputValue::Text(text) => self
+                .check_one(text)
+                .map(InputValue::Text)
+                .map_err(|why| vec![why]),
+            InputValue::List(_) => Err(vec![Invalid("this is a list; give one text".into())]),
+        }
+    }
+
+    fn check_one(&self, text: String) -> Result<String, Invalid> {
         if text.len() > MAX_INPUT_BYTES {
             return Err(Invalid(format!(
                 "has {} bytes; give at most {MAX_INPUT_BYTES}",
                 text.len()
             )));
         }
-        let normal = match self.kind {
-            InputKind::Text => self.check_text(text)?,
+        match self.kind {
+            InputKind::Text => self.check_text(text),
             InputKind::HostName => {
                 text.parse::<HostName>()?;
-                self.check_text(text)?
+                self.check_text(text)
             }
-            InputKind::SipDestination => text.parse::<Destination>()?.to_string(),
-            InputKind::Ipv4 => text.parse::<PublicIpv4>()?.to_string(),
-            InputKind::Choice if self.values.contains(&text) => text,
-            InputKind::Choice | InputKind::Ipv4List => {
-                return Err(Invalid(format!(
-                    "\"{}\" cannot be chosen; write {}",
-                    text.escape_debug(),
-                    self.values.join(", ")
-                )));
-            }
-        };
-        Ok(InputValue::Text(normal))
+            InputKind::SipDestination => Ok(text.parse::<Destination>()?.to_string()),
+            InputKind::Ipv4 => Ok(text.parse::<PublicIpv4>()?.to_string()),
+            InputKind::Choice if self.values.contains(&text) => Ok(text),
+            InputKind::Choice | InputKind::Ipv4List => Err(Invalid(format!(
+                "\"{}\" cannot be chosen; write {}",
+                text.escape_debug(),
+                self.values.join(", ")
+            ))),
+        }
     }
 
     fn check_text(&self, text: String) -> Result<String, Invalid> {
@@ -303,13 +308,23 @@ impl Input {
                 "\"{shown}\" has {length} characters; give {min} to {max}"
             )));
         }
-        match &self.pattern {
-            Some(pattern) if !pattern.matches(&text) => Err(Invalid(format!(
-                "\"{shown}\" does not match {}{}",
+        if let Some(pattern) = &self.pattern
+            && !pattern.matches(&text)
+        {
+            return Err(Invalid(format!(
+                "\"{shown}\" does not match {}. {}{}",
                 pattern.as_str(),
+                self.description.trim_end_matches('.'),
                 self.like()
-            ))),
-            _ => Ok(text),
+            )));
+        }
+        let refused = self
+            .refuse
+            .iter()
+            .find(|(value, _)| value.eq_ignore_ascii_case(&text));
+        match refused {
+            Some((_, why)) => Err(Invalid(format!("\"{shown}\" is refused: {why}"))),
+            None => Ok(text),
         }
     }
 
@@ -322,25 +337,36 @@ impl Input {
     }
 }
 
-fn addresses(value: InputValue) -> Result<InputValue, Invalid> {
+fn addresses(value: InputValue) -> Result<InputValue, Vec<Invalid>> {
     let given: Vec<&str> = match &value {
         InputValue::Text(text) => text.split_whitespace().collect(),
         InputValue::List(list) => list.iter().map(String::as_str).collect(),
     };
     if given.is_empty() || given.len() > MAX_ADDRESSES {
-        return Err(Invalid(format!(
+        return Err(vec![Invalid(format!(
             "has {} addresses; give 1 to {MAX_ADDRESSES}, because each costs one request",
             given.len()
-        )));
+        ))]);
     }
     let mut list: Vec<String> = Vec::with_capacity(given.len());
+    let mut wrong = Vec::new();
     for text in given {
-        let ip = text.parse::<PublicIpv4>()?.to_string();
-        if !list.contains(&ip) {
-            list.push(ip);
+        match text.parse::<PublicIpv4>() {
+            Ok(ip) => {
+                let ip = ip.to_string();
+                if !list.contains(&ip) {
+                    list.push(ip);
+                }
+            }
+            Err(why) if wrong.contains(&why) => {}
+            Err(why) => wrong.push(why),
         }
     }
-    Ok(InputValue::List(list))
+    if wrong.is_empty() {
+        Ok(InputValue::List(list))
+    } else {
+        Err(wrong)
+    }
 }
 
 #[cfg(test)]
@@ -354,6 +380,7 @@ mod tests {
             pattern: None,
             min_length: None,
             max_length: None,
+            refuse: BTreeMap::new(),
             values: vec!["tls".into(), "tcp".into()],
             default: None,
             example: None,
@@ -364,7 +391,10 @@ mod tests {
 
     fn check(input: &Input, text: &str) -> Result<String, String> {
         let checked = input.check(InputValue::Text(text.into()));
-        checked.map(|value| value.to_string()).map_err(|e| e.0)
+        checked.map(|value| value.to_string()).map_err(|all| {
+            let all: Vec<String> = all.into_iter().map(|why| why.0).collect();
+            all.join("\n")
+        })
     }
 
     #[test]
@@ -424,6 +454,44 @@ mod tests {
             check(&list, &many.join(" "))
                 .unwrap_err()
                 .contains("1 to 64")
+        );
+    }
+
+    #[test]
+    fn every_wrong_address_of_a_list_is_told_once() {
+        let list = input(InputKind::Ipv4List);
+        let told = check(&list, "10.0.0.1 x 44.248.146.11 x 203.0.113.1 44.0.0.0/8").unwrap_err();
+        let told: Vec<&str> = told.lines().collect();
+        assert_eq!(told.len(), 4, "{told:?}");
+        for (message, part) in
+            told.iter()
+                .zip(["10.0.0.1 is private", "\"x\"", "203.0.113.1", "range"])
+        {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_refused_value_is_told_why_in_whatever_case() {
+        let mut host = input(InputKind::HostName);
+        let why = "it is retired; take the new one";
+        host.refuse.insert("old.partner.example".into(), why.into());
+        assert!(check(&host, "new.partner.example").is_ok());
+        for old in ["old.partner.example", "OLD.partner.example"] {
+            assert!(check(&host, old).unwrap_err().contains(why), "{old}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_match_is_described_and_shown() {
+        let mut id = input(InputKind::Text);
+        id.pattern = Some(Pattern::new("^[0-9a-f]{4}$").unwrap());
+        id.description = "Four digits in lower-case hex.".into();
+        id.example = Some("00ff".into());
+        let told = check(&id, "00FF").unwrap_err();
+        assert!(
+            told.contains("Four digits in lower-case hex; write it like 00ff"),
+            "{told}"
         );
     }
 

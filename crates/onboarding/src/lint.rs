@@ -59,7 +59,8 @@ fn unused(recipe: &Recipe, advice: &mut Vec<String>) {
         recipe
             .todo
             .iter()
-            .flat_map(|todo| todo.when.keys().map(String::as_str)),
+            .flat_map(|todo| todo.when.keys().chain(&todo.given).chain(&todo.missing))
+            .map(String::as_str),
     );
     // Read by these two placeholders under its own name.
     let signalling = ["exotel_signalling_cidrs", "each_exotel_signalling_ip"];

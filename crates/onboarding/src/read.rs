@@ -44,6 +44,7 @@ pub(crate) const INPUT_KEYS: &[&str] = &[
     "pattern",
     "min_length",
     "max_length",
+    "refuse",
     "values",
     "default",
     "example",
@@ -61,6 +62,8 @@ pub(crate) const TODO_KEYS: &[&str] = &[
     "directions",
     "number_prefix",
     "when",
+    "given",
+    "missing",
 ];
 
 /// Reads and checks a recipe.
@@ -188,6 +191,7 @@ impl Reader {
             pattern,
             min_length: self.length(node, "min_length"),
             max_length: self.length(node, "max_length"),
+            refuse: self.text_map(node, "refuse"),
             values: self.texts(node, "values"),
             required: self.flag(node, "required").unwrap_or(default.is_none()),
             default,
@@ -352,6 +356,8 @@ impl Reader {
             directions,
             number_prefix,
             when,
+            given: self.texts(node, "given"),
+            missing: self.texts(node, "missing"),
         })
     }
 }

@@ -178,6 +178,13 @@ pub struct Todo {
     /// Listed only where each of these inputs, of type `choice`, has one of these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, Vec<String>>,
+    /// Listed only where each of these inputs has a value. `exotel_signalling_ips` also has one
+    /// where the account names its `signalling_ips`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<String>,
+    /// Listed only where none of these inputs has a value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// One thing that is wrong with a recipe's text, where, and what would be right.

@@ -201,6 +201,8 @@ pub struct RawSignup<'t> {
     fields: [Option<RawValue<'t>>; FIELDS.len()],
     inputs: Vec<(&'t str, RawValue<'t>)>,
     problems: Vec<Problem>,
+    /// Whether it is no object at all, and so has no fields that could be missing.
+    other: bool,
 }
 
 fn raw_value(value: &serde_json::Value) -> Option<RawValue<'_>> {
@@ -228,6 +230,7 @@ impl<'t> RawSignup<'t> {
                 "",
                 "a signup is an object, such as {\"account\": \"acme\", \"partner\": \"livekit\", \"number\": \"+918000000001\"}",
             ));
+            raw.other = true;
             return raw;
         };
         for (name, value) in object {
@@ -272,6 +275,9 @@ impl<'t> RawSignup<'t> {
     /// Every problem, in the order of [`FIELDS`].
     pub fn check(&self) -> Result<Signup, Vec<Problem>> {
         let mut problems = self.problems.clone();
+        if self.other {
+            return Err(problems);
+        }
         let draft = self.draft(&mut problems);
         match draft {
             Some(signup) if problems.is_empty() => Ok(signup),

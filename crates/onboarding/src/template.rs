@@ -17,6 +17,10 @@ pub const PLACEHOLDERS: &[(&str, &str)] = &[
         "where Exotel sends inbound calls: host:port;transport=tls",
     ),
     (
+        "destination_id",
+        "Exotel's id of that destination, for changing it",
+    ),
+    (
         "dial_whom",
         "what the Flow's Connect applet dials: sip: and the trunk's SID",
     ),

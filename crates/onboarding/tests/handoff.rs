@@ -321,6 +321,133 @@ fn an_inbound_trunk_without_a_destination_says_what_is_missing() {
     assert!(handoff["destination"].is_null() && handoff["credentials"].is_null());
     assert!(titles(&handoff).contains(&"Get the destination of inbound calls".to_owned()));
     assert!(handoff["partner_settings"]["sip_target"].is_null());
+    let text = handoff["todo"].to_string();
+    assert!(!text.contains("<vocallabs_sip_target>") && !text.contains("DELETE"));
+    assert!(text.contains(
+        "POST https://api.in.exotel.com/v2/accounts/acme1/trunks/trmum1made00up/destination-uris"
+    ));
+}
+
+fn detail(handoff: &Value, title: &str) -> String {
+    let todo = handoff["todo"].as_array().expect("a list");
+    let found = todo.iter().find(|item| item["title"] == title);
+    let found = found.unwrap_or_else(|| panic!("{title}: {:?}", titles(handoff)));
+    found["detail"].as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn a_destination_can_be_changed_from_the_handoff_alone() {
+    let handoff = livekit().render(State::Succeeded, false);
+    let how = detail(&handoff, "To change the destination");
+    let trunk = "/v2/accounts/acme1/trunks/trmum1made00up/destination-uris";
+    for part in [
+        format!("POST https://api.in.exotel.com{trunk} "),
+        "https://api.exotel.com ".into(),
+        r#"{"destinations": [{"destination": "HOST:PORT;transport=tcp"}]}"#.into(),
+        format!("DELETE {trunk}?id=41513."),
+        "HTTP Basic".into(),
+        "200 requests a minute".into(),
+    ] {
+        assert!(how.contains(&part), "{part}\n{how}");
+    }
+    let outbound = World::new(
+        &json!({"account": "acme", "partner": "livekit", "number": "+918000000001", "direction": "outbound"}),
+    );
+    let handoff = outbound.render(State::Succeeded, false);
+    assert!(!titles(&handoff).contains(&"To change the destination".to_owned()));
+}
+
+#[test]
+fn vapis_credential_is_made_for_outbound_alone_and_else_the_one_of_the_destination() {
+    let id = "7d1f3c2e-9a44-4b8e-8c05-2f6a1d9e7b30";
+    for direction in ["outbound", "inbound", "both"] {
+        let mut signup = json!({"account": "acme", "partner": "vapi", "number": "+918000000001", "direction": direction});
+        if direction != "outbound" {
+            signup["inputs"] = json!({"vapi_credential_id": id});
+        }
+        let handoff = World::new(&signup).render(State::Succeeded, false);
+        let todo = handoff["todo"].to_string();
+        let own = direction == "outbound";
+        assert_eq!(
+            todo.contains("POST https://api.vapi.ai/credential"),
+            own,
+            "{direction}"
+        );
+        let patch = format!("PATCH https://api.vapi.ai/credential/{id}");
+        assert_eq!(todo.contains(&patch), !own, "{direction}");
+        let settings = &handoff["partner_settings"];
+        let with_plan = settings["credential"]
+            .get("outboundAuthenticationPlan")
+            .is_some();
+        assert_eq!(with_plan, direction != "inbound", "{direction}");
+        if own {
+            assert!(settings["phone_number"]["credentialId"].is_null());
+        } else {
+            assert_eq!(settings["phone_number"]["credentialId"], id);
+            let uri = handoff["destination"]["uri"].as_str().unwrap();
+            assert!(uri.starts_with(id), "{uri}");
+        }
+    }
+}
+
+#[test]
+fn exotels_missing_signalling_addresses_are_asked_for_where_the_partner_needs_them() {
+    let title = "Get Exotel's signalling addresses first".to_owned();
+    for (partner, inputs) in [
+        ("bolna", json!({})),
+        (
+            "vapi",
+            json!({"vapi_credential_id": "7d1f3c2e-9a44-4b8e-8c05-2f6a1d9e7b30"}),
+        ),
+        (
+            "ultravox",
+            json!({"ultravox_sip_domain": "acme7f3k.sip.ultravox.ai", "ultravox_agent_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a"}),
+        ),
+        (
+            "pipecat",
+            json!({"daily_sip_trunk_host": "a-b.siptrunk.sip-us.daily.co"}),
+        ),
+        (
+            "nlpearl",
+            json!({"nlpearl_sip_domain": "acme-1234.sip.nlpearl.example"}),
+        ),
+    ] {
+        let signup = json!({"account": "acme", "partner": partner, "number": "+918000000001", "direction": "inbound", "inputs": inputs});
+        let mut world = World::new(&signup);
+        assert!(
+            !titles(&world.render(State::Succeeded, false)).contains(&title),
+            "{partner}"
+        );
+        world.signalling_ips.clear();
+        assert!(
+            titles(&world.render(State::Succeeded, false)).contains(&title),
+            "{partner}"
+        );
+    }
+    let signup = json!({"account": "acme", "partner": "elevenlabs", "number": "+918000000001", "direction": "outbound"});
+    let mut world = World::new(&signup);
+    world.signalling_ips.clear();
+    assert!(
+        !world
+            .text(State::Succeeded, false)
+            .contains("allowed_addresses")
+    );
+}
+
+#[test]
+fn no_todo_gives_advice_that_cannot_work_and_rapidas_own_connection_comes_first() {
+    for (file, text) in onboarding::builtin::RECIPES {
+        for advice in ["onboard again", "cancel or remove", "<trunk_sid>"] {
+            assert!(!text.contains(advice), "{file}: {advice}");
+        }
+    }
+    for direction in ["inbound", "both"] {
+        let signup = json!({"account": "acme", "partner": "rapida", "number": "+918000000001", "direction": direction});
+        let handoff = World::new(&signup).render(State::Succeeded, false);
+        assert!(titles(&handoff)[0].contains("Rapida's own Exotel connection"));
+        let first = handoff["todo"][0]["detail"].as_str().unwrap();
+        assert!(first.contains("DELETE /v2/accounts/acme1/trunks?trunk_sid=trmum1made00up"));
+    }
 }
 
 /// Every partner's handoff in both directions, as people get it.

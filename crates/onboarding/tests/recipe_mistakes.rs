@@ -202,7 +202,7 @@ const ROWS: &[Row] = &[
         "default = \"us\"",
         11,
         "inputs.region.values",
-        "a choice has values",
+        "nothing to choose from",
     ),
     (
         "values = [\"us\", \"eu\"]",
@@ -514,6 +514,41 @@ const ROWS: &[Row] = &[
         "todo.0.if",
         "number_prefix",
     ),
+    (
+        "when = { region = [\"eu\"] }",
+        "when = { region = [\"mars\", \"eu\", \"moon\"] }",
+        42,
+        "todo.0.when.region",
+        "\"mars\" or \"moon\"",
+    ),
+    (
+        "when = { region = [\"eu\"] }",
+        "given = [\"tennant\"]",
+        42,
+        "todo.0.given.0",
+        "did you mean tenant",
+    ),
+    (
+        "when = { region = [\"eu\"] }",
+        "given = [\"tenant\"]\nmissing = [\"tenant\"]",
+        43,
+        "todo.0.missing.0",
+        "never listed",
+    ),
+    (
+        "default = \"us\"",
+        "default = \"us\"\nrefuse = { us = \"it is retired\" }",
+        16,
+        "inputs.region.refuse",
+        "not for choice",
+    ),
+    (
+        "example = \"tenant\"",
+        "example = \"tenant\"\nrefuse = { tenant = \"it is retired\" }",
+        22,
+        "inputs.tenant.example",
+        "it is retired",
+    ),
     ("[[todo]]", "[todo]", 36, "todo", "[[todo]]"),
     ("verify = true", "verify = ", 9, "", "not TOML"),
     ("verify = true", "mode = \"flow\"", 9, "", "not TOML"),
@@ -563,6 +598,16 @@ fn all_mistakes_are_told_at_once_and_in_the_order_of_the_lines() {
         (35, "partner_settings.outbound.user"),
     ];
     assert_eq!(places, expected);
+}
+
+#[test]
+fn a_choice_without_values_is_told_once() {
+    for values in ["", "values = []\n"] {
+        let text = GOOD.replace("values = [\"us\", \"eu\"]\n", values);
+        let problems = Recipe::parse(&text).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].field, "inputs.region.values");
+    }
 }
 
 #[test]

@@ -459,3 +459,45 @@ fn a_hundred_thousand_signups_fit_in_memory_one_by_one() {
         assert_eq!(accepted.plan.steps.len(), 4);
     }
 }
+
+#[test]
+fn what_is_wrong_in_one_place_is_told_once_and_every_wrong_address_is_told() {
+    let book = RecipeBook::builtin();
+    let told = |signup: &serde_json::Value| -> Vec<(String, String)> {
+        let problems = book.accept(&RawSignup::from_json(signup)).unwrap_err();
+        problems.into_iter().map(|p| (p.field, p.message)).collect()
+    };
+    for other in [json!(1), json!("x"), json!([]), json!(null)] {
+        let found = told(&other);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].1.contains("a signup is an object"));
+    }
+    let found = told(&signup("pipecat", json!({"inputs": {"source_ips": 5}})));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("a number"));
+    let bad = ["10.0.0.1", "44.0.0.0/8", "x", "203.0.113.1", "::1"];
+    let found = told(&signup("pipecat", json!({"inputs": {"source_ips": bad}})));
+    assert_eq!(found.len(), bad.len(), "{found:?}");
+    for (value, (field, message)) in bad.iter().zip(&found) {
+        assert!(
+            field == "inputs.source_ips" && message.contains(value),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn retells_retired_host_is_refused_and_an_id_is_described() {
+    let refusal = |partner: &str, inputs: serde_json::Value| -> String {
+        let signup = signup(partner, json!({"direction": "both", "inputs": inputs}));
+        let problems = RecipeBook::builtin().accept(&RawSignup::from_json(&signup));
+        problems.unwrap_err()[0].message.clone()
+    };
+    let retired = json!({"smallest_origination_host": "5t4n6j0wnrl.sip.livekit.cloud"});
+    assert!(refusal("smallest", retired).contains("ended on 2026-09-30"));
+    let told = refusal("vapi", json!({"vapi_credential_id": "x"}));
+    assert!(
+        told.contains("lower-case hex") && told.contains("like 7d1f3c2e"),
+        "{told}"
+    );
+}
