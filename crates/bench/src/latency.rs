@@ -99,7 +99,7 @@ async fn accept_one_by_one(place: &Place) -> Result<Vec<(String, f64)>> {
 fn signup(account: &str, n: usize) -> Result<Candidate> {
     let key: Key = format!("latency-{n}").parse()?;
     let id = OnboardingId::of(&key);
-    let name = id.trunk_name(&"be".parse()?);
+    let name = format!("be_{n:013}").parse()?;
     let plan = Plan {
         steps: vec![Step::CreateTrunk {
             name,

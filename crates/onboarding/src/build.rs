@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::{
     address::{Destination, Host, PublicIpv4},
     direction::{Direction, Mode},
-    id::{Key, OnboardingId},
+    id::{Key, Names, OnboardingId},
     input::{InputValue, MAX_ADDRESSES},
     nearest,
     plan::Plan,
@@ -49,7 +49,8 @@ pub fn prepare(recipe: &Recipe, mut signup: Signup) -> Result<Accepted, Vec<Prob
     let key = signup.effective_key();
     let id = OnboardingId::of(&key);
     let routes = Routes::of(recipe, direction, &signup, &mut problems);
-    let plan = plan(recipe, &signup, id, routes, &mut problems);
+    let names = OnboardingId::names(&key, &signup.account, &signup.partner, &signup.number);
+    let plan = plan(recipe, &signup, names, routes, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -308,7 +309,7 @@ pub(crate) fn value<'s>(
 fn plan(
     recipe: &Recipe,
     signup: &Signup,
-    id: OnboardingId,
+    names: Names,
     routes: Routes<'_>,
     problems: &mut Vec<Problem>,
 ) -> Plan {
@@ -320,7 +321,7 @@ fn plan(
         Step::CreateTrunk {
             name: match &signup.trunk_name {
                 Some(name) => name.clone(),
-                None => id.trunk_name(&recipe.prefix),
+                None => names.trunk_name(&recipe.prefix),
             },
             chosen: signup.trunk_name.is_some(),
         },
@@ -334,7 +335,7 @@ fn plan(
         steps.push(Step::CreateCredentials {
             user_name: match &signup.user_name {
                 Some(name) => name.clone(),
-                None => id.user_name(&recipe.prefix),
+                None => names.user_name(&recipe.prefix),
             },
             friendly_name: outbound.friendly_name.clone(),
         });

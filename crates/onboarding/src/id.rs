@@ -67,10 +67,9 @@ impl OnboardingId {
     /// The id that belongs to `key`.
     #[must_use]
     pub fn of(key: &Key) -> Self {
-        let digest = Sha256::digest(["trunkline onboarding 1\n", key.as_str()].concat());
-        let mut first = [0_u8; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(u128::from_be_bytes(first))
+        Self(first_bytes(
+            &["trunkline onboarding 1\n", key.as_str()].concat(),
+        ))
     }
 
     /// The 16 bytes, for a store.
@@ -85,7 +84,28 @@ impl OnboardingId {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The trunk name that follows from this id: `prefix`, `_`, 13 characters (65 bits).
+    /// What the names of a trunk derive from: the key, and what the trunk is for.
+    ///
+    /// The same signup gives the same names from any machine. Another one with the same key, from
+    /// another store that shares the account, does not, and so never takes over this one's trunk.
+    #[must_use]
+    pub fn names(
+        key: &Key,
+        account: &AccountName,
+        partner: &PartnerName,
+        number: &PhoneNumber,
+    ) -> Names {
+        let text = format!("trunkline names 1\n{account}\n{partner}\n{number}\n{key}");
+        Names(first_bytes(&text))
+    }
+}
+
+/// The names that a signup's trunk and digest credentials get where the signup gives none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names(u128);
+
+impl Names {
+    /// The trunk name: `prefix`, `_`, 13 characters (65 bits).
     ///
     /// With a prefix of 2 characters that is Exotel's limit of 16. Of two onboardings in the same
     /// account the chance to collide is 2^-65.
@@ -94,7 +114,7 @@ impl OnboardingId {
         TrunkName::derived(format!("{prefix}_{}", self.tail()))
     }
 
-    /// The SIP user name that follows from this id; the same text as the derived trunk name.
+    /// The SIP user name; the same text as the trunk name.
     #[must_use]
     pub fn user_name(self, prefix: &NamePrefix) -> UserName {
         UserName::derived(format!("{prefix}_{}", self.tail()))
@@ -103,6 +123,13 @@ impl OnboardingId {
     fn tail(self) -> String {
         encode(self.0, 13)
     }
+}
+
+/// The first 16 bytes of the text's SHA-256.
+fn first_bytes(text: &str) -> u128 {
+    let mut first = [0_u8; 16];
+    first.copy_from_slice(&Sha256::digest(text)[..16]);
+    u128::from_be_bytes(first)
 }
 
 /// The `digits` lowest groups of five bits, highest first.
@@ -244,12 +271,32 @@ mod tests {
     fn derived_names_fit_exotels_alphabet_and_length() {
         let prefix: NamePrefix = "lk".parse().unwrap();
         for n in 0..1000 {
-            let id = OnboardingId::of(&format!("key-{n}").parse().unwrap());
+            let key = format!("key-{n}").parse().unwrap();
+            let number = format!("+9180{n:08}").parse().unwrap();
+            let id = OnboardingId::names(
+                &key,
+                &"acme".parse().unwrap(),
+                &"livekit".parse().unwrap(),
+                &number,
+            );
             let name = id.trunk_name(&prefix);
             assert_eq!(name.as_str().len(), 16);
             assert!(name.as_str().parse::<TrunkName>().is_ok(), "{name}");
             assert!(id.user_name(&prefix).as_str().parse::<UserName>().is_ok());
         }
+    }
+
+    #[test]
+    fn the_same_key_for_another_number_has_other_names() {
+        let names = |key: &str, number: &str| {
+            let (key, number) = (key.parse().unwrap(), number.parse().unwrap());
+            let (account, partner) = ("acme".parse().unwrap(), "livekit".parse().unwrap());
+            OnboardingId::names(&key, &account, &partner, &number)
+        };
+        let one = names("order-1", "+918000000001");
+        assert_eq!(one, names("order-1", "+918000000001"));
+        assert_ne!(one, names("order-1", "+918000000777"));
+        assert_ne!(one, names("order-2", "+918000000001"));
     }
 
     #[test]

@@ -252,10 +252,11 @@ pub(crate) fn number(n: u32) -> String {
 
 /// Every kind of writing step, in the order of a plan.
 pub(crate) fn full(id: OnboardingId, n: u32) -> Vec<Step> {
-    let prefix = "tl".parse().unwrap();
+    let id = id.to_string();
+    let own = format!("tl_{}", &id[id.len() - 13..]);
     vec![
         Step::CreateTrunk {
-            name: id.trunk_name(&prefix),
+            name: own.parse().unwrap(),
             chosen: false,
         },
         Step::MapNumber {
@@ -266,7 +267,7 @@ pub(crate) fn full(id: OnboardingId, n: u32) -> Vec<Step> {
             ip: "44.248.146.11".parse().unwrap(),
         },
         Step::CreateCredentials {
-            user_name: id.user_name(&prefix),
+            user_name: own.parse().unwrap(),
             friendly_name: None,
         },
         Step::MapDestination {

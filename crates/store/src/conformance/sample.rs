@@ -65,11 +65,10 @@ pub fn signup(account_name: &str, n: u64) -> Candidate {
 pub fn with_content(account_name: &str, n: u64, content: &str) -> Candidate {
     let key: Key = format!("{account_name}-{n}").parse().expect("a valid key");
     let id = OnboardingId::of(&key);
-    let prefix = "tl".parse().expect("a valid prefix");
     let number = format!("+9180{n:08}").parse().expect("a valid number");
     let steps = vec![
         Step::CreateTrunk {
-            name: id.trunk_name(&prefix),
+            name: format!("tl_{n:013}").parse().expect("a valid name"),
             chosen: false,
         },
         Step::MapNumber {
@@ -77,7 +76,7 @@ pub fn with_content(account_name: &str, n: u64, content: &str) -> Candidate {
             mode: None,
         },
         Step::CreateCredentials {
-            user_name: id.user_name(&prefix),
+            user_name: format!("tl_{n:013}").parse().expect("a valid name"),
             friendly_name: None,
         },
     ];
