@@ -463,7 +463,7 @@ fn a_hundred_thousand_signups_fit_in_memory_one_by_one() {
 #[test]
 fn what_is_wrong_in_one_place_is_told_once_and_every_wrong_address_is_told() {
     let book = RecipeBook::builtin();
-    let told = |signup: &serde_json::Value| -> Vec<(String, String)> {
+    let told = |signup: &Value| -> Vec<(String, String)> {
         let problems = book.accept(&RawSignup::from_json(signup)).unwrap_err();
         problems.into_iter().map(|p| (p.field, p.message)).collect()
     };
@@ -488,7 +488,7 @@ fn what_is_wrong_in_one_place_is_told_once_and_every_wrong_address_is_told() {
 
 #[test]
 fn retells_retired_host_is_refused_and_an_id_is_described() {
-    let refusal = |partner: &str, inputs: serde_json::Value| -> String {
+    let refusal = |partner: &str, inputs: Value| -> String {
         let signup = signup(partner, json!({"direction": "both", "inputs": inputs}));
         let problems = RecipeBook::builtin().accept(&RawSignup::from_json(&signup));
         problems.unwrap_err()[0].message.clone()

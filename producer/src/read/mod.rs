@@ -60,8 +60,8 @@ pub(crate) enum Records {
     Table(Box<table::Table>),
     Lines(Box<lines::Lines>),
     Array(Box<array::Array>),
-    /// Nothing can be read in it, and why.
-    Unreadable(Option<&'static str>),
+    /// Nothing can be read in it: from which line on, and why.
+    Unreadable(Option<(u64, &'static str)>),
 }
 
 impl Records {
@@ -71,13 +71,17 @@ impl Records {
         let mut bytes = Bytes::new(source.open()?);
         if bytes.skip_byte_order_mark()? {
             let why = "the text is UTF-16; save it as UTF-8";
-            return Ok(Self::Unreadable(Some(why)));
+            return Ok(Self::Unreadable(Some((1, why))));
         }
         let Some(first) = bytes.skip_while(is_blank)? else {
             let why =
                 "the input is empty; write a CSV header and a line per signup, or JSON objects";
-            return Ok(Self::Unreadable(Some(why)));
+            return Ok(Self::Unreadable(Some((1, why))));
         };
+        if format == Some(Format::Csv) && matches!(first, b'{' | b'[') {
+            let why = "this looks like JSON, not CSV; name it .jsonl (one signup a line) or .json (one array)";
+            return Ok(Self::Unreadable(Some((bytes.line(), why))));
+        }
         Ok(
             match format.unwrap_or_else(|| Format::of_first_byte(first)) {
                 Format::Csv => Self::Table(Box::new(table::Table::new(bytes))),
@@ -94,7 +98,7 @@ impl Records {
             Self::Table(table) => table.next(),
             Self::Lines(lines) => lines.next(),
             Self::Array(array) => array.next(),
-            Self::Unreadable(why) => Ok(why.take().map(|why| Err(Bad::new(1, why)))),
+            Self::Unreadable(why) => Ok(why.take().map(|(line, why)| Err(Bad::new(line, why)))),
         }
     }
 }

@@ -49,6 +49,31 @@ async fn every_bad_input_is_refused_with_its_place_and_remedy_and_changes_nothin
 }
 
 #[tokio::test]
+async fn one_mistake_is_one_problem_and_each_wrong_address_is_one() {
+    let desk = Desk::new();
+    let inputs = |list: &str| {
+        format!(
+            r#"[{{"account":"acme","partner":"pipecat","number":"+918000000009","inputs":{{"source_ips":{list}}}}}]"#
+        )
+    };
+    for (format, text, count) in [
+        (ARRAY, "[1,2]".to_owned(), 2),
+        (LINES, "1\n\"x\"\n".to_owned(), 2),
+        (CSV, "{}\n{}\n{}\n".to_owned(), 1),
+        (ARRAY, inputs("5"), 1),
+        (ARRAY, inputs("[5]"), 1),
+        (
+            ARRAY,
+            inputs(r#"["10.0.0.1","x","44.0.0.0/8","::1","203.0.113.1"]"#),
+            5,
+        ),
+    ] {
+        let (problems, more) = desk.refusal(vec![source(format, text.as_str())]).await;
+        assert_eq!((problems.len(), more), (count, 0), "{text}: {problems:?}");
+    }
+}
+
+#[tokio::test]
 async fn bytes_that_are_not_utf8_are_refused_with_their_cell_or_line() {
     let desk = Desk::new();
     let before = desk.snapshot().await;

@@ -55,6 +55,8 @@ fn tables() -> Vec<Case> {
         one("number column missing", CSV, "account,partner\nacme,livekit\n", 1, "number", "needs account, partner and number"),
         one("header missing", CSV, "acme,livekit,+918000000009\n", 1, "account", "needs account"),
         one("header after blank lines", CSV, "\n\r\naccount,partner\n", 3, "number", "missing"),
+        one("JSON Lines in a CSV file", CSV, "\n{\"account\":\"acme\"}\n", 2, "", "name it .jsonl"),
+        one("a JSON array in a CSV file", CSV, "[{\"account\":\"acme\"}]", 1, "", "or .json"),
         one("semicolons", CSV, "account;partner;number\n", 1, "", "commas"),
         one("tabs", CSV, "account\tpartner\tnumber\n", 1, "", "commas"),
         one("cell missing", CSV, format!("{good}acme,livekit\n"), 3, "", "a cell for every column"),
