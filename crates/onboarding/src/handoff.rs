@@ -355,7 +355,7 @@ fn destination(facts: &Facts<'_>) -> TodoItem {
         facts.trunk_sid_text()
     );
     let add = format!(
-        "POST https://api.in.exotel.com{trunk}/destination-uris (Mumbai; https://api.exotel.com for Singapore) with the body {{\"destinations\": [{{\"destination\": \"HOST:PORT;transport=tcp\"}}]}}, tls instead of tcp where the partner has it. An address instead of a host name has to be allowed first: POST {trunk}/whitelisted-ips with {{\"ip\": \"ADDRESS\", \"mask\": 32}}."
+        "POST https://api.in.exotel.com{trunk}/destination-uris (Mumbai; https://api.exotel.com for Singapore) with the body {{\"destinations\": [{{\"destination\": \"HOST:PORT;transport=tcp\"}}]}}, tls instead of tcp where the partner has it. An address instead of a host name has to be allowed first: POST {trunk}/whitelisted-ips with {{\"ip\": \"ADDRESS\", \"mask\": 32}}; beside user name and password Exotel advises against it."
     );
     let how = "HTTP Basic with the account's API key as user and its API token as password; at most 200 requests a minute for the account, the workers' included. Trunkline does not follow: it goes on showing the plan it was given.";
     match facts.plan.destination() {

@@ -350,6 +350,15 @@ fn a_destination_can_be_changed_from_the_handoff_alone() {
     ] {
         assert!(how.contains(&part), "{part}\n{how}");
     }
+    let mut own = livekit();
+    let todo = "\n[[todo]]\ntitle = \"Own\"\ndetail = \"{account_sid} {destination_id}\"\n";
+    let (_, text) = onboarding::builtin::RECIPES
+        .iter()
+        .find(|(file, _)| *file == "livekit.toml")
+        .unwrap();
+    own.recipe = Recipe::parse(&format!("{text}{todo}")).unwrap();
+    let told = detail(&own.render(State::Succeeded, false), "Own");
+    assert_eq!(told, "acme1 41513");
     let outbound = World::new(
         &json!({"account": "acme", "partner": "livekit", "number": "+918000000001", "direction": "outbound"}),
     );
