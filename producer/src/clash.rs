@@ -1,6 +1,6 @@
 //! Signups that another one stands in the way of, told to people.
 
-use onboarding::{Problem, Signup};
+use onboarding::{OnboardingId, Problem, Signup};
 use store::{Clash, ClashKind, Origin};
 
 /// What a clash means for the signup that is refused.
@@ -13,7 +13,7 @@ pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
         } => {
             let other = match existing_origin {
                 Some(other) => place(*other, clash.origin, files),
-                None => format!("{}, accepted before", clash.id),
+                None => before(clash.id),
             };
             content(&other, refused, existing)
         }
@@ -40,7 +40,13 @@ pub(crate) fn place(other: Origin, own: Origin, files: &[String]) -> String {
     }
 }
 
-fn content(other: &str, refused: &str, existing: &str) -> Problem {
+/// The onboarding of an earlier input.
+pub(crate) fn before(id: OnboardingId) -> String {
+    format!("{id}, accepted before")
+}
+
+/// That a signup has the key of `other` and other content; both contents are canonical JSON.
+pub(crate) fn content(other: &str, refused: &str, existing: &str) -> Problem {
     let refused = serde_json::from_str::<Signup>(refused).ok();
     let existing = serde_json::from_str::<Signup>(existing).ok();
     let field = refused

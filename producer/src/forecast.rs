@@ -29,6 +29,21 @@ pub struct Planned<'p> {
     pub line: u64,
     /// Its identity and its steps.
     pub accepted: &'p Accepted,
+    /// The signup as a store keeps it: canonical JSON.
+    pub content: &'p str,
+}
+
+impl Planned<'_> {
+    /// What `enqueue` would say, where a store has an onboarding of this id with this content.
+    /// `None`: it is the same signup, and accepted already.
+    #[must_use]
+    pub fn clash_with(&self, existing: &str) -> Option<Located> {
+        (self.content != existing).then(|| {
+            let other = clash::before(self.accepted.id);
+            let problem = clash::content(&other, self.content, existing);
+            Located::new(self.file, self.line, problem)
+        })
+    }
 }
 
 /// What an input would do to one account.
@@ -61,6 +76,26 @@ pub struct PlanReport {
     pub warnings: Vec<Located>,
     /// How many more warnings there are.
     pub more_warnings: u64,
+}
+
+impl PlanReport {
+    /// Leaves out what costs nothing more: so many signups of an account, with so many requests.
+    pub fn leave_out(
+        &mut self,
+        account: &AccountName,
+        signups: u64,
+        requests: u64,
+        limits: &Limits,
+    ) {
+        if let Some(own) = self.accounts.iter_mut().find(|own| own.account == *account) {
+            own.signups = own.signups.saturating_sub(signups);
+            own.requests = own.requests.saturating_sub(requests);
+            own.duration = pace(own.requests, limits);
+        }
+        self.requests = self.accounts.iter().map(|own| own.requests).sum();
+        let each = self.accounts.iter().map(|own| own.duration);
+        self.duration = each.max().unwrap_or_default();
+    }
 }
 
 /// Checks an input and tells what it would do, without a store and without a request.
@@ -253,7 +288,7 @@ impl<F: FnMut(Planned<'_>)> Visitor for Forecast<F> {
                 return;
             }
         }
-        let accepted = checked.accepted;
+        let Checked { accepted, content } = checked;
         self.warn(origin, &accepted);
         (self.on_signup)(Planned {
             file: self
@@ -262,6 +297,7 @@ impl<F: FnMut(Planned<'_>)> Visitor for Forecast<F> {
                 .map_or("", String::as_str),
             line: origin.line,
             accepted: &accepted,
+            content: &content,
         });
         let requests = u64::from(accepted.plan.requests());
         let sum = self.by_account.entry(accepted.signup.account).or_default();

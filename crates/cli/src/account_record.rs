@@ -4,7 +4,7 @@ use onboarding::{AccountName, Edge};
 use serde::Serialize;
 use store::AccountStatus;
 
-use crate::{accounts::Account, output::Output, record::Time};
+use crate::{accounts::Account, output::Output, parked::with_remedy, record::Time};
 
 /// One account.
 #[derive(Serialize)]
@@ -57,7 +57,10 @@ impl<'a> AccountRecord<'a> {
         Self {
             name,
             account_sid: file.map(|account| account.account_sid.as_str()),
-            base_url: file.map(|account| account.base.url()),
+            base_url: file
+                // One that is made up is at a simulator, wherever that is.
+                .filter(|account| account.secrets.is_some())
+                .map(|account| account.base.url()),
             edge: file.and_then(|account| account.edge.as_ref()),
             limits,
             parked: parked.map(|parked| ParkedLine {
@@ -90,8 +93,9 @@ impl<'a> AccountRecord<'a> {
         }
         if let Some(parked) = &self.parked {
             output.line(format_args!(
-                "  parked since {}: {}; then `trunkline accounts resume {}`",
-                parked.since, parked.reason, self.name
+                "  parked since {}: {}",
+                parked.since,
+                with_remedy(parked.reason, self.name)
             ));
         }
     }

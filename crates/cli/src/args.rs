@@ -74,6 +74,10 @@ pub(crate) enum Command {
     /// Enqueue signups, work until all of them are finished, print the summary
     Onboard(Onboard),
     /// Validate signups; show steps, requests and the time they will take
+    ///
+    /// What the store has accepted already costs nothing and is left out of requests and time; a
+    /// key that it has with other content is a problem. Chosen trunk names are compared with the
+    /// store's when signups are accepted. Nothing is changed and no store is made.
     Plan(Plan),
     /// Accept signups and leave them to a worker
     Enqueue(Enqueue),

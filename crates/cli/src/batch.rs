@@ -1,17 +1,18 @@
 //! The onboardings that a run is about, and how each of them ended.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use onboarding::{OnboardingId, State};
+use onboarding::{AccountName, OnboardingId, State};
 use store::{Filter, Inspect, Onboarding};
 
 use crate::{
     error::Result,
     handoffs::{Folder, Handoffs},
     lookup::Pages,
-    output::{Output, note},
+    output::{Output, counted, note},
+    parked::Parked,
     progress::Counts,
-    record::{OnboardingRecord, faulty_step},
+    record::{OnboardingRecord, beside_step, faulty_step},
 };
 
 /// Reading one onboarding of a page costs about an eighth of reading one alone.
@@ -162,13 +163,13 @@ impl<'a> Batch<'a> {
 
     /// Prints an onboarding that ended, and writes its handoff.
     async fn tell(&mut self, own: &Onboarding, output: &mut Output) -> Result<()> {
-        output.record(&OnboardingRecord::of(own));
-        if let (Some((fault, _)), State::Failed | State::Blocked) = (&own.fault, own.state) {
-            let step = faulty_step(own).map_or(String::new(), |step| format!(" at {step}"));
-            note(format_args!(
-                "{} {}{step}: {}",
-                own.key, own.state, fault.message
-            ));
+        output.record(&OnboardingRecord::of(own, &Parked::default()));
+        if let (Some((fault, _)), State::Failed) = (&own.fault, own.state) {
+            let (step, message) = match faulty_step(own) {
+                Some(step) => (format!(" at {step}"), beside_step(&fault.message, step)),
+                None => (String::new(), fault.message.as_str()),
+            };
+            note(format_args!("{} {}{step}: {message}", own.key, own.state));
         }
         if let (Some(folder), State::Succeeded) = (self.folder, own.state) {
             let handoff = self.handoffs.render(own, true).await?;
@@ -198,10 +199,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Prints those that are left blocked, at the end. With `others` all of the store's are taken
+    /// Prints those that are left blocked, at the end, and once per account why. With `others` all of the store's are taken
     /// in first.
     pub(crate) async fn tell_blocked(&mut self, others: bool, output: &mut Output) -> Result<()> {
         self.counts.blocked = 0;
+        let parked = Parked::read(self.store).await?;
+        let mut by_account: BTreeMap<AccountName, u64> = BTreeMap::new();
         let mut pages = Pages::of(self.store, blocked());
         while let Some(page) = pages.next().await? {
             for own in &page {
@@ -210,9 +213,17 @@ impl<'a> Batch<'a> {
                 }
                 if self.open.contains(&own.id) {
                     self.counts.blocked += 1;
-                    self.tell(own, output).await?;
+                    output.record(&OnboardingRecord::of(own, &parked));
+                    *by_account.entry(own.account.clone()).or_default() += 1;
                 }
             }
+        }
+        for (account, count) in &by_account {
+            let reason = parked.of(account).unwrap_or("it was parked");
+            note(format_args!(
+                "account {account} is parked with {}: {reason}",
+                counted(*count, "onboarding")
+            ));
         }
         Ok(())
     }

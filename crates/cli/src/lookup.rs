@@ -16,6 +16,10 @@ pub(crate) fn id_of(text: &str) -> Result<OnboardingId, Problem> {
     if let Ok(id) = text.parse::<OnboardingId>() {
         return Ok(id);
     }
+    if text.is_empty() {
+        let message = "this is empty; write the id or the key of an onboarding, as `trunkline list` shows them";
+        return Err(Problem::new("ID", message));
+    }
     match text.parse::<Key>() {
         Ok(key) => Ok(OnboardingId::of(&key)),
         Err(error) => Err(Problem::new("ID", error.to_string())),

@@ -10,6 +10,7 @@ mod exit;
 mod handoffs;
 mod lookup;
 mod output;
+mod parked;
 mod problem;
 mod progress;
 mod recipe_files;
@@ -83,7 +84,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
 async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -> Result<Exit> {
     match command {
         Command::Onboard(args) => commands::onboard::run(args, settings, output).await,
-        Command::Plan(args) => commands::plan::run(args, settings, output),
+        Command::Plan(args) => commands::plan::run(args, settings, output).await,
         Command::Enqueue(args) => commands::enqueue::run(args, settings, output).await,
         Command::Work(args) => commands::work::run(args, settings, output).await,
         Command::Status(args) => commands::status::run(args, settings, output).await,

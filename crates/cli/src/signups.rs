@@ -67,7 +67,8 @@ pub(crate) fn refusal(error: producer::Error) -> Error {
     }
 }
 
-fn located(problem: Located) -> Problem {
+/// A problem of the input, as the command tells it.
+pub(crate) fn located(problem: Located) -> Problem {
     Problem::at(
         problem.file,
         Some(problem.line).filter(|line| *line > 0),

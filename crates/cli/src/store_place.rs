@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,7 +24,7 @@ use crate::{
 
 /// Opens the store, and makes it if it is not there.
 pub(crate) fn open(settings: &Settings, world: World) -> Result<Arc<SqliteStore>> {
-    let path = database(&settings.store, &settings.store_base)?;
+    let path = place(settings)?;
     Ok(SqliteStore::open(SqliteOptions {
         key: key(settings, &path)?,
         path,
@@ -49,22 +49,51 @@ pub(crate) fn open_existing(settings: &Settings) -> Result<(Arc<SqliteStore>, Wo
 
 /// The world of the store, if there is a store.
 pub(crate) fn peek(settings: &Settings) -> Result<Option<World>> {
-    let path = database(&settings.store, &settings.store_base)?;
+    let path = place(settings)?;
     Ok(world_of(&path)?)
 }
 
 /// The file beside the database that holds the simulator's state.
 pub(crate) fn sandbox_file(settings: &Settings) -> Result<PathBuf> {
-    Ok(beside(
-        &database(&settings.store, &settings.store_base)?,
-        ".sandbox",
-    ))
+    Ok(beside(&place(settings)?, ".sandbox"))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+/// What every SQLite file that holds anything begins with: the file format's documentation.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The database of the settings. What is there already has to be one: everything else is said of
+/// the wrong thing otherwise.
+fn place(settings: &Settings) -> Result<PathBuf> {
+    let path = database(&settings.store, &settings.store_base)?;
+    let what = match fs::metadata(&path) {
+        Ok(found) if found.is_dir() => "is a folder",
+        Ok(found) if found.is_file() && found.len() > 0 && !is_database(&path) => {
+            "is no SQLite database"
+        }
+        Ok(_) | Err(_) => return Ok(path),
+    };
+    Err(Error::refused(
+        "store",
+        format!(
+            "{} {what}, and nothing was changed; name another file, sqlite:PATH",
+            path.display()
+        ),
+    ))
+}
+
+/// Whether a file begins as one; where it cannot be read, opening it says why.
+fn is_database(path: &Path) -> bool {
+    let mut head = [0; MAGIC.len()];
+    match fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+        Ok(()) => head == *MAGIC,
+        Err(error) => error.kind() != ErrorKind::UnexpectedEof,
+    }
 }
 
 /// The database that a store's URL names.

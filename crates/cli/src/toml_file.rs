@@ -22,6 +22,8 @@ pub(crate) struct TomlFile<'t> {
     text: &'t str,
     /// Everything that is wrong, in the order in which it was found.
     pub(crate) problems: Vec<Problem>,
+    /// Lines that are no TOML: what is read there is a guess of the parser.
+    broken: Vec<u64>,
 }
 
 impl<'t> TomlFile<'t> {
@@ -31,6 +33,7 @@ impl<'t> TomlFile<'t> {
             name,
             text,
             problems: Vec::new(),
+            broken: Vec::new(),
         }
     }
 
@@ -41,7 +44,9 @@ impl<'t> TomlFile<'t> {
             let at = error.span().unwrap_or(0..0);
             // The parser's message may quote what it found, and that may be a secret.
             let message = format!("this is not TOML: {}", error.message());
+            let line = self.line(&at);
             self.problem(at, "", message);
+            self.broken.push(line);
         }
         table
     }
@@ -52,9 +57,14 @@ impl<'t> TomlFile<'t> {
         before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
     }
 
-    /// Notes a problem.
+    /// Notes a problem; on a line that is no TOML that alone is told.
     pub(crate) fn problem(&mut self, at: Range<usize>, field: &str, message: impl Into<String>) {
         let line = self.line(&at);
+        // What the parser made up to go on stands nowhere.
+        let made_up = at == (0..0) && !self.broken.is_empty();
+        if made_up || self.broken.contains(&line) {
+            return;
+        }
         self.problems
             .push(Problem::at(self.name, Some(line), field, message));
     }

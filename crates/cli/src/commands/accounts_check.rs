@@ -11,7 +11,7 @@ use crate::{
     args::AccountsCheck as Args,
     error::{Error, Result, refuse_if_any},
     exit::Exit,
-    output::Output,
+    output::{Output, counted},
     problem::Problem,
     settings::Settings,
     simulator, store_place, worker_run,
@@ -35,7 +35,9 @@ struct ErrorLine {
 
 /// Sends one cheap read per account.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let accounts = Accounts::load(settings, args.world.sandbox)?;
+    let world = world(args, settings)?;
+    let sandbox = world == World::Sandbox;
+    let accounts = Accounts::load(settings, sandbox)?;
     let unknown = args
         .names
         .iter()
@@ -45,13 +47,8 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let keys = accounts.unlock()?;
     accounts.refuse_unusable(&keys, settings)?;
     // Permits are the store's, so that a check keeps to the limits of a worker that runs.
-    let world = if args.world.sandbox {
-        World::Sandbox
-    } else {
-        World::Live
-    };
     let store = store_place::open(settings, world)?;
-    let simulator = match args.world.sandbox {
+    let simulator = match sandbox {
         true => Some(simulator::start(settings, &accounts).await?),
         false => None,
     };
@@ -84,6 +81,16 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     Ok(exit)
 }
 
+/// The world of the store, where there is one, else the one that was asked for.
+fn world(args: &Args, settings: &Settings) -> Result<World> {
+    let found = store_place::peek(settings)?;
+    if args.world.sandbox && found == Some(World::Live) {
+        // The store says why.
+        drop(store_place::open(settings, World::Sandbox)?);
+    }
+    Ok(found.unwrap_or(args.world.kind()))
+}
+
 fn tell(name: &AccountName, checked: AccountCheck, output: &mut Output) -> Exit {
     let (numbers, error) = match checked {
         AccountCheck::Works { numbers } => (numbers, None),
@@ -113,7 +120,8 @@ fn tell(name: &AccountName, checked: AccountCheck, output: &mut Output) -> Exit 
         Some(error) => output.line(format_args!("{name}: {}", error.message)),
         None => match &numbers {
             Some(numbers) => {
-                output.line(format_args!("{name}: works, {} numbers", numbers.len()));
+                let count = counted(numbers.len() as u64, "number");
+                output.line(format_args!("{name}: works, {count}"));
             }
             None => output.line(format_args!("{name}: works")),
         },

@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     lookup,
     output::{Output, note},
+    parked::Parked,
     problem::Problem,
     record::OnboardingRecord,
     settings::Settings,
@@ -49,7 +50,7 @@ async fn one(store: &dyn Store, own: &Onboarding, output: &mut Output) -> Result
     let Some(now) = store.get(own.id).await? else {
         return Ok(Exit::Done);
     };
-    output.record(&OnboardingRecord::of(&now));
+    output.record(&OnboardingRecord::of(&now, &Parked::default()));
     let left = now.journal.left_behind(&now.plan);
     if !left.is_empty() {
         note(format_args!("left at Exotel: {}", left.join(", ")));

@@ -1,8 +1,14 @@
 //! `trunkline enqueue`.
 
 use crate::{
-    accounts::Accounts, args::Enqueue as Args, error::Result, exit::Exit, output::Output,
-    record::Enqueued, settings::Settings, signups, store_place,
+    accounts::Accounts,
+    args::Enqueue as Args,
+    error::Result,
+    exit::Exit,
+    output::{Output, counted},
+    record::Enqueued,
+    settings::Settings,
+    signups, store_place,
 };
 
 /// Accepts signups and leaves them to a worker.
@@ -16,8 +22,10 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         total: report.total,
     });
     output.line(format_args!(
-        "{} signups: {} accepted, {} there before",
-        report.total, report.accepted, report.duplicates
+        "{}: {} accepted, {} there before",
+        counted(report.total, "signup"),
+        report.accepted,
+        report.duplicates
     ));
     Ok(Exit::Done)
 }

@@ -1,5 +1,8 @@
 //! `trunkline list`.
 
+use std::collections::BTreeSet;
+
+use onboarding::State;
 use store::{Filter, Onboarding};
 
 use crate::{
@@ -7,8 +10,9 @@ use crate::{
     error::Result,
     exit::Exit,
     lookup::Pages,
-    output::Output,
-    record::{OnboardingRecord, faulty_step},
+    output::{Output, note},
+    parked::Parked,
+    record::{OnboardingRecord, beside_step, faulty_step},
     settings::Settings,
     store_place,
 };
@@ -21,15 +25,26 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         partner: args.partner.clone(),
         account: args.account.clone(),
     };
+    let parked = Parked::read(&*store).await?;
+    let mut blocked = BTreeSet::new();
     let mut pages = Pages::of(&*store, filter);
     while let Some(page) = pages.next().await? {
         for own in &page {
-            output.record(&OnboardingRecord::of(own));
+            output.record(&OnboardingRecord::of(own, &parked));
             line(own, output);
+            if parked.why(own).is_some() && !blocked.contains(&own.account) {
+                blocked.insert(own.account.clone());
+            }
         }
         output.flush();
         if output.is_closed() {
             break;
+        }
+    }
+    if !output.json() && !output.is_closed() {
+        for account in &blocked {
+            let reason = parked.of(account).unwrap_or_default();
+            note(format_args!("account {account} is parked: {reason}"));
         }
     }
     Ok(Exit::Done)
@@ -40,7 +55,10 @@ fn line(own: &Onboarding, output: &mut Output) {
         return;
     }
     let error = match (&own.fault, faulty_step(own)) {
-        (Some((fault, _)), Some(step)) => format!("  {step}: {}", fault.message),
+        _ if own.state == State::Blocked => "  its account is parked".to_owned(),
+        (Some((fault, _)), Some(step)) => {
+            format!("  {step}: {}", beside_step(&fault.message, step))
+        }
         (Some((fault, _)), None) => format!("  {}", fault.message),
         (None, _) => String::new(),
     };

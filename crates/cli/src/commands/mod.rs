@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod onboard;
 pub(crate) mod plan;
+mod plan_before;
 pub(crate) mod recipes;
 pub(crate) mod retry;
 pub(crate) mod sandbox;

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     exit::Exit,
     handoffs::{Folder, Handoffs},
-    output::{Output, note},
+    output::{Output, counted, note},
     progress::Progress,
     record::Summary,
     settings::Settings,
@@ -112,8 +112,10 @@ async fn accept(
         () = shutdown.asked() => return Ok(None),
     };
     note(format_args!(
-        "{} signups: {} accepted, {} there before",
-        report.total, report.accepted, report.duplicates
+        "{}: {} accepted, {} there before",
+        counted(report.total, "signup"),
+        report.accepted,
+        report.duplicates
     ));
     Ok(Some((ids, report.duplicates)))
 }
@@ -242,12 +244,13 @@ pub(crate) fn end(
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     output.record(&Summary::new(counts, requests, elapsed_ms));
     output.line(format_args!(
-        "{} onboardings: {} succeeded, {} failed, {} blocked, {} cancelled; {requests} requests in {:.1} s",
-        counts.total,
+        "{}: {} succeeded, {} failed, {} blocked, {} cancelled; {} in {:.1} s",
+        counted(counts.total, "onboarding"),
         counts.succeeded,
         counts.failed,
         counts.blocked,
         counts.cancelled,
+        counted(requests, "request"),
         elapsed.as_secs_f64()
     ));
     if counts.open() > 0 {

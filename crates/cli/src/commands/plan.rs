@@ -2,20 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use onboarding::{AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, Step};
+use onboarding::{
+    AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, State, Step,
+};
 use producer::{PlanReport, Planned};
 use serde::Serialize;
+use store::Inspect;
+use tokio::runtime::Handle;
 
 use crate::{
     accounts::Accounts,
     args::Plan as Args,
+    commands::plan_before::{Before, Found},
     error::Result,
     exit::Exit,
-    output::{Output, note},
+    output::{Output, counted, note},
     progress::duration,
     recipe_files,
     settings::Settings,
-    signups,
+    signups, store_place,
 };
 
 /// What one signup would do.
@@ -30,6 +35,8 @@ struct PlanLine<'p> {
     partner: &'p PartnerName,
     number: &'p PhoneNumber,
     direction: Direction,
+    /// Of the onboarding that was accepted before; none where it would be new.
+    state: Option<State>,
     steps: Vec<StepLine<'p>>,
     requests: u32,
     warnings: &'p [String],
@@ -60,6 +67,8 @@ impl Serialize for Values<'_> {
 struct Summary {
     total: u64,
     duplicates: u64,
+    accepted_before: u64,
+    finished_before: u64,
     requests: u64,
     duration_ms: u64,
     accounts: Vec<AccountLine>,
@@ -74,22 +83,36 @@ struct AccountLine {
     duration_ms: u64,
 }
 
-/// Validates signups and shows what they would do.
-pub(crate) fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+/// Validates signups and shows what they would do. Reads the store where there is one, and makes
+/// none.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let accounts = Accounts::load(settings, args.world.sandbox)?;
     let book = recipe_files::book(settings.recipes.as_deref())?;
+    let store = match store_place::peek(settings)? {
+        Some(_) => Some(store_place::open(settings, args.world.kind())?),
+        None => None,
+    };
     let limits = |name: &AccountName| match accounts.find(name) {
         Some(account) => account.limits(),
         None => store::Limits::per_minute(200, 50),
     };
-    let report = producer::plan(
-        signups::sources(&args.input)?,
-        &book,
-        &accounts.for_signups(),
-        limits,
-        |planned| show(&planned, output),
-    )
-    .map_err(signups::refusal)?;
+    let sources = signups::sources(&args.input)?;
+    let for_signups = accounts.for_signups();
+    let store = store.as_deref().map(|store| store as &dyn Inspect);
+    let mut before = Before::new(store, Handle::current());
+    // Reading and looking up both wait; nothing else is to be done meanwhile.
+    let planned = tokio::task::block_in_place(|| {
+        let planned = producer::plan(sources, &book, &for_signups, limits, |planned| {
+            before.take(&planned, output);
+        });
+        before.look(output);
+        planned
+    });
+    let mut report = planned.map_err(signups::refusal)?;
+    let before = before.end()?;
+    for (account, own) in &before.by_account {
+        report.leave_out(account, own.signups, own.requests, &limits(account));
+    }
     for warning in &report.warnings {
         note(format_args!("warning: {warning}"));
     }
@@ -106,21 +129,21 @@ pub(crate) fn run(args: &Args, settings: &Settings, output: &mut Output) -> Resu
             )
         })
         .collect();
-    summary(&report, &rates, output);
+    summary(&report, &before, &rates, output);
     Ok(Exit::Done)
 }
 
-fn show(planned: &Planned<'_>, output: &mut Output) {
+/// Prints what one signup would do; `state` is that of its onboarding, if it was accepted before.
+pub(super) fn show(planned: &Planned<'_>, state: Option<State>, output: &mut Output) {
     let accepted = planned.accepted;
     let signup = &accepted.signup;
+    let costs = match state {
+        Some(state) => format!("accepted before, {state}"),
+        None => counted(u64::from(accepted.plan.requests()), "request"),
+    };
     output.line(format_args!(
-        "{} {} {} on {} as {} ({} requests)",
-        signup.account,
-        signup.partner,
-        signup.number,
-        accepted.direction,
-        accepted.key,
-        accepted.plan.requests()
+        "{} {} {} on {} as {} ({costs})",
+        signup.account, signup.partner, signup.number, accepted.direction, accepted.key,
     ));
     for step in &accepted.plan.steps {
         output.line(format_args!("  {:<18} {}", step.kind(), told(step)));
@@ -134,6 +157,7 @@ fn show(planned: &Planned<'_>, output: &mut Output) {
         partner: &signup.partner,
         number: &signup.number,
         direction: accepted.direction,
+        state,
         steps: accepted
             .plan
             .steps
@@ -164,16 +188,31 @@ pub(crate) fn told(step: &Step) -> String {
     }
 }
 
-fn summary(report: &PlanReport, rates: &BTreeMap<AccountName, u32>, output: &mut Output) {
+fn summary(
+    report: &PlanReport,
+    before: &Found,
+    rates: &BTreeMap<AccountName, u32>,
+    output: &mut Output,
+) {
     let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let rate = |name: &AccountName| rates.get(name).copied().unwrap_or_default();
     output.line(format_args!(
-        "{} signups ({} repeated), {} requests, about {} at the accounts' allowance",
-        report.total,
+        "{} ({} repeated), {}, about {} at the accounts' allowance",
+        counted(report.total, "signup"),
         report.duplicates,
-        report.requests,
+        counted(report.requests, "request"),
         duration(report.duration.as_secs_f64())
     ));
+    if before.accepted > 0 {
+        output.line(format_args!(
+            "{} accepted before, of which {} finished; they are not in these requests and this time",
+            before.accepted,
+            match before.finished {
+                1 => "1 is".to_owned(),
+                count => format!("{count} are"),
+            },
+        ));
+    }
     for own in &report.accounts {
         output.line(format_args!(
             "  {:<20} {:>8} signups {:>9} requests at {}/min: {}",
@@ -187,6 +226,8 @@ fn summary(report: &PlanReport, rates: &BTreeMap<AccountName, u32>, output: &mut
     output.record(&Summary {
         total: report.total,
         duplicates: report.duplicates,
+        accepted_before: before.accepted,
+        finished_before: before.finished,
         requests: report.requests,
         duration_ms: millis(report.duration),
         accounts: report

@@ -8,7 +8,8 @@ use crate::{
     error::{Result, refuse_if_any},
     exit::Exit,
     lookup::{self, Pages},
-    output::{Output, note},
+    output::{Output, counted, note},
+    parked::Parked,
     problem::Problem,
     record::OnboardingRecord,
     settings::Settings,
@@ -49,7 +50,7 @@ async fn all(store: &dyn Store, output: &mut Output) -> Result<Exit> {
             count += 1;
         }
     }
-    note(format_args!("{count} failed onboardings"));
+    note(format_args!("{} failed", counted(count, "onboarding")));
     Ok(exit)
 }
 
@@ -60,7 +61,7 @@ async fn one(store: &dyn Store, own: &Onboarding, output: &mut Output) -> Result
             if output.json()
                 && let Some(now) = store.get(own.id).await?
             {
-                output.record(&OnboardingRecord::of(&now));
+                output.record(&OnboardingRecord::of(&now, &Parked::read(store).await?));
             }
             Ok(Exit::Done)
         }

@@ -13,7 +13,8 @@ use crate::{
     exit::Exit,
     lookup,
     output::Output,
-    record::{OnboardingRecord, time},
+    parked::{self, Parked},
+    record::{OnboardingRecord, beside_step, time},
     settings::Settings,
     store_place,
 };
@@ -36,9 +37,10 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let (store, world) = store_place::open_existing(settings)?;
     match &args.id {
         Some(id) => {
+            let parked = Parked::read(&*store).await?;
             for own in lookup::all(&*store, std::slice::from_ref(id)).await? {
-                output.record(&OnboardingRecord::of(&own));
-                detail(&own, output);
+                output.record(&OnboardingRecord::of(&own, &parked));
+                detail(&own, &parked, output);
             }
         }
         None => {
@@ -72,7 +74,7 @@ async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output)
 }
 
 /// One onboarding for people.
-pub(crate) fn detail(own: &Onboarding, output: &mut Output) {
+fn detail(own: &Onboarding, parked: &Parked, output: &mut Output) {
     if output.json() {
         return;
     }
@@ -98,10 +100,13 @@ pub(crate) fn detail(own: &Onboarding, output: &mut Output) {
             result(&record)
         ));
         if let Some(error) = record.error.filter(|_| record.state != StepState::Done) {
-            output.line(format_args!("      {}: {}", error.code, error.message));
+            let message = beside_step(&error.message, step.kind());
+            output.line(format_args!("      {}: {message}", error.code));
         }
     }
-    if let Some((fault, _)) = &own.fault {
+    if let Some(reason) = parked.why(own) {
+        output.line(format_args!("  {}: {reason}", parked::CODE));
+    } else if let Some((fault, _)) = &own.fault {
         output.line(format_args!("  {}: {}", fault.code, fault.message));
     }
     let left = own.journal.left_behind(&own.plan);

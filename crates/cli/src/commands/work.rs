@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result, refuse_if_any},
     exit::Exit,
     handoffs::Handoffs,
-    output::{Output, note},
+    output::{Output, counted, note},
     problem::Problem,
     progress::{Counts, Progress},
     settings::Settings,
@@ -94,7 +94,8 @@ async fn strangers(store: &dyn Inspect, accounts: &Accounts, drain: bool) -> Res
         let waiting = status.waiting + status.running;
         if waiting > 0 && status.parked.is_none() && accounts.find(&status.name).is_none() {
             let message = format!(
-                "{waiting} onboardings wait for it, but {}",
+                "{} left for it, but {}",
+                counted(waiting, "onboarding"),
                 accounts.unknown(&status.name)
             );
             problems.push(Problem::new(format!("accounts.{}", status.name), message));

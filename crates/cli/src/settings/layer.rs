@@ -69,7 +69,9 @@ impl Layer {
                 Err(message) => file.problem(value.span(), known.name, message),
             }
         }
-        (layer, file.problems)
+        let mut problems = file.problems;
+        problems.sort_by_key(|problem| problem.line);
+        (layer, problems)
     }
 
     /// The settings in environment variables; others than `TRUNKLINE_...` are not looked at.

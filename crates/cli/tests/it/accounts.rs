@@ -312,3 +312,16 @@ fn a_file_that_names_no_account_will_do_in_the_sandbox_only() {
         .write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(2);
 }
+
+#[test]
+fn a_store_of_the_sandbox_is_looked_at_in_the_sandbox() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    home.run(&["onboard", "three.csv", "--sandbox"]).ends(0);
+    let ran = home.run(&["--json", "accounts", "list"]).ends(0);
+    let account = &ran.of_type("account")[0];
+    assert_eq!(account["name"], "acme");
+    assert!(account["base_url"].is_null(), "it is not at Exotel's");
+    let ran = home.run(&["--json", "accounts", "check", "acme"]).ends(0);
+    assert_eq!(ran.of_type("account_check")[0]["works"], true);
+}

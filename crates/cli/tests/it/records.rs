@@ -212,6 +212,10 @@ fn a_failed_onboarding_ends_the_run_with_1_and_says_which_step_and_why() {
         ran.stderr
     );
     assert!(!format!("{ran:?}").contains("KEEPOUT"));
+    let list = home.run(&["list"]).ends(0).stdout;
+    for told in [&ran.stderr, &list] {
+        assert!(!told.contains("map_number: map_number"), "{told}");
+    }
 
     let again = home.run(&["--json", "work", "--drain"]).ends(1);
     assert_eq!(again.of_type("summary")[0]["total"], 0, "nothing ran");
@@ -219,6 +223,17 @@ fn a_failed_onboarding_ends_the_run_with_1_and_says_which_step_and_why() {
     let again = home.run(&["--json", "work", "--drain"]).ends(0);
     assert_eq!(again.of_type("summary")[0]["succeeded"], 1);
     assert_eq!(again.of_type("onboarding")[0]["key"], key);
+}
+
+/// Says that the account is parked, why, and once how it goes on.
+#[track_caller]
+fn why(error: &Value) {
+    assert_eq!(error["code"], "account_parked");
+    assert!(error["step"].is_null());
+    let message = error["message"].as_str().unwrap();
+    let remedy = "`trunkline accounts resume acme`";
+    assert_eq!(message.matches(remedy).count(), 1, "{message}");
+    assert!(message.contains("region"), "{message}");
 }
 
 #[test]
@@ -244,6 +259,34 @@ fn an_account_with_a_wrong_key_blocks_its_onboardings_until_it_is_resumed() {
     let all = ran.of_type("onboarding");
     let blocked = all.iter().filter(|it| it["state"] == "blocked").count();
     assert_eq!(blocked, 3);
+    all.iter()
+        .filter(|it| it["state"] == "blocked")
+        .for_each(|it| why(&it["error"]));
+    let notes = |text: &str| {
+        let told = text.lines().filter(|line| !line.contains(" WARN "));
+        told.filter(|line| line.contains("accounts resume acme"))
+            .count()
+    };
+    assert_eq!(notes(&ran.stderr), 1, "once for all: {}", ran.stderr);
+    assert!(
+        ran.stderr.contains("acme is parked with 3 onboardings: "),
+        "{}",
+        ran.stderr
+    );
+    why(&home.run(&["--json", "status", "one"]).ends(0).records()[0]["error"]);
+    why(&home
+        .run(&["--json", "list", "--account", "acme"])
+        .ends(0)
+        .records()[0]["error"]);
+    let drained = home.run(&["--json", "work", "--drain"]).ends(1);
+    why(&drained.of_type("onboarding")[0]["error"]);
+    let text = home.run(&["status", "one"]).ends(0).stdout;
+    assert!(text.contains("account_parked: "), "{text}");
+    for args in [&["status"][..], &["accounts", "list"], &["list"]] {
+        let ran = home.run(args).ends(0);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(told.matches("accounts resume acme").count(), 1, "{told}");
+    }
 
     let account = &home
         .run(&["--json", "accounts", "list"])
@@ -348,4 +391,75 @@ fn output_that_cannot_be_written_ends_with_1() {
     }
     let tally = &home.run(&["--json", "status"]).ends(0).of_type("tally")[0];
     assert_eq!(tally["succeeded"], 3, "the work was done all the same");
+}
+
+#[test]
+fn plan_leaves_out_what_was_accepted_before_and_refuses_what_enqueue_would() {
+    let home = Home::new();
+    home.write("three.csv", THREE);
+    home.run(&["onboard", "three.csv", "--sandbox"]).ends(0);
+    home.write(
+        "four.csv",
+        &format!("{THREE}acme,rapida,+918000000004,four\n"),
+    );
+    let args = ["--json", "plan", "four.csv", "--sandbox"];
+    let ran = home.run(&args).ends(0);
+    let plans = ran.of_type("plan");
+    let states: Vec<&Value> = plans.iter().map(|plan| &plan["state"]).collect();
+    let done = &json!("succeeded");
+    assert_eq!(states, [done, done, done, &Value::Null]);
+    let summary = &ran.of_type("plan_summary")[0];
+    assert_eq!(summary["total"], 4);
+    assert_eq!(summary["accepted_before"], 3);
+    assert_eq!(summary["finished_before"], 3);
+    assert_eq!(summary["requests"], plans[3]["requests"]);
+    assert_eq!(summary["accounts"][0]["signups"], 1);
+    let text = home.run(&["plan", "three.csv", "--sandbox"]).ends(0).stdout;
+    assert!(
+        text.contains("3 accepted before, of which 3 are finished") && text.contains("0 requests"),
+        "{text}"
+    );
+
+    home.write(
+        "clash.csv",
+        "account,partner,number,key\nacme,rapida,+918000000004,four\nacme,rapida,+918000000099,one\n",
+    );
+    let problems = |command| {
+        let ran = home.run(&["--json", command, "clash.csv", "--sandbox"]);
+        ran.ends(2).of_type("problem")
+    };
+    let planned = problems("plan");
+    assert_eq!(planned[0]["line"], 3);
+    assert_eq!(planned, problems("enqueue"));
+    // It is the other world's store, as enqueue says too.
+    home.write("accounts.toml", "[accounts.acme]\naccount_sid = \"acme1\"\nregion = \"in\"\napi_key = { env = \"KEY\" }\napi_token = { env = \"TOKEN\" }\n");
+    let ran = home.run(&["plan", "three.csv"]).ends(2);
+    assert!(ran.stderr.contains("--sandbox"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_of_a_thing_is_told_in_the_singular() {
+    let home = Home::new();
+    home.write(
+        "one.csv",
+        "account,partner,number\nacme,rapida,+918000000001\n",
+    );
+    for args in [
+        &["plan", "one.csv", "--sandbox"][..],
+        &["enqueue", "one.csv", "--sandbox"],
+        &["onboard", "one.csv", "--sandbox"],
+    ] {
+        let ran = home.run(args).ends(0);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            told.contains("1 signup ") || told.contains("1 signup:"),
+            "{told}"
+        );
+        assert!(!told.contains("1 onboardings"), "{told}");
+    }
+    home.run(&["recipes", "new", "umbrella"]).ends(0);
+    let ran = home
+        .run(&["recipes", "check", "recipes/umbrella.toml"])
+        .ends(0);
+    assert!(ran.stdout.starts_with("1 recipe checked"), "{}", ran.stdout);
 }

@@ -271,3 +271,51 @@ fn the_example_file_is_accepted_as_it_is() {
     home.write("trunkline.toml", example);
     home.run(&["recipes", "list"]).ends(0);
 }
+
+#[test]
+fn problems_of_the_file_come_in_the_order_of_its_lines_and_broken_ones_once() {
+    let home = Home::new();
+    home.write(
+        "trunkline.toml",
+        "retry_max_ms = 1\nlease_ms = = 3\nconcurrency = 0\n\ncolour = 1\nattempts_max = 0\n",
+    );
+    let ran = home.run(&["--json", "list"]).ends(2);
+    let problems = ran.of_type("problem");
+    let lines: Vec<i64> = problems
+        .iter()
+        .map(|problem| problem["line"].as_i64().unwrap())
+        .collect();
+    assert_eq!(lines, [1, 2, 3, 5, 6], "{}", ran.stdout);
+    assert!(problems[1]["field"].is_null(), "{}", ran.stdout);
+}
+
+#[test]
+fn a_store_that_is_no_database_is_refused_for_what_it_is() {
+    let home = Home::new();
+    home.write("three.csv", THREE)
+        .write("short", "x")
+        .write("long", &"nothing of that kind\n".repeat(9));
+    std::fs::create_dir(home.path("dir")).unwrap();
+    let before = home.files();
+    for (name, what) in [
+        ("short", "no SQLite database"),
+        ("long", "no SQLite database"),
+        ("dir", "is a folder"),
+    ] {
+        let store = format!("sqlite:{name}");
+        for args in [
+            &["enqueue", "three.csv", "--sandbox"][..],
+            &["status"],
+            &["plan", "three.csv", "--sandbox"],
+        ] {
+            let ran = home.run(&[&["--store", &store], args].concat()).ends(2);
+            assert!(
+                ran.stderr.contains(what) && ran.stderr.contains("sqlite:PATH"),
+                "{}",
+                ran.stderr
+            );
+            assert!(!ran.stderr.contains("secret_key"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(home.files(), before);
+}
