@@ -205,7 +205,7 @@ fn summary(
     ));
     if before.accepted > 0 {
         output.line(format_args!(
-            "{} accepted before, of which {} finished; they are not in these requests and this time",
+            "{} accepted before, of which {} finished; what they still need is not counted here",
             before.accepted,
             match before.finished {
                 1 => "1 is".to_owned(),
