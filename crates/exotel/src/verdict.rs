@@ -2,7 +2,7 @@
 //!
 //! The envelope's inner code, status and error code decide. HTTP's status decides only where the
 //! body is no envelope, and then only what it can: 429 and 401 mean that nothing was done,
-//! everything else leaves it open.
+//! everything else leaves it open. A 429 beside an envelope of success leaves it open too.
 
 use std::time::SystemTime;
 
@@ -34,6 +34,15 @@ struct Told {
     description: Option<String>,
 }
 
+impl Told {
+    /// Whether it tells of success and of nothing else: beside HTTP's refusal one of them is wrong.
+    fn is_success_alone(&self) -> bool {
+        let code = matches!(self.inner_code, None | Some(200..300));
+        let word = self.claims_success || self.inner_code.is_some();
+        code && word && self.error_code.is_none()
+    }
+}
+
 /// Class and stable word.
 type Verdict = (Class, &'static str);
 
@@ -44,6 +53,9 @@ pub(crate) fn judge(call: &Call, reply: &Reply, secrets: &[&str]) -> Error {
         retry_after: retry_after::read(&reply.headers, SystemTime::now()),
     };
     let (class, code) = match &told {
+        Some(told) if reply.http == 429 && told.is_success_alone() => {
+            (Class::Unknown, "contradiction")
+        }
         _ if reply.http == 429 => (throttled(), "throttled"),
         Some(told) if told.inner_code == Some(429) || told.error_code == Some(1030) => {
             (throttled(), "throttled")

@@ -149,7 +149,10 @@ fn rows() -> Vec<Row<'static>> {
         (CreateTrunk, "429 Slow", &[], "=", Some(NO_WAIT), "throttled", None),
         (CreateTrunk, "429 Slow", &["date: Sun, 01 Mar 2026 12:00:00 GMT", "retry-after: Sun, 01 Mar 2026 12:00:20 GMT"], "=", Some(throttled(20)), "throttled", None),
         (CreateTrunk, "429 Slow", &["retry-after: later"], "=", Some(NO_WAIT), "throttled", None),
-        (CreateTrunk, "429 Slow", &[], "trunk", Some(NO_WAIT), "throttled", None),
+        (CreateTrunk, "429 Slow", &[], "trunk", Some(Unknown), "contradiction", None),
+        (CreateTrunk, "429 Slow", &["retry-after: 9"], "success_without_sid", Some(Unknown), "contradiction", None),
+        (MapDestination, "429 Slow", &[], "destination", Some(Unknown), "contradiction", None),
+        (CreateTrunk, "429 Slow", &[], "limit_inner_429", Some(NO_WAIT), "throttled", Some(1030)),
         // Bodies that are not the envelope.
         (CreateTrunk, "200 OK", &["content-type: text/html"], "=HTML", Some(Unknown), "not_an_envelope", None),
         (CreateTrunk, "200 OK", &[], "=", Some(Unknown), "empty_body", None),
