@@ -193,9 +193,9 @@ fn record(shared: &Shared, held: &Held, ending: Ending) {
     }
 }
 
-/// A handler panicked or hung: what it was doing is in doubt and is recorded so, which counts as
-/// an attempt, so that an onboarding that always breaks its handler ends as failed. Where no step
-/// was under way, the lease is given back in doubt.
+/// A handler panicked or hung: what it may have sent is in doubt and is recorded so, which counts
+/// as an attempt, so that an onboarding that always breaks its handler ends as failed. Where no
+/// step was under way, the lease is given back in doubt.
 async fn broken(shared: &Shared, held: &Held) -> Ending {
     count(&shared.counters.broken);
     tracing::error!(
@@ -204,7 +204,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
         epoch = held.lease.epoch,
         "a handler broke; its onboarding is read back before it goes on"
     );
-    let Some((index, mut doubt)) = held.end() else {
+    let Some((index, mut record)) = held.end() else {
         let abandon = Advance {
             steps: Vec::new(),
             settled: Vec::new(),
@@ -213,24 +213,26 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
         let abandoned = shared.store.advance(&held.lease, abandon).await;
         return abandoned.map_or(Ending::Lost, |_| Ending::Released);
     };
-    doubt.state = StepState::Unknown;
-    doubt.attempts = doubt.attempts.saturating_add(1);
+    record.attempts = record.attempts.saturating_add(1);
     let fault = Fault {
         code: "internal".into(),
         message: "Trunkline itself broke while it ran this step, so its outcome is not known; the log has the cause. Please report it, then run `trunkline retry`".into(),
     };
-    doubt.error = Some(fault.clone());
+    record.error = Some(fault.clone());
     let policy = &shared.settings.retry;
-    let failed = doubt.attempts >= policy.attempts;
+    let failed = record.attempts >= policy.attempts;
     let then = if failed {
+        if record.state != StepState::Unknown {
+            record.state = StepState::Failed;
+        }
         let step = Some(index);
         Then::Fail { fault, step }
     } else {
-        let delay = policy.delay(doubt.attempts);
+        let delay = policy.delay(record.attempts);
         Then::Release { delay }
     };
     let advance = Advance {
-        steps: vec![(index, doubt)],
+        steps: vec![(index, record)],
         // The permit went down with the handler; it comes back by itself.
         settled: Vec::new(),
         then,

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use onboarding::State;
 use store::{Advance, Claim, Settled, Then};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -19,12 +18,20 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// several at once. Far below the 20 ms in which a new signup has to start, and not on its way.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// Claims until the stop flag is raised. A failing store never ends it.
-pub(crate) async fn claim_all(shared: Arc<Shared>, slots: Arc<Semaphore>, jobs: mpsc::Sender<Job>) {
+/// Claims until the stop flag is raised. A store that is away for a while never ends it.
+///
+/// # Errors
+///
+/// What waiting does not mend: a store that a person has to see to.
+pub(crate) async fn claim_all(
+    shared: Arc<Shared>,
+    slots: Arc<Semaphore>,
+    jobs: mpsc::Sender<Job>,
+) -> store::Result<()> {
     let mut outage = None;
     while !shared.stop.is_raised() {
         let Some(free) = free_slots(&shared, &slots).await else {
-            return;
+            return Ok(());
         };
         let before = Instant::now();
         let settings = &shared.settings;
@@ -39,6 +46,7 @@ pub(crate) async fn claim_all(shared: Arc<Shared>, slots: Arc<Semaphore>, jobs: 
             .await;
         let claims = match claimed {
             Ok(claims) => claims,
+            Err(error) if is_lasting(&error) => return Err(error),
             Err(error) => {
                 let delays = outage.get_or_insert_with(|| {
                     tracing::warn!(
@@ -61,13 +69,22 @@ pub(crate) async fn claim_all(shared: Arc<Shared>, slots: Arc<Semaphore>, jobs: 
         if full {
             continue;
         }
-        if got == 0 && claims.next.is_none() && is_drained(&shared).await {
+        if got == 0 && claims.next.is_none() && is_drained(&shared).await? {
             shared.stop.raise();
-            return;
+            return Ok(());
         }
         let next = claims.next.unwrap_or(LOOK_AT_LEAST_EVERY);
         wait_for_more(&shared, next.min(LOOK_AT_LEAST_EVERY)).await;
     }
+    Ok(())
+}
+
+/// Whether a person has to see to the store before it works again.
+fn is_lasting(error: &store::Error) -> bool {
+    matches!(
+        error,
+        store::Error::Unusable { .. } | store::Error::Corrupt { .. }
+    )
 }
 
 /// Waits for at least one free slot and takes all there are. `None` at the stop.
@@ -105,16 +122,16 @@ async fn hand_over(
             claimed: before,
         };
         if shared.stop.is_raised() {
-            give_back(shared, job).await;
+            give_back(shared, job, Duration::ZERO).await;
         } else if let Err(unsent) = jobs.send(job).await {
             // The runtime is gone; whoever ends the process sees to the rest.
-            give_back(shared, unsent.0).await;
+            give_back(shared, unsent.0, Duration::ZERO).await;
         }
     }
 }
 
-/// Gives back what was claimed and never started.
-pub(crate) async fn give_back(shared: &Shared, job: Job) {
+/// Gives back what was claimed and never started; it is due again after `delay`.
+pub(crate) async fn give_back(shared: &Shared, job: Job, delay: Duration) {
     let Job { claim, held, .. } = job;
     let back = Advance {
         // A claim that has to be verified still has to be the next time.
@@ -123,9 +140,7 @@ pub(crate) async fn give_back(shared: &Shared, job: Job) {
             permit: claim.permit,
             answered: true,
         }],
-        then: Then::Release {
-            delay: Duration::ZERO,
-        },
+        then: Then::Release { delay },
     };
     if let Err(error) = shared.store.advance(&held.lease, back).await {
         tracing::debug!(
@@ -153,15 +168,21 @@ pub(crate) fn forget(shared: &Shared, held: &Held) {
     shared.ended.notify_one();
 }
 
-/// Whether nothing is left to run, for a worker that drains.
-async fn is_drained(shared: &Shared) -> bool {
+/// Whether nothing is left to run, for a worker that drains: of the accounts that it serves and
+/// that are not parked, for nobody else's can it do anything.
+async fn is_drained(shared: &Shared) -> store::Result<bool> {
     if !shared.settings.drain || shared.leases.len() > 0 {
-        return false;
+        return Ok(false);
     }
-    match shared.store.tally().await {
-        Ok(tally) => tally.of(State::Queued) == 0 && tally.of(State::Running) == 0,
-        Err(_) => false,
-    }
+    let all = match shared.store.accounts().await {
+        Ok(all) => all,
+        Err(error) if is_lasting(&error) => return Err(error),
+        Err(_) => return Ok(false),
+    };
+    let mut served = all
+        .iter()
+        .filter(|account| account.parked.is_none() && shared.accounts.contains_key(&account.name));
+    Ok(served.all(|account| account.waiting == 0 && account.running == 0))
 }
 
 /// Waits until there may be more to claim.

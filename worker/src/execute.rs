@@ -4,8 +4,7 @@ use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use exotel::{Class, Client};
 use onboarding::{
-    AccountName, Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepResult,
-    StepState,
+    Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepResult, StepState,
 };
 use store::{Advanced, Permit, Settled, Then};
 use tokio::time::Instant;
@@ -81,8 +80,20 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         claimed,
     } = job;
     let id = claim.lease.id;
-    let ending = match client_of(&shared, &claim.lease.account) {
-        Ok((account, client)) => {
+    let name = &claim.lease.account;
+    let Some(account) = shared.accounts.get(name) else {
+        tracing::error!(onboarding = %id, account = %name, "the store handed out an onboarding of an account that was not registered");
+        let delay = shared.settings.retry.cap;
+        let job = Job {
+            claim,
+            held,
+            claimed,
+        };
+        claimer::give_back(&shared, job, delay).await;
+        return Ok(Ending::Released);
+    };
+    let ending = match client_of(&shared, account) {
+        Ok(client) => {
             let run = Run {
                 shared: &shared,
                 account,
@@ -106,7 +117,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 held,
                 claimed,
             };
-            claimer::give_back(&shared, job).await;
+            claimer::give_back(&shared, job, Duration::ZERO).await;
             Ending::Released
         }
     };
@@ -121,22 +132,14 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
     Ok(ending)
 }
 
-/// The account and its client, or why there is none.
-fn client_of<'a>(
-    shared: &'a Shared,
-    name: &AccountName,
-) -> Result<(&'a Account, &'a Client), String> {
-    let account = shared.accounts.get(name).ok_or_else(|| {
+/// The account's client, or why there is none.
+fn client_of<'a>(shared: &Shared, account: &'a Account) -> Result<&'a Client, String> {
+    let name = &account.name;
+    account.client(shared.settings.request_timeout).map_err(|error| {
         format!(
-            "the worker's accounts file has no account {name}; add [accounts.{name}] to it (--accounts FILE, by default accounts.toml), start the worker again, then run `trunkline accounts resume {name}`"
-        )
-    })?;
-    match account.client(shared.settings.request_timeout) {
-        Ok(client) => Ok((account, client)),
-        Err(error) => Err(format!(
             "the accounts file's entry [accounts.{name}] cannot be used: {error}; correct it, start the worker again, then run `trunkline accounts resume {name}`"
-        )),
-    }
+        )
+    })
 }
 
 impl Run<'_> {
@@ -175,8 +178,8 @@ impl Run<'_> {
             Ok(write) => write,
             Err(fault) => return Err(self.fail(fault, false).await),
         };
-        let in_doubt = self.record().state == StepState::Unknown && write.can_be_read_back();
-        if in_doubt || (write.appends() && self.trunk_was_there()) {
+        let in_doubt = self.record().state == StepState::Unknown || self.trunk_was_adopted();
+        if in_doubt && write.can_be_read_back() {
             match self.probe(&write, Why::Doubt).await? {
                 Found::There(result) => return self.done(result, false).await,
                 Found::Absent => {}
@@ -191,8 +194,17 @@ impl Run<'_> {
         let mut record = self.record().clone();
         self.dirty = verify && steps::doubt(step, &mut record);
         self.earlier = record.state == StepState::Unknown;
-        self.held.begin(index, record.clone());
         self.journal.set(index, record);
+        self.under_way();
+    }
+
+    /// Notes what is to be recorded if the handler breaks from now on.
+    fn under_way(&self) {
+        let mut record = self.record().clone();
+        if let Some(step) = self.plan.steps.get(self.index) {
+            steps::doubt(step, &mut record);
+        }
+        self.held.begin(self.index, record);
     }
 
     /// Sends a step's write, and once more where a duplicate turns out not to be there.
@@ -233,14 +245,11 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the trunk was there before this journal began, as after a store was lost: then more
-    /// of the plan may be there too.
-    fn trunk_was_there(&self) -> bool {
-        let mut done = self.plan.steps.iter().zip(self.journal.records());
-        done.any(|(step, record)| {
-            let error = record.error.as_ref().map(|error| error.code.as_str());
-            step.kind() == StepKind::CreateTrunk && error == Some(fault::DUPLICATE)
-        })
+    /// Whether the trunk may have been there before this journal began, as after a store was lost:
+    /// then more of the plan may be there too, and not as this journal would have made it.
+    pub(crate) fn trunk_was_adopted(&self) -> bool {
+        let mut all = self.plan.steps.iter().zip(self.journal.records());
+        all.any(|(step, record)| step.kind() == StepKind::CreateTrunk && record.adopted)
     }
 
     /// Puts on record that a trunk with a chosen name is about to be created, so that a crash
@@ -249,13 +258,16 @@ impl Run<'_> {
         if !write.needs_intent() || self.record().state == StepState::Unknown {
             return Ok(());
         }
-        self.change(|record| record.state = StepState::Unknown);
-        self.advance(Then::Keep).await?;
-        // The store may have taken its time.
-        if self.held.has_time_for(self.shared.settings.request_timeout) {
-            Ok(())
-        } else {
-            Err(Halt(Ending::Lost))
+        loop {
+            self.change(|record| record.state = StepState::Unknown);
+            self.advance(Then::Keep).await?;
+            self.under_way();
+            if self.may_send() {
+                return Ok(());
+            }
+            // The store took its time. What is not sent now gives no right to the name.
+            self.undo_intent(write);
+            self.ready().await?;
         }
     }
 
@@ -263,6 +275,7 @@ impl Run<'_> {
     pub(crate) fn undo_intent(&mut self, write: &Write<'_>) {
         if write.needs_intent() && !self.earlier {
             self.change(|record| record.state = StepState::Pending);
+            self.under_way();
         }
     }
 

@@ -18,9 +18,6 @@ impl<H> From<H> for Interrupt<H> {
     }
 }
 
-/// The code of a [`exotel::Class::Duplicate`].
-pub(crate) const DUPLICATE: &str = "duplicate";
-
 /// A fault by its code and what happened.
 pub(crate) fn fault(code: &str, message: impl Into<String>) -> Fault {
     Fault {
@@ -31,12 +28,7 @@ pub(crate) fn fault(code: &str, message: impl Into<String>) -> Fault {
 
 /// What the client says of a failed request, as a fault.
 pub(crate) fn of(error: &exotel::Error) -> Fault {
-    let code = if error.class() == exotel::Class::Duplicate {
-        DUPLICATE
-    } else {
-        error.code()
-    };
-    fault(code, error.to_string())
+    fault(error.code(), error.to_string())
 }
 
 /// The trunk that a later step needs is gone.

@@ -54,6 +54,12 @@ impl Run<'_> {
         }
     }
 
+    /// Whether a request may be sent at this moment.
+    pub(crate) fn may_send(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| !is_old(permit))
+            && self.held.has_time_for(self.shared.settings.request_timeout)
+    }
+
     /// Takes a permit, or waits for a while where there is none yet.
     async fn take_permit(&mut self) -> Result<(), Halt> {
         let before = Instant::now();

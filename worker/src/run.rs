@@ -35,8 +35,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Settings`] and [`Error::Store`] before anything is started; [`Error::Runtime`] when it
-/// ended though nobody asked it to.
+/// [`Error::Settings`] and [`Error::Store`] before anything is started; [`Error::Store`] later on
+/// when a person has to see to the store, while one that is only away for a while is waited for;
+/// [`Error::Runtime`] when it ended though nobody asked it to.
 pub async fn run(
     settings: Settings,
     store: Arc<dyn Store>,
@@ -75,7 +76,7 @@ pub async fn run(
         let _ = tokio::time::timeout(shared.settings.request_timeout, &mut claiming.0).await;
     }
     while let Some(job) = backend::leftover(&jobs) {
-        claimer::give_back(&shared, job).await;
+        claimer::give_back(&shared, job, Duration::ZERO).await;
     }
     abandon(&shared, &slots).await;
     drop(renewing);
@@ -91,9 +92,9 @@ pub async fn run(
 }
 
 /// A task that ends with whoever holds this.
-struct Background(JoinHandle<()>);
+struct Background<T>(JoinHandle<T>);
 
-impl Drop for Background {
+impl<T> Drop for Background<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -108,7 +109,7 @@ async fn monitor(
     shared: &Arc<Shared>,
     jobs: &Jobs,
     shutdown: impl Future<Output = ()> + Send + 'static,
-    claiming: &mut Background,
+    claiming: &mut Background<store::Result<()>>,
 ) -> Result<(), Error> {
     let limit = shared.settings.shutdown_timeout;
     let factory = {
@@ -131,17 +132,24 @@ async fn monitor(
         .register(factory)
         .with_terminator(async move { tokio::time::sleep(limit).await });
     let mut claimer_died = false;
+    let mut store_failed = None;
     let signal = async {
         tokio::select! {
             () = shutdown => {}
             () = shared.stop.wait() => {}
-            // It ends at the stop only. Without it nothing would ever start again.
-            _ = &mut claiming.0 => claimer_died = !shared.stop.is_raised(),
+            // Without it nothing would ever start again.
+            ended = &mut claiming.0 => match ended {
+                Ok(Err(error)) => store_failed = Some(error),
+                Ok(Ok(())) | Err(_) => claimer_died = !shared.stop.is_raised(),
+            },
         }
         shared.stop.raise();
         Ok(())
     };
     let ended = monitor.run_with_signal(signal).await;
+    if let Some(error) = store_failed {
+        return Err(Error::Store(error));
+    }
     // The monitor drops a worker's error where there is a terminator: an end that nobody asked
     // for is one.
     if claimer_died || !shared.stop.is_raised() {

@@ -198,8 +198,11 @@ impl<'p> Write<'p> {
             } => map_number::probe(run, trunk, number, *mode, why).await,
             Self::WhitelistIp { trunk, ip } => whitelist_ip::probe(run, trunk, *ip).await,
             Self::CreateCredentials {
-                trunk, user_name, ..
-            } => create_credentials::probe(run, trunk, user_name, why).await,
+                trunk,
+                user_name,
+                password,
+                ..
+            } => create_credentials::probe(run, trunk, user_name, password, why).await,
             Self::MapDestination { trunk, destination } => {
                 map_destination::probe(run, trunk, destination).await
             }
@@ -211,11 +214,6 @@ impl<'p> Write<'p> {
     /// Whether looking tells more than repeating.
     pub(crate) fn can_be_read_back(&self) -> bool {
         !matches!(self, Self::SetCallerId { .. })
-    }
-
-    /// Whether Exotel takes a second one without a word.
-    pub(crate) fn appends(&self) -> bool {
-        matches!(self, Self::MapDestination { .. })
     }
 
     /// Whether the first attempt has to be on record before it is sent: what it makes bears a

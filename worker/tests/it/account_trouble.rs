@@ -54,20 +54,25 @@ async fn an_account_that_answers_401_is_parked_others_go_on_and_resuming_finishe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_the_worker_does_not_have_is_parked_with_what_to_do() {
+async fn the_work_of_an_account_that_the_worker_does_not_have_is_left_for_others() {
     let world = World::new().await;
     let ids = world
         .enqueue(vec![full_signup("acme", 1), full_signup("bolt", 2)])
         .await;
     let stats = world
-        .drain(settings("w"), vec![world.account("bolt")])
+        .drain(settings("w1"), vec![world.account("bolt")])
         .await;
-    assert_eq!((stats.succeeded, stats.parked), (1, 1));
-    assert_eq!(world.state(ids[0]).await, State::Blocked);
-    let all = world.store.accounts().await.unwrap();
-    let acme = all.iter().find(|it| it.name == account("acme")).unwrap();
-    let reason = &acme.parked.as_ref().unwrap().reason;
-    assert!(reason.contains("[accounts.acme]"), "{reason}");
+    assert_eq!(
+        (stats.succeeded, stats.parked, stats.released),
+        (1, 0, 0),
+        "{stats:?}"
+    );
+    let waiting = world.onboarding(ids[0]).await;
+    assert_eq!((waiting.state, waiting.epoch), (State::Queued, 0));
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    assert_eq!(world.state(ids[0]).await, State::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread")]

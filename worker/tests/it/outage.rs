@@ -1,133 +1,40 @@
-//! The store fails now and then, and for a while.
+//! The store fails now and then, for a while, or for good.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a worker that does not end fails its test"
+)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+use std::time::Duration;
+
+use onboarding::{State, StepState};
+use store::{Store, Then};
+use worker::{Error, Stats};
+
+use crate::{
+    line::{Call, Line, fails, free},
+    taken::chosen,
+    world::{DEADLINE, World, full_signup, settings, signup},
 };
 
-use async_trait::async_trait;
-use onboarding::{AccountName, OnboardingId, SipPassword, State};
-use store::{
-    AccountStatus, Advance, Advanced, Batch, Claims, Cursor, Filter, Granted, Inspect, Intake,
-    Lease, Limits, Onboarding, Operate, Page, Result, Retried, Settled, Store, Tally, Work,
-    WorkerName, sqlite::SqliteStore,
-};
-
-use crate::world::{DEADLINE, World, full_signup, settings};
-
-/// The real store behind a line that fails: every third call, or every call while it is down.
-struct Flaky {
-    store: Arc<SqliteStore>,
-    calls: AtomicU32,
-    down: AtomicBool,
-    refused: AtomicU32,
-}
-
-impl Flaky {
-    fn pass(&self) -> Result<()> {
-        let third = self.calls.fetch_add(1, Ordering::SeqCst) % 3 == 2;
-        if !third && !self.down.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.refused.fetch_add(1, Ordering::SeqCst);
-        Err(store::Error::Unavailable {
-            place: "made up".into(),
-            message: "the line is down".into(),
-            source: None,
-        })
+fn unavailable() -> store::Error {
+    store::Error::Unavailable {
+        place: "made up".into(),
+        message: "the line is down".into(),
+        source: None,
     }
 }
 
-#[async_trait]
-impl Intake for Flaky {
-    async fn begin(&self) -> Result<Box<dyn Batch>> {
-        self.store.begin().await
-    }
-}
-
-#[async_trait]
-impl Work for Flaky {
-    async fn register(&self, worker: &WorkerName, all: &[(AccountName, Limits)]) -> Result<()> {
-        self.store.register(worker, all).await
-    }
-    async fn claim(
-        &self,
-        worker: &WorkerName,
-        max: usize,
-        lease: Duration,
-        request_timeout: Duration,
-    ) -> Result<Claims> {
-        self.pass()?;
-        self.store.claim(worker, max, lease, request_timeout).await
-    }
-    async fn changed(&self) {
-        self.store.changed().await;
-    }
-    async fn advance(&self, lease: &Lease, advance: Advance) -> Result<Advanced> {
-        self.pass()?;
-        self.store.advance(lease, advance).await
-    }
-    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
-        self.pass()?;
-        self.store.renew(leases, lease).await
-    }
-    async fn abandon(&self, worker: &WorkerName) -> Result<u64> {
-        self.store.abandon(worker).await
-    }
-    async fn permit(&self, account: &AccountName, timeout: Duration) -> Result<Granted> {
-        self.pass()?;
-        self.store.permit(account, timeout).await
-    }
-    async fn settle(&self, settled: Vec<Settled>) -> Result<()> {
-        self.store.settle(settled).await
-    }
-    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
-        self.pass()?;
-        self.store.close_account(account, delay).await
-    }
-    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
-        self.pass()?;
-        self.store.park_account(account, reason).await
-    }
-}
-
-#[async_trait]
-impl Inspect for Flaky {
-    async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
-        self.store.get(id).await
-    }
-    async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        self.store.list(filter, after, limit).await
-    }
-    async fn tally(&self) -> Result<Tally> {
-        self.pass()?;
-        self.store.tally().await
-    }
-    async fn accounts(&self) -> Result<Vec<AccountStatus>> {
-        self.store.accounts().await
-    }
-    async fn recipe(&self, digest: &str) -> Result<Option<String>> {
-        self.store.recipe(digest).await
-    }
-    async fn password(&self, id: OnboardingId) -> Result<Option<SipPassword>> {
-        self.store.password(id).await
-    }
-}
-
-#[async_trait]
-impl Operate for Flaky {
-    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
-        self.store.retry(id).await
-    }
-    async fn cancel(&self, id: OnboardingId) -> Result<store::operate::Cancelled> {
-        self.store.cancel(id).await
-    }
-    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
-        self.store.resume_account(account).await
-    }
+async fn drain(world: &World, name: &str, line: &Arc<Line>) -> Result<Stats, Error> {
+    let mut settings = settings(name);
+    settings.drain = true;
+    let store = Arc::clone(line) as Arc<dyn Store>;
+    let accounts = vec![world.account("acme")];
+    let running = worker::run(settings, store, accounts, std::future::pending());
+    tokio::time::timeout(DEADLINE, running).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,29 +42,28 @@ async fn a_failing_store_neither_ends_the_worker_nor_repeats_a_request() {
     let world = World::new().await;
     let new = (0..12).map(|n| full_signup("acme", n));
     let ids = world.enqueue(new.collect()).await;
-    let flaky = Arc::new(Flaky {
-        store: Arc::clone(&world.store),
-        calls: AtomicU32::new(0),
-        down: AtomicBool::new(true),
-        refused: AtomicU32::new(0),
-    });
-    let mut settings = settings("w");
-    settings.drain = true;
-    let running = worker::run(
-        settings,
-        Arc::clone(&flaky) as Arc<dyn Store>,
-        vec![world.account("acme")],
-        std::future::pending(),
-    );
-    let line = async {
-        // Down until it was tried some times, then up with a fault at every third call.
-        while flaky.refused.load(Ordering::SeqCst) < 3 {
+    let down = Arc::new(AtomicBool::new(true));
+    let refused = Arc::new(AtomicU32::new(0));
+    let calls = AtomicU32::new(0);
+    let line = {
+        let (down, refused) = (Arc::clone(&down), Arc::clone(&refused));
+        // Every call while it is down, then every third.
+        Line::new(&world.store, move |_| {
+            let third = calls.fetch_add(1, Ordering::SeqCst) % 3 == 2;
+            if !third && !down.load(Ordering::SeqCst) {
+                return free();
+            }
+            refused.fetch_add(1, Ordering::SeqCst);
+            fails(unavailable())
+        })
+    };
+    let up = async {
+        while refused.load(Ordering::SeqCst) < 3 {
             tokio::task::yield_now().await;
         }
-        flaky.down.store(false, Ordering::SeqCst);
+        down.store(false, Ordering::SeqCst);
     };
-    let both = async { tokio::join!(running, line).0 };
-    let stats = tokio::time::timeout(DEADLINE, both).await.unwrap().unwrap();
+    let stats = tokio::join!(drain(&world, "w", &line), up).0.unwrap();
     assert_eq!(
         (stats.succeeded, stats.requests, stats.lost),
         (12, 12 * 6, 0)
@@ -165,4 +71,97 @@ async fn a_failing_store_neither_ends_the_worker_nor_repeats_a_request() {
     for id in ids {
         assert_eq!(world.state(id).await, State::Succeeded);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_a_person_has_to_see_to_ends_the_worker_with_what_it_says() {
+    let errors: [fn() -> store::Error; 2] = [
+        || store::Error::Unusable {
+            place: "made up".into(),
+            message: "the file is read-only".into(),
+        },
+        || store::Error::Corrupt {
+            place: "made up".into(),
+            message: "no such version".into(),
+        },
+    ];
+    for (row, error) in errors.into_iter().enumerate() {
+        for at_claim in [true, false] {
+            let world = World::new().await;
+            let line = Line::new(&world.store, move |call| match call {
+                Call::Claim if at_claim => fails(error()),
+                Call::Accounts if !at_claim => fails(error()),
+                Call::Claim | Call::Advance(_) | Call::Accounts | Call::Other => free(),
+            });
+            let ended = drain(&world, "w", &line).await;
+            let Err(Error::Store(told)) = ended else {
+                panic!("row {row}, {at_claim}: {ended:?}");
+            };
+            assert_eq!(told.to_string(), error().to_string());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_that_grew_old_while_an_intent_was_recorded_is_not_used() {
+    let world = World::new().await;
+    let id = world
+        .enqueue(vec![signup("acme", 1, |_| chosen("front_desk"))])
+        .await[0];
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let line = {
+        let told = Arc::clone(&told);
+        Line::new(&world.store, move |call| {
+            let Call::Advance(advance) = call else {
+                return free();
+            };
+            let mut told = told.lock().unwrap();
+            let state = advance.steps.first().map(|(_, record)| record.state);
+            told.push((advance.then.clone(), state, advance.settled.len()));
+            if told.len() > 1 {
+                return free();
+            }
+            // Longer than a permit may wait for its request.
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(1_200)).await;
+                Ok(())
+            })
+        })
+    };
+    let stats = drain(&world, "w", &line).await.unwrap();
+    assert_eq!((stats.succeeded, stats.requests), (1, 1));
+    assert_eq!(world.state(id).await, State::Succeeded);
+    let told = told.lock().unwrap();
+    let intent = (Then::Keep, Some(StepState::Unknown), 0);
+    // The old permit goes back unused and the intent with it, until there is a new one.
+    let renewed = (Then::PermitOrWait, Some(StepState::Pending), 1);
+    assert_eq!(told[..3], [intent.clone(), renewed, intent], "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_breaks_before_its_intent_is_on_record_gives_no_right_to_a_name() {
+    let mut world = World::new().await;
+    world
+        .enqueue(vec![signup("acme", 1, |_| chosen("front_desk"))])
+        .await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    world.lose_the_store();
+    let id = world
+        .enqueue(vec![signup("acme", 2, |_| chosen("front_desk"))])
+        .await[0];
+    let broken = AtomicBool::new(false);
+    let line = Line::new(&world.store, move |call| {
+        if let Call::Advance(advance) = call
+            && advance.then == Then::Keep
+            && !broken.swap(true, Ordering::SeqCst)
+        {
+            panic!("made up by a test");
+        }
+        free()
+    });
+    let stats = drain(&world, "w2", &line).await.unwrap();
+    assert_eq!((stats.broken, stats.failed), (1, 1));
+    assert_eq!(world.fault(id).await.0, "trunk_name_taken");
 }

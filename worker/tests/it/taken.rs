@@ -10,7 +10,7 @@ use store::Operate;
 
 use crate::world::{World, full, full_signup, number, settings, sid, signup};
 
-fn chosen(name: &str) -> Vec<Step> {
+pub(crate) fn chosen(name: &str) -> Vec<Step> {
     vec![Step::CreateTrunk {
         name: name.parse().unwrap(),
         chosen: true,
@@ -250,4 +250,73 @@ async fn a_trunk_is_found_on_a_later_page() {
         .filter(|it| it.starts_with("GET "));
     assert!(reads.count() > 1, "{:?}", &requests[before..]);
     assert_eq!(world.trunks("acme").await.len(), 120);
+}
+
+fn chosen_with_number(n: u32) -> Vec<Step> {
+    let mut steps = chosen("front_desk");
+    steps.push(Step::MapNumber {
+        number: number(n).parse().unwrap(),
+        mode: None,
+    });
+    steps
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_with_somebody_elses_number_is_never_adopted_whatever_was_attempted() {
+    let mut world = World::new().await;
+    world
+        .enqueue(vec![signup("acme", 1, |_| chosen_with_number(1))])
+        .await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let theirs = world.trunks("acme").await;
+    world.lose_the_store();
+    let lost = json!([{"method": "POST", "path": "/trunks$", "nth": 1, "reset_before": true}]);
+    world.put("faults", &lost).await;
+    let id = world
+        .enqueue(vec![signup("acme", 2, |_| chosen_with_number(2))])
+        .await[0];
+    for round in 0..2 {
+        world
+            .drain(settings("w2"), vec![world.account("acme")])
+            .await;
+        let (code, message) = world.fault(id).await;
+        assert_eq!(code, "trunk_name_taken", "round {round}");
+        let sid = theirs[0]["trunk_sid"].as_str().unwrap();
+        // Once it is known not to be ours, the name alone is enough.
+        assert_eq!(message.contains(&number(1)), round == 0, "{message}");
+        assert!(message.contains(sid), "{message}");
+        assert!(message.contains("Nothing was left"), "{message}");
+        assert_eq!(world.trunks("acme").await, theirs);
+        world.store.retry(id).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_finished_trunk_of_our_own_is_adopted() {
+    for finished in [1, 2] {
+        let mut world = World::new().await;
+        let half = |_| chosen_with_number(1)[..finished].to_vec();
+        world.enqueue(vec![signup("acme", 1, half)]).await;
+        world
+            .drain(settings("w1"), vec![world.account("acme")])
+            .await;
+        world.lose_the_store();
+        let lost = json!([{"method": "POST", "path": "/trunks$", "nth": 1, "reset_before": true}]);
+        world.put("faults", &lost).await;
+        let id = world
+            .enqueue(vec![signup("acme", 1, |_| chosen_with_number(1))])
+            .await[0];
+        world
+            .drain(settings("w2"), vec![world.account("acme")])
+            .await;
+        let onboarding = world.onboarding(id).await;
+        assert_eq!(onboarding.state, State::Succeeded, "{onboarding:?}");
+        assert!(onboarding.journal.records()[0].adopted);
+        assert_eq!(onboarding.journal.records()[1].adopted, finished == 2);
+        let trunks = world.trunks("acme").await;
+        assert_eq!(trunks.len(), 1);
+        assert_eq!(trunks[0]["numbers"].as_array().unwrap().len(), 1);
+    }
 }

@@ -1,0 +1,139 @@
+//! The real store behind a line on which calls can fail, take long or break.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use onboarding::{AccountName, OnboardingId, SipPassword};
+use store::{
+    AccountStatus, Advance, Advanced, Batch, Claims, Cursor, Filter, Granted, Inspect, Intake,
+    Lease, Limits, Onboarding, Operate, Page, Result, Retried, Settled, Tally, Work, WorkerName,
+    sqlite::SqliteStore,
+};
+
+/// A call that is about to be made, as far as tests tell calls apart.
+#[derive(Debug)]
+pub(crate) enum Call<'a> {
+    Claim,
+    Advance(&'a Advance),
+    Accounts,
+    Other,
+}
+
+/// What has to pass before a call is made. Its error is the call's.
+pub(crate) type Passing = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+pub(crate) struct Line {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) pass: Box<dyn Fn(Call<'_>) -> Passing + Send + Sync>,
+}
+
+impl Line {
+    pub(crate) fn new(
+        store: &Arc<SqliteStore>,
+        pass: impl Fn(Call<'_>) -> Passing + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            pass: Box::new(pass),
+        })
+    }
+}
+
+/// The call is made at once.
+pub(crate) fn free() -> Passing {
+    Box::pin(std::future::ready(Ok(())))
+}
+
+/// The call fails.
+pub(crate) fn fails(error: store::Error) -> Passing {
+    Box::pin(std::future::ready(Err(error)))
+}
+
+#[async_trait]
+impl Intake for Line {
+    async fn begin(&self) -> Result<Box<dyn Batch>> {
+        self.store.begin().await
+    }
+}
+
+#[async_trait]
+impl Work for Line {
+    async fn register(&self, worker: &WorkerName, all: &[(AccountName, Limits)]) -> Result<()> {
+        self.store.register(worker, all).await
+    }
+    async fn claim(
+        &self,
+        worker: &WorkerName,
+        max: usize,
+        lease: Duration,
+        request_timeout: Duration,
+    ) -> Result<Claims> {
+        (self.pass)(Call::Claim).await?;
+        self.store.claim(worker, max, lease, request_timeout).await
+    }
+    async fn changed(&self) {
+        self.store.changed().await;
+    }
+    async fn advance(&self, lease: &Lease, advance: Advance) -> Result<Advanced> {
+        (self.pass)(Call::Advance(&advance)).await?;
+        self.store.advance(lease, advance).await
+    }
+    async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
+        (self.pass)(Call::Other).await?;
+        self.store.renew(leases, lease).await
+    }
+    async fn abandon(&self, worker: &WorkerName) -> Result<u64> {
+        self.store.abandon(worker).await
+    }
+    async fn permit(&self, account: &AccountName, timeout: Duration) -> Result<Granted> {
+        (self.pass)(Call::Other).await?;
+        self.store.permit(account, timeout).await
+    }
+    async fn settle(&self, settled: Vec<Settled>) -> Result<()> {
+        self.store.settle(settled).await
+    }
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
+        (self.pass)(Call::Other).await?;
+        self.store.close_account(account, delay).await
+    }
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
+        (self.pass)(Call::Other).await?;
+        self.store.park_account(account, reason).await
+    }
+}
+
+#[async_trait]
+impl Inspect for Line {
+    async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
+        self.store.get(id).await
+    }
+    async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        self.store.list(filter, after, limit).await
+    }
+    async fn tally(&self) -> Result<Tally> {
+        self.store.tally().await
+    }
+    async fn accounts(&self) -> Result<Vec<AccountStatus>> {
+        (self.pass)(Call::Accounts).await?;
+        self.store.accounts().await
+    }
+    async fn recipe(&self, digest: &str) -> Result<Option<String>> {
+        self.store.recipe(digest).await
+    }
+    async fn password(&self, id: OnboardingId) -> Result<Option<SipPassword>> {
+        self.store.password(id).await
+    }
+}
+
+#[async_trait]
+impl Operate for Line {
+    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
+        self.store.retry(id).await
+    }
+    async fn cancel(&self, id: OnboardingId) -> Result<store::operate::Cancelled> {
+        self.store.cancel(id).await
+    }
+    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
+        self.store.resume_account(account).await
+    }
+}
