@@ -1,5 +1,8 @@
 //! What is particular to the embedded store: its file.
-#![expect(clippy::expect_used, reason = "a fixture that cannot be set up is a failed test")]
+#![expect(
+    clippy::expect_used,
+    reason = "a fixture that cannot be set up is a failed test"
+)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 
