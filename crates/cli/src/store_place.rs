@@ -37,6 +37,10 @@ pub(crate) fn open(settings: &Settings, world: World) -> Result<Arc<SqliteStore>
 pub(crate) fn open_existing(settings: &Settings) -> Result<(Arc<SqliteStore>, World)> {
     match peek(settings)? {
         Some(world) => Ok((open(settings, world)?, world)),
+        // Made, and nothing accepted yet: looking at it decides nothing.
+        None if fs::metadata(place(settings)?).is_ok_and(|file| file.len() > 0) => {
+            Ok((open(settings, World::Live)?, World::Live))
+        }
         None => Err(Error::refused(
             "store",
             format!(

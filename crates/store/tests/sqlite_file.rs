@@ -98,6 +98,31 @@ async fn sandbox_and_live_are_never_mixed_in_one_file() {
 }
 
 #[tokio::test]
+async fn who_opened_an_empty_file_neither_fills_nor_runs_what_another_world_put_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let key = SealingKey::generate().0;
+    let live: Arc<dyn Store> = open(&path, &key, World::Live).expect("opens");
+    register(&live, "one", &["acme"], wide()).await;
+    let sandbox: Arc<dyn Store> = open(&path, &key, World::Sandbox).expect("opens");
+    accept(&sandbox, vec![signup("acme", 1)]).await;
+    let refused = live.claim(&worker("one"), 1, LEASE, TIMEOUT).await;
+    assert!(
+        matches!(refused, Err(Error::Unusable { .. })),
+        "{refused:?}"
+    );
+    let mut batch = live.begin().await.expect("begins");
+    batch.add_recipe(RECIPE, "{}").await.expect("added");
+    batch.add(vec![signup("acme", 2)]).await.expect("added");
+    let refused = batch.commit().await;
+    assert!(
+        matches!(refused, Err(Error::Unusable { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(world_of(&path).expect("readable"), Some(World::Sandbox));
+}
+
+#[tokio::test]
 async fn another_secret_key_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store.db");

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::{
     row::{direction_of, from_json, journal_of, parse, to_json},
+    schema::other_world,
     state::{FARTHEST_MS, Running},
     writer::Tx,
 };
@@ -93,6 +94,9 @@ pub(super) struct Terms {
 
 impl Tx<'_> {
     pub(super) fn claim(&mut self, terms: &Terms) -> Result<Claims> {
+        if self.state.other_world {
+            return Err(other_world(&self.state.place, self.state.world));
+        }
         self.wake()?;
         self.take_back_expired()?;
         let now = self.state.now();

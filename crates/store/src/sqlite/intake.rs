@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     SqliteStore,
     row::{direction_number, to_json},
+    schema::other_world,
     writer::Tx,
 };
 use crate::{Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result};
@@ -217,6 +218,7 @@ impl Tx<'_> {
                 .map_err(|error| self.fail(error))?;
         }
         let first_seq = self.next_seq()?;
+        self.bind_world()?;
         let (mut accepted, mut duplicates) = (0_u64, 0_u64);
         let mut clashes: Vec<Clash> = Vec::new();
         let mut lanes = std::collections::BTreeSet::new();
@@ -255,6 +257,18 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))?;
         self.state.unenter(lanes_before);
         Ok(Committed::Refused { clashes })
+    }
+
+    /// The first batch decides which world the file is of; a later one has to be of the same.
+    fn bind_world(&self) -> Result<()> {
+        if !self.state.is_own_world(self.connection)? {
+            return Err(other_world(&self.state.place, self.state.world));
+        }
+        self.connection
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'world' AND value <> ?1")
+            .and_then(|mut s| s.execute([self.state.world.name()]))
+            .map(drop)
+            .map_err(|error| self.fail(error))
     }
 
     fn next_seq(&self) -> Result<i64> {

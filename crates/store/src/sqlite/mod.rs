@@ -64,13 +64,23 @@ pub enum World {
     Sandbox,
 }
 
+impl World {
+    /// Its name in the file.
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Live => b"live",
+            Self::Sandbox => b"sandbox",
+        }
+    }
+}
+
 /// How to open a [`SqliteStore`].
 pub struct SqliteOptions {
     /// The database file; made, with mode 0600, if it is not there.
     pub path: PathBuf,
     /// Seals the secrets in it.
     pub key: SealingKey,
-    /// Fixed when the file is made; another one is refused later.
+    /// Fixed when something is first accepted; another one is refused from then on.
     pub world: World,
     /// The store's clock.
     pub clock: Arc<dyn Clock>,
@@ -134,6 +144,7 @@ impl SqliteStore {
         let notify = Arc::new(tokio::sync::Notify::new());
         let state = State::new(
             place.clone(),
+            world,
             key.clone(),
             Arc::clone(&clock),
             Arc::clone(&notify),

@@ -114,26 +114,31 @@ fn set_meta(transaction: &Transaction<'_>, name: &str, value: &[u8]) -> rusqlite
 
 fn check_world(transaction: &Transaction<'_>, place: &str, world: World) -> Result<()> {
     let fail = |error| Error::from(Failure::new(place, error));
-    let wanted: &[u8] = match world {
-        World::Live => b"live",
-        World::Sandbox => b"sandbox",
-    };
+    let wanted = world.name();
     match meta(transaction, "world").map_err(fail)? {
-        None => set_meta(transaction, "world", wanted).map(drop).map_err(fail),
-        Some(found) if found == wanted => Ok(()),
-        // Nothing was accepted yet: an input that was refused does not bind the file.
-        Some(_) if is_empty(transaction).map_err(fail)? => transaction
-            .execute("UPDATE meta SET value = ?1 WHERE name = 'world'", [wanted])
+        None => set_meta(transaction, "world", wanted)
             .map(drop)
             .map_err(fail),
-        Some(_) => Err(Error::Unusable {
-            place: place.to_owned(),
-            message: match world {
-                World::Live => "it was filled with --sandbox, so its trunks exist in the simulator only; choose another file with --store sqlite:PATH, or remove this one",
-                World::Sandbox => "it holds real onboardings, which --sandbox must not touch; choose another file with --store sqlite:PATH",
-            }
-            .to_owned(),
-        }),
+        Some(found) if found == wanted => Ok(()),
+        // Nothing was accepted yet; the first batch decides.
+        Some(_) if is_empty(transaction).map_err(fail)? => Ok(()),
+        Some(_) => Err(other_world(place, world)),
+    }
+}
+
+/// Says that a store is not of this world, and what to do.
+pub(super) fn other_world(place: &str, world: World) -> Error {
+    let message = match world {
+        World::Live => {
+            "it was filled with --sandbox, so its trunks exist in the simulator only; choose another file with --store sqlite:PATH, or remove this one"
+        }
+        World::Sandbox => {
+            "it holds real onboardings, which --sandbox must not touch; choose another file with --store sqlite:PATH"
+        }
+    };
+    Error::Unusable {
+        place: place.to_owned(),
+        message: message.to_owned(),
     }
 }
 

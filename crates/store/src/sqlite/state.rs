@@ -6,6 +6,7 @@ use onboarding::{AccountName, Journal, OnboardingId};
 use rusqlite::{Connection, Row};
 
 use super::{
+    World,
     failure::Failure,
     lane::Lane,
     lanes::Lanes,
@@ -32,6 +33,9 @@ pub(super) struct Running {
 /// changed, `save` writes out what this one did.
 pub(super) struct State {
     pub(super) place: String,
+    pub(super) world: World,
+    /// Another process filled the file for the other world after this one had opened it.
+    pub(super) other_world: bool,
     pub(super) key: SealingKey,
     pub(super) lanes: Lanes,
     pub(super) running: HashMap<OnboardingId, Running>,
@@ -147,12 +151,15 @@ fn permits_of(connection: &Connection, lane: i64, now: i64) -> rusqlite::Result<
 impl State {
     pub(super) fn new(
         place: String,
+        world: World,
         key: SealingKey,
         clock: Arc<dyn Clock>,
         notify: Arc<tokio::sync::Notify>,
     ) -> Self {
         Self {
             place,
+            world,
+            other_world: false,
             key,
             lanes: Lanes::new(clock),
             running: HashMap::new(),
@@ -221,12 +228,24 @@ impl State {
         if change != self.change {
             self.load_lanes(connection, self.change)?;
             self.load_cancels(connection)?;
+            self.other_world = !self.is_own_world(connection)?;
             self.next_wake = 0;
             self.changed = true;
         }
         self.data_version = version;
         self.change = change;
         Ok(())
+    }
+
+    /// Whether the file is of this process's world, or of none yet.
+    pub(super) fn is_own_world(&self, connection: &Connection) -> Result<bool> {
+        connection
+            .prepare_cached(
+                "SELECT value = ?1 OR NOT EXISTS (SELECT 1 FROM onboarding) \
+                 FROM meta WHERE name = 'world'",
+            )
+            .and_then(|mut s| s.query_row([self.world.name()], |row| row.get(0)))
+            .map_err(|error| Failure::new(&self.place, error).into())
     }
 
     /// Learns which of the held onboardings a person cancelled elsewhere.
