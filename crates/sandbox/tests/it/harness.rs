@@ -70,9 +70,26 @@ pub(crate) fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
+/// Opens a simulator. A process that another test is just starting holds a copy of every lock of
+/// this one until it runs its own program, so a journal that was let go may be in use for a moment.
+async fn open(options: Options) -> Sandbox {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match Sandbox::open(options.clone()) {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ResourceBusy
+                    && std::time::Instant::now() < deadline =>
+            {
+                tokio::task::yield_now().await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 pub(crate) async fn start(options: Options) -> World {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let running = Sandbox::open(options).unwrap().start(listener).unwrap();
+    let running = open(options).await.start(listener).unwrap();
     World {
         running,
         client: client(),
