@@ -135,12 +135,19 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// A command of the binary in this place.
+    /// A command of the binary in this place that prints records.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.plain(arguments)?;
+        command.arg("--json");
+        Ok(command)
+    }
+
+    /// A command of the binary in this place.
+    pub(crate) fn plain(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(trunkline()?);
         command.current_dir(self.folder.path());
         command.env("BENCH_KEY", "key").env("BENCH_TOKEN", "token");
-        command.args(arguments).arg("--json").stderr(Stdio::null());
+        command.args(arguments).stderr(Stdio::null());
         Ok(command)
     }
 }
