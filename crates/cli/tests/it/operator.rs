@@ -173,7 +173,11 @@ fn a_second_worker_on_the_same_store_is_told_so_before_it_accepts_anything() {
         ran.stderr
     );
     let ran = home.run(&["status"]).ends(0);
-    assert!(ran.stdout.contains("total              0"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("total              0"),
+        "{}",
+        ran.stdout
+    );
     first.kill().unwrap();
     first.wait().unwrap();
 }
