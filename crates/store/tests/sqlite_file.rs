@@ -4,7 +4,11 @@
     reason = "a fixture that cannot be set up is a failed test"
 )]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use onboarding::{Secret, State};
 use store::{
@@ -25,6 +29,14 @@ fn open(path: &Path, key: &SealingKey, world: World) -> store::Result<Arc<Sqlite
         world,
         clock,
     })
+}
+
+/// A live store in a folder of its own, which goes with the first part.
+fn fresh() -> (tempfile::TempDir, PathBuf, Arc<dyn Store>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    (folder, path, store)
 }
 
 fn message(result: store::Result<Arc<SqliteStore>>) -> String {
@@ -165,9 +177,7 @@ async fn what_is_not_a_database_is_refused_and_left_alone() {
 #[tokio::test]
 async fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (folder, _path, store) = fresh();
     accept(&store, vec![signup("acme", 1)]).await;
     for file in ["store.db", "store.db-wal", "store.db-shm"] {
         let mode = std::fs::metadata(folder.path().join(file))
@@ -180,9 +190,7 @@ async fn the_file_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_password_is_in_clear_nowhere_in_the_files() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (folder, _path, store) = fresh();
     accept(&store, (0..100).map(|n| signup("acme", n)).collect()).await;
     let password = store
         .password(signup("acme", 7).new.id)
@@ -202,9 +210,7 @@ async fn a_password_is_in_clear_nowhere_in_the_files() {
 
 #[tokio::test]
 async fn an_operation_that_fails_undoes_its_neighbours_and_says_so_and_the_store_goes_on() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (_folder, _path, store) = fresh();
     accept(&store, vec![signup("acme", 1)]).await;
     register(&store, "one", &["acme"], wide()).await;
     // A batch whose recipe is missing breaks a foreign key, which is found out while writing.
@@ -243,9 +249,7 @@ fn break_writes(path: &Path, broken: bool) {
 
 #[tokio::test]
 async fn a_write_that_was_undone_leaves_the_lease_and_can_be_made_again() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (_folder, path, store) = fresh();
     accept(&store, (0..3).map(|n| signup("acme", n)).collect()).await;
     register(&store, "one", &["acme"], wide()).await;
     let ends = [
@@ -285,9 +289,7 @@ async fn a_write_that_was_undone_leaves_the_lease_and_can_be_made_again() {
 
 #[tokio::test]
 async fn a_claim_that_was_undone_is_handed_out_again() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (_folder, path, store) = fresh();
     accept(&store, vec![signup("acme", 1)]).await;
     register(&store, "one", &["acme"], wide()).await;
     break_writes(&path, true);
@@ -301,9 +303,7 @@ async fn a_claim_that_was_undone_is_handed_out_again() {
 
 #[tokio::test]
 async fn a_damaged_row_is_set_aside_and_keeps_nobody_back() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let store: Arc<dyn Store> = open(&path, &SealingKey::generate().0, World::Live).expect("opens");
+    let (_folder, path, store) = fresh();
     accept(
         &store,
         vec![signup("acme", 1), signup("acme", 2), signup("globex", 3)],
