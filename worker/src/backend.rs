@@ -19,7 +19,7 @@ use apalis_core::{
     worker::context::WorkerContext,
 };
 use onboarding::{Fault, StepState};
-use store::{Advance, Advanced, Claim, Then};
+use store::{Advance, Advanced, Claim, Then, WriteId};
 use tokio::{sync::mpsc, time::Instant};
 use tower::{Layer, Service};
 
@@ -206,6 +206,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
     );
     let Some((index, mut record)) = held.end() else {
         let abandon = Advance {
+            write: WriteId::draw(),
             steps: Vec::new(),
             settled: Vec::new(),
             then: Then::Abandon,
@@ -232,6 +233,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
         Then::Release { delay }
     };
     let advance = Advance {
+        write: WriteId::draw(),
         steps: vec![(index, record)],
         // The permit went down with the handler; it comes back by itself.
         settled: Vec::new(),

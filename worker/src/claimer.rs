@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::{Advance, Claim, Settled, Then};
+use store::{Advance, Claim, Settled, Then, WriteId};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
@@ -134,6 +134,7 @@ async fn hand_over(
 pub(crate) async fn give_back(shared: &Shared, job: Job, delay: Duration) {
     let Job { claim, held, .. } = job;
     let back = Advance {
+        write: WriteId::draw(),
         // A claim that has to be verified still has to be the next time.
         steps: doubt(&claim),
         settled: vec![Settled {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exotel::{Answer, Class};
-use store::{Advance, Advanced, Permit, Settled, Then};
+use store::{Advance, Advanced, Permit, Settled, Then, WriteId};
 use tokio::time::Instant;
 
 use crate::{
@@ -114,6 +114,7 @@ impl Run<'_> {
     pub(crate) async fn advance(&mut self, then: Then) -> Result<Advanced, Halt> {
         let records = self.dirty.then(|| (self.index, self.record().clone()));
         let write = Advance {
+            write: WriteId::draw(),
             steps: records.into_iter().collect(),
             settled: std::mem::take(&mut self.settled),
             then,

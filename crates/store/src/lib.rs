@@ -35,6 +35,7 @@ pub use seal::SealingKey;
 pub use sqlite::{SqliteOptions, World};
 pub use work::{
     Advance, Advanced, Claim, Claims, Granted, Lease, Permit, Settled, Then, Work, WorkerName,
+    WriteId,
 };
 
 /// A whole store: all four roles.

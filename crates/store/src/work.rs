@@ -92,9 +92,24 @@ pub struct Claims {
     pub next: Option<Duration>,
 }
 
+/// Tells a worker's write from every other: it is drawn once and repeated with the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteId(pub u64);
+
+impl WriteId {
+    /// Another one than any other.
+    #[must_use]
+    pub fn draw() -> Self {
+        Self(rand::random())
+    }
+}
+
 /// One atomic write of a worker.
 #[derive(Debug, Clone)]
 pub struct Advance {
+    /// Which write. Where the answer to the lease's last one was lost ([`crate::Error::Unavailable`]),
+    /// the same write again is answered as it was, and does nothing twice.
+    pub write: WriteId,
     /// Step records to replace, by index in the plan.
     pub steps: Vec<(usize, StepRecord)>,
     /// Permits whose requests ended.

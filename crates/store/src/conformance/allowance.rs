@@ -233,6 +233,7 @@ pub async fn who_waits_for_a_permit_gets_the_next_one(fixture: Box<dyn Fixture>)
         "the permit is kept for who waits"
     );
     let none = crate::Advance {
+        write: crate::WriteId::draw(),
         steps: Vec::new(),
         settled: Vec::new(),
         then: Then::PermitOrWait,

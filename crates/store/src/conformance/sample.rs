@@ -9,7 +9,7 @@ use onboarding::{
 
 use crate::{
     Advance, Advanced, Candidate, Claim, Committed, Error, Limits, NewOnboarding, Origin, Permit,
-    Settled, Store, Then, WorkerName,
+    Settled, Store, Then, WorkerName, WriteId,
 };
 
 /// How long the samples' leases last.
@@ -199,6 +199,7 @@ pub fn done(index: usize, permit: &Permit, then: Then) -> Advance {
         error: None,
     };
     Advance {
+        write: WriteId::draw(),
         steps: vec![(index, record)],
         settled: vec![answered(permit)],
         then,
@@ -209,6 +210,7 @@ pub fn done(index: usize, permit: &Permit, then: Then) -> Advance {
 #[must_use]
 pub fn only(permit: &Permit, then: Then) -> Advance {
     Advance {
+        write: WriteId::draw(),
         steps: Vec::new(),
         settled: vec![answered(permit)],
         then,
