@@ -11,6 +11,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["onboarding"]),
     // Two readings of Exotel's documents: what one misreads must not hide in the other.
     ("sandbox", &[]),
+    // Knows servers, not stores.
+    ("redis_fixture", &[]),
     ("producer", &["onboarding", "store"]),
     ("worker", &["onboarding", "store", "exotel"]),
     (
