@@ -1,16 +1,19 @@
-//! Tasks of the project: `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
+//! Tasks of the project: `cargo xtask test`, `servers`, `check` and `bench`.
 #![expect(
     clippy::print_stderr,
     reason = "a task talks to the person who started it"
 )]
 
 mod arrows;
+mod servers;
 mod sources;
 
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-cargo xtask test    run every test: unit, conformance, end to end, documentation
+cargo xtask test    install what the tests need (a redis-server where there is none) and run
+                    every one: unit, conformance, end to end, documentation
+cargo xtask servers install what the tests need, and no more
 cargo xtask check   format, lints, documentation, dependency arrows, sizes
 cargo xtask bench [NAME...]
                     measure; writes nothing, prints what docs/benchmarks.md records";
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match task.as_str() {
         "test" => test(&rest),
+        "servers" => servers::install(),
         "check" => check(),
         "bench" => bench(&rest),
         _ => Err(USAGE.to_owned()),
@@ -49,9 +53,9 @@ fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String>
     }
 }
 
-/// The tests need nothing but the toolchain: the simulator, the store and the browserless parts
-/// are the project's own.
+/// The tests need the toolchain and a Redis server: all else is the project's own.
 fn test(rest: &[String]) -> Result<(), String> {
+    servers::install()?;
     // The end-to-end tests run the real binary.
     cargo(&["build", "--locked", "--package", "cli"], &[])?;
     let mut arguments = vec!["test", "--locked", "--workspace"];
