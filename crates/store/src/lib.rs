@@ -1,9 +1,10 @@
 //! The one durable truth of Trunkline: onboardings, journals, lanes, leases and permits.
 //!
 //! The journal is the queue: claiming, recording and finishing are each one atomic operation, and
-//! there is no second record elsewhere that could drift. A [`Store`] is four small traits, one per
+//! there is no second record elsewhere that could drift. A [`Store`] is five small traits, one per
 //! role: [`Intake`] accepts signups, [`Work`] hands them out under a lease with the permits to
-//! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do.
+//! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do, [`Transfer`]
+//! moves everything to another store.
 //!
 //! Rules that every implementation keeps, and that the module `conformance` (a feature of the same name) checks:
 //!
@@ -24,6 +25,7 @@ pub mod intake;
 pub mod operate;
 pub mod seal;
 pub mod sqlite;
+pub mod transfer;
 pub mod work;
 
 pub use account::{AccountStatus, Limits, Parked};
@@ -33,15 +35,16 @@ pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboa
 pub use operate::{Cancelled, Operate, Retried};
 pub use seal::SealingKey;
 pub use sqlite::{SqliteOptions, World};
+pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
 pub use work::{
     Advance, Advanced, Claim, Claims, Granted, Lease, Permit, Settled, Then, Work, WorkerName,
     WriteId,
 };
 
-/// A whole store: all four roles.
-pub trait Store: Intake + Work + Inspect + Operate {}
+/// A whole store: all five roles.
+pub trait Store: Intake + Work + Inspect + Operate + Transfer {}
 
-impl<T: Intake + Work + Inspect + Operate> Store for T {}
+impl<T: Intake + Work + Inspect + Operate + Transfer> Store for T {}
 
 /// What a store's methods return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

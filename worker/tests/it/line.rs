@@ -5,8 +5,9 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use onboarding::{AccountName, OnboardingId, SipPassword};
 use store::{
-    AccountStatus, Advance, Advanced, Batch, Claims, Cursor, Filter, Granted, Inspect, Intake,
-    Lease, Limits, Onboarding, Operate, Page, Result, Retried, Settled, Tally, Work, WorkerName,
+    AccountStatus, Advance, Advanced, Batch, Carried, CarriedAccount, CarriedIn, Claims, Cursor,
+    Departure, Filter, Granted, Inspect, Intake, Lease, Limits, MoveId, Onboarding, Operate,
+    Outgoing, Page, Result, Retried, Settled, Tally, Transfer, Work, WorkerName,
     sqlite::SqliteStore,
 };
 
@@ -135,5 +136,34 @@ impl Operate for Line {
     }
     async fn resume_account(&self, account: &AccountName) -> Result<bool> {
         self.store.resume_account(account).await
+    }
+}
+
+#[async_trait]
+impl Transfer for Line {
+    async fn begin_departure(&self, to: &str) -> Result<Departure> {
+        self.store.begin_departure(to).await
+    }
+    async fn carry_out(&self, after: Option<&Cursor>, limit: usize) -> Result<Outgoing> {
+        self.store.carry_out(after, limit).await
+    }
+    async fn end_departure(&self, id: &MoveId) -> Result<()> {
+        self.store.end_departure(id).await
+    }
+    async fn begin_arrival(&self, id: &MoveId, from: &str) -> Result<bool> {
+        self.store.begin_arrival(id, from).await
+    }
+    async fn carry_accounts(&self, accounts: &[CarriedAccount]) -> Result<()> {
+        self.store.carry_accounts(accounts).await
+    }
+    async fn carry_in(
+        &self,
+        recipes: &[(String, String)],
+        onboardings: Vec<Carried>,
+    ) -> Result<CarriedIn> {
+        self.store.carry_in(recipes, onboardings).await
+    }
+    async fn end_arrival(&self, id: &MoveId) -> Result<()> {
+        self.store.end_arrival(id).await
     }
 }

@@ -97,6 +97,7 @@ impl Tx<'_> {
         if self.state.other_world {
             return Err(other_world(&self.state.place, self.state.world));
         }
+        self.state.refuse_if_closed()?;
         self.wake()?;
         self.take_back_expired()?;
         let now = self.state.now();

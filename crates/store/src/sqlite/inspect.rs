@@ -12,6 +12,17 @@ use super::{
 };
 use crate::{AccountStatus, Cursor, Error, Filter, Onboarding, Page, Parked, Result, Tally};
 
+/// The number that a page begins after.
+pub(super) fn after(place: &str, cursor: Option<&Cursor>) -> Result<i64> {
+    match cursor {
+        None => Ok(0),
+        Some(Cursor(text)) => text.parse().map_err(|_| Error::Unusable {
+            place: place.to_owned(),
+            message: format!("\"{}\" is not where a page ended", text.escape_debug()),
+        }),
+    }
+}
+
 /// A connection that only reads.
 pub(super) struct Reader {
     pub(super) connection: Connection,
@@ -43,13 +54,7 @@ impl Reader {
         limit: usize,
     ) -> Result<Page> {
         let limit = limit.clamp(1, 1000);
-        let after: i64 = match after {
-            None => 0,
-            Some(Cursor(text)) => text.parse().map_err(|_| Error::Unusable {
-                place: self.place.clone(),
-                message: format!("\"{}\" is not where a page ended", text.escape_debug()),
-            })?,
-        };
+        let after = self::after(&self.place, after)?;
         let mut conditions = vec!["p.seq > ?".to_owned()];
         let mut arguments: Vec<Box<dyn ToSql>> = vec![Box::new(after)];
         if let Some(state) = filter.state {

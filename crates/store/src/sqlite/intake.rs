@@ -115,7 +115,7 @@ fn spool_failed(place: &str, error: std::io::Error) -> Error {
     }
 }
 
-fn chosen_trunk_name(plan: &Plan) -> Option<String> {
+pub(super) fn chosen_trunk_name(plan: &Plan) -> Option<String> {
     plan.steps.iter().find_map(|step| {
         if let Step::CreateTrunk { name, chosen: true } = step {
             Some(name.to_string())
@@ -207,16 +207,12 @@ enum Taken {
 
 impl Tx<'_> {
     fn accept(&mut self, recipes: &[(String, String)], spool: &mut Spool) -> Result<Committed> {
+        self.state.refuse_if_closed()?;
         // Other callers share this transaction, so a refused batch is undone alone.
         self.connection
             .execute_batch("SAVEPOINT batch")
             .map_err(|error| self.fail(error))?;
-        for (digest, json) in recipes {
-            self.connection
-                .prepare_cached("INSERT OR IGNORE INTO recipe (digest, json) VALUES (?1, ?2)")
-                .and_then(|mut s| s.execute((digest, json)))
-                .map_err(|error| self.fail(error))?;
-        }
+        self.keep_recipes(recipes)?;
         let first_seq = self.next_seq()?;
         self.bind_world()?;
         let (mut accepted, mut duplicates) = (0_u64, 0_u64);
@@ -259,8 +255,18 @@ impl Tx<'_> {
         Ok(Committed::Refused { clashes })
     }
 
+    pub(super) fn keep_recipes(&self, recipes: &[(String, String)]) -> Result<()> {
+        for (digest, json) in recipes {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO recipe (digest, json) VALUES (?1, ?2)")
+                .and_then(|mut s| s.execute((digest, json)))
+                .map_err(|error| self.fail(error))?;
+        }
+        Ok(())
+    }
+
     /// The first batch decides which world the file is of; a later one has to be of the same.
-    fn bind_world(&self) -> Result<()> {
+    pub(super) fn bind_world(&self) -> Result<()> {
         if !self.state.is_own_world(self.connection)? {
             return Err(other_world(&self.state.place, self.state.world));
         }

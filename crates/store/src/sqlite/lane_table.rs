@@ -5,6 +5,9 @@ use onboarding::AccountName;
 use super::{state::FARTHEST_MS, writer::Tx};
 use crate::{Limits, Result, clock::millis};
 
+/// No lane: their numbers begin at 1.
+pub(super) const NO_LANE: i64 = 0;
+
 impl Tx<'_> {
     /// The lane of `account`, made if it is not there.
     pub(super) fn lane_of(&mut self, account: &AccountName) -> Result<i64> {
@@ -58,15 +61,25 @@ impl Tx<'_> {
 
     /// Parks a lane for a reason, or resumes it. Returns whether it was parked before.
     pub(super) fn park(&mut self, account: &AccountName, reason: Option<&str>) -> Result<bool> {
+        let now = self.state.now();
+        self.park_since(account, reason, now)
+    }
+
+    /// The same, where it has been parked since an earlier time (ms).
+    pub(super) fn park_since(
+        &mut self,
+        account: &AccountName,
+        reason: Option<&str>,
+        since: i64,
+    ) -> Result<bool> {
         let id = self.lane_of(account)?;
         let was = self.state.lanes.get(id).is_some_and(|lane| lane.parked);
         if was && reason.is_some() {
             return Ok(true);
         }
-        let now = self.state.now();
         self.connection
             .prepare_cached("UPDATE lane SET parked_reason = ?2, parked_at = ?3 WHERE id = ?1")
-            .and_then(|mut s| s.execute((id, reason, now)))
+            .and_then(|mut s| s.execute((id, reason, since)))
             .map_err(|error| self.fail(error))?;
         self.state
             .lanes

@@ -22,6 +22,7 @@ mod operate;
 mod row;
 mod schema;
 mod state;
+mod transfer;
 mod watch;
 mod worker_place;
 mod world;
@@ -223,6 +224,7 @@ impl Work for SqliteStore {
         let accounts = accounts.to_vec();
         self.writer
             .call(move |tx| {
+                tx.state.refuse_if_closed()?;
                 for (account, limits) in &accounts {
                     tx.configure(account, limits)?;
                 }
@@ -295,6 +297,7 @@ impl Work for SqliteStore {
         let account = account.clone();
         self.writer
             .call(move |tx| {
+                tx.state.refuse_if_closed()?;
                 let lane = tx.lane_of(&account)?;
                 tx.state.reload_permits(tx.connection, lane)?;
                 let granted = tx.permit_for(lane, request_timeout, None)?;
@@ -390,15 +393,30 @@ impl Inspect for SqliteStore {
 #[async_trait]
 impl Operate for SqliteStore {
     async fn retry(&self, id: OnboardingId) -> Result<Retried> {
-        self.writer.call(move |tx| tx.retry(id)).await
+        self.writer
+            .call(move |tx| {
+                tx.state.refuse_if_closed()?;
+                tx.retry(id)
+            })
+            .await
     }
 
     async fn cancel(&self, id: OnboardingId) -> Result<Cancelled> {
-        self.writer.call(move |tx| tx.cancel(id)).await
+        self.writer
+            .call(move |tx| {
+                tx.state.refuse_if_closed()?;
+                tx.cancel(id)
+            })
+            .await
     }
 
     async fn resume_account(&self, account: &AccountName) -> Result<bool> {
         let account = account.clone();
-        self.writer.call(move |tx| tx.park(&account, None)).await
+        self.writer
+            .call(move |tx| {
+                tx.state.refuse_if_closed()?;
+                tx.park(&account, None)
+            })
+            .await
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use onboarding::{AccountName, Journal, OnboardingId};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     World,
@@ -12,7 +12,7 @@ use super::{
     lanes::Lanes,
     row::{from_json, journal_of},
 };
-use crate::{Error, Limits, Result, SealingKey, WorkerName, clock::Clock};
+use crate::{Error, Limits, Result, SealingKey, WorkerName, clock::Clock, transfer::Mark};
 
 /// An onboarding that a worker of this process holds.
 pub(super) struct Running {
@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) world: World,
     /// Another process filled the file for the other world after this one had opened it.
     pub(super) other_world: bool,
+    /// This store's part in the last move that it was in.
+    pub(super) mark: Option<Mark>,
     pub(super) key: SealingKey,
     pub(super) lanes: Lanes,
     pub(super) running: HashMap<OnboardingId, Running>,
@@ -160,6 +162,7 @@ impl State {
             place,
             world,
             other_world: false,
+            mark: None,
             key,
             lanes: Lanes::new(clock),
             running: HashMap::new(),
@@ -229,6 +232,7 @@ impl State {
             self.load_lanes(connection, self.change)?;
             self.load_cancels(connection)?;
             self.other_world = !self.is_own_world(connection)?;
+            self.mark = self.load_mark(connection)?;
             self.next_wake = 0;
             self.changed = true;
         }
@@ -246,6 +250,29 @@ impl State {
             )
             .and_then(|mut s| s.query_row([self.world.name()], |row| row.get(0)))
             .map_err(|error| Failure::new(&self.place, error).into())
+    }
+
+    fn load_mark(&self, connection: &Connection) -> Result<Option<Mark>> {
+        let kept: Option<Vec<u8>> = connection
+            .prepare_cached("SELECT value FROM meta WHERE name = 'move'")
+            .and_then(|mut s| s.query_row([], |row| row.get(0)).optional())
+            .map_err(|error| Error::from(Failure::new(&self.place, error)))?;
+        let read = |bytes: Vec<u8>| {
+            serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt {
+                place: format!("{}, table meta", self.place),
+                message: format!("what it says of a move cannot be read: {error}"),
+            })
+        };
+        kept.map(read).transpose()
+    }
+
+    /// Nobody works on a store that has left, or that is not all here yet.
+    pub(super) fn refuse_if_closed(&self) -> Result<()> {
+        let closed = self.mark.as_ref();
+        match closed.and_then(|mark| mark.refusal(&self.place)) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// Learns which of the held onboardings a person cancelled elsewhere.

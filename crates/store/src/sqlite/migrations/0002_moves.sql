@@ -1,0 +1,2 @@
+-- A store that was moved to another one says so in meta, under 'move'. Nothing else is new: the
+-- number alone keeps a program that would not look there from working on a store that was left.
