@@ -14,6 +14,7 @@ pub mod leases;
 pub mod looking;
 pub mod operating;
 pub mod sample;
+pub mod transfer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -92,6 +93,17 @@ macro_rules! conformance {
             operating::a_cancel_that_comes_too_late_changes_nothing,
             operating::what_succeeded_is_neither_retried_nor_cancelled,
             operating::a_cancelled_onboarding_whose_worker_vanished_stays_cancelled,
+            transfer::what_is_carried_in_is_there_as_it_was,
+            transfer::what_was_running_elsewhere_is_read_back_first,
+            transfer::what_arrived_earlier_is_left_as_it_is,
+            transfer::one_that_differs_refuses_its_whole_page,
+            transfer::a_store_is_closed_until_all_has_arrived,
+            transfer::a_store_that_leaves_is_only_looked_at,
+            transfer::a_departure_may_change_its_destination_until_it_has_ended,
+            transfer::a_departure_waits_for_the_workers_end,
+            transfer::what_is_carried_out_is_whole,
+            transfer::a_store_with_something_in_it_takes_no_move_in,
+            transfer::carried_accounts_keep_their_limits_and_their_trouble,
         );
     };
     (@tests $fixture:expr; $($module:ident :: $case:ident),+ $(,)?) => {
