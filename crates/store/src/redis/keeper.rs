@@ -1,0 +1,274 @@
+//! A connection that is made again when it is lost.
+//!
+//! `redis` has a manager that does this for one address. This one finds the server anew each time,
+//! drops a connection that does not answer (a partition closes nothing), checks what it finds
+//! before anybody may use it, fails callers in bounded time and tells of a loss once.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rand::RngExt;
+use redis::aio::MultiplexedConnection;
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tracing::{debug, info, warn};
+
+use super::{
+    dial::{Dialer, Purpose, Wire},
+    failure::Failure,
+};
+
+/// How long a caller waits for a connection that is not there.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The first pause between attempts to connect; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// A server that is back is used at most this much later.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A connection that lasted this long was a good one. One that was lost sooner counts as a failed
+/// attempt, so that a server which drops or refuses everybody is not stormed.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How often an idle connection is asked whether it lives. With the time that an answer may take,
+/// a silent partition is noticed within four seconds.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A task that ends when this is dropped.
+pub(super) struct Running(JoinHandle<()>);
+
+impl Running {
+    pub(super) fn start(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+
+    async fn ended(&mut self) {
+        // A task that panicked is as ended as another.
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Who tells people about the loss of the server: one connection of a process does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Voice {
+    Heard,
+    Quiet,
+}
+
+/// A connection, now.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) tells_durability: bool,
+    id: u64,
+}
+
+#[derive(Clone)]
+enum State {
+    Up(Line),
+    Down(Failure),
+}
+
+/// A connection that is kept.
+pub(super) struct Kept {
+    state: watch::Receiver<State>,
+    /// The latest connection that somebody found to be of no use.
+    spoiled: watch::Sender<u64>,
+    _task: Running,
+}
+
+impl Kept {
+    /// Keeps `first`, or a connection that is yet to be made.
+    pub(super) fn start(
+        dialer: Arc<Dialer>,
+        purpose: Purpose,
+        first: Option<Wire>,
+        voice: Voice,
+    ) -> Self {
+        let (state, told) = watch::channel(State::Down(Failure::unavailable(
+            "the connection is being made",
+        )));
+        let (spoiled, seen) = watch::channel(0);
+        let first = first.map(|wire| up(&state, wire, 1));
+        let keeper = Keeper {
+            dialer,
+            purpose,
+            state,
+            spoiled: seen,
+            voice,
+            last: 1,
+            pause: FIRST_PAUSE,
+        };
+        Self {
+            state: told,
+            spoiled,
+            _task: Running::start(keeper.keep(first)),
+        }
+    }
+
+    /// The connection; waits a little for one.
+    pub(super) async fn line(&self) -> Result<Line, Failure> {
+        let mut state = self.state.clone();
+        let up = state.wait_for(|state| matches!(state, State::Up(_)));
+        let now = match tokio::time::timeout(PATIENCE, up).await {
+            Ok(Ok(state)) => state.clone(),
+            Ok(Err(_)) | Err(_) => self.state.borrow().clone(),
+        };
+        match now {
+            State::Up(line) => Ok(line),
+            State::Down(failure) => Err(failure),
+        }
+    }
+
+    /// Says that `line` is of no more use.
+    pub(super) fn spoil(&self, line: &Line) {
+        self.spoiled.send_if_modified(|latest| {
+            let newer = line.id > *latest;
+            *latest = line.id.max(*latest);
+            newer
+        });
+    }
+}
+
+struct Keeper {
+    dialer: Arc<Dialer>,
+    purpose: Purpose,
+    state: watch::Sender<State>,
+    spoiled: watch::Receiver<u64>,
+    voice: Voice,
+    /// The connection made last.
+    last: u64,
+    /// How long to wait before the next attempt that follows another.
+    pause: Duration,
+}
+
+fn up(state: &watch::Sender<State>, wire: Wire, id: u64) -> Held {
+    let line = Line {
+        connection: wire.connection,
+        tells_durability: wire.server.tells_durability(),
+        id,
+    };
+    state.send_replace(State::Up(line.clone()));
+    Held {
+        line,
+        driver: wire.driver,
+    }
+}
+
+struct Held {
+    line: Line,
+    driver: Running,
+}
+
+impl Keeper {
+    async fn keep(mut self, mut held: Option<Held>) {
+        loop {
+            let lost_at = match held.take() {
+                Some(now) => {
+                    let made_at = Instant::now();
+                    self.until_lost(now).await;
+                    if made_at.elapsed() > SETTLED {
+                        self.pause = FIRST_PAUSE;
+                    } else {
+                        self.rest().await;
+                    }
+                    Some(Instant::now())
+                }
+                None => None,
+            };
+            let wire = self.again(lost_at).await;
+            self.last += 1;
+            if let Some(since) = lost_at {
+                self.tell_return(since);
+            }
+            held = Some(up(&self.state, wire, self.last));
+        }
+    }
+
+    /// Returns when the connection is of no more use, and drops it.
+    async fn until_lost(&mut self, mut held: Held) {
+        let id = held.line.id;
+        let silent = silence(held.line.connection.clone(), self.purpose.clone());
+        tokio::select! {
+            () = held.driver.ended() => {}
+            _ = self.spoiled.wait_for(|latest| *latest >= id) => {}
+            () = silent => {}
+        }
+        self.state.send_replace(State::Down(Failure::unavailable(
+            "the connection was lost; it is made again by itself",
+        )));
+    }
+
+    async fn again(&mut self, lost_at: Option<Instant>) -> Wire {
+        let mut told = false;
+        loop {
+            match self.dialer.connect(&self.purpose).await {
+                Ok(wire) => {
+                    if lost_at.is_some() && !told {
+                        self.tell_loss(None);
+                    }
+                    return wire;
+                }
+                Err(failure) => {
+                    if lost_at.is_some() && !told {
+                        self.tell_loss(Some(&failure));
+                        told = true;
+                    }
+                    self.state.send_replace(State::Down(failure));
+                }
+            }
+            self.rest().await;
+        }
+    }
+
+    /// Waits before the next attempt; longer each time.
+    async fn rest(&mut self) {
+        // Half to whole, so that a fleet does not come back in step.
+        let part = rand::rng().random_range(0.5..=1.0);
+        sleep(self.pause.mul_f64(part)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    fn tell_loss(&self, why: Option<&Failure>) {
+        let store = self.dialer.place();
+        let why = why.map_or("the connection was closed", |failure| &failure.message);
+        match self.voice {
+            Voice::Heard => warn!(
+                store,
+                why, "lost the Redis; trying to reach it again until it answers"
+            ),
+            Voice::Quiet => debug!(store, why, "lost a further connection to the Redis"),
+        }
+    }
+
+    fn tell_return(&self, since: Instant) {
+        let store = self.dialer.place();
+        let away_ms = since.elapsed().as_millis();
+        match self.voice {
+            Voice::Heard => info!(store, away_ms, "the Redis answers again"),
+            Voice::Quiet => debug!(
+                store,
+                away_ms, "made a further connection to the Redis again"
+            ),
+        }
+    }
+}
+
+/// Returns when a ping is not answered. A connection that blocks by design is not pinged.
+async fn silence(mut connection: MultiplexedConnection, purpose: Purpose) {
+    if purpose.blocks {
+        return std::future::pending().await;
+    }
+    let ping = redis::cmd("PING");
+    loop {
+        sleep(HEARTBEAT).await;
+        if connection.send_packed_command(&ping).await.is_err() {
+            return;
+        }
+    }
+}

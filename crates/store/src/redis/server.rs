@@ -1,0 +1,148 @@
+//! What a server must be to hold a store, read from its INFO.
+
+use tracing::{debug, warn};
+
+use super::{
+    failure::{Failure, too_old},
+    url::Kind,
+};
+
+/// What INFO says about a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    /// `redis_version`: what a fork says it is compatible with.
+    version: (u32, u32),
+    version_text: String,
+    replica_of: Option<String>,
+    loading: bool,
+    cluster: bool,
+    /// Absent where a hosted server hides it.
+    maxmemory_policy: Option<String>,
+    aof: bool,
+    replicas: u32,
+}
+
+impl Server {
+    /// Reads the text of INFO.
+    pub(super) fn read(info: &str) -> Result<Self, Failure> {
+        let field = |name: &str| {
+            info.lines().find_map(|line| {
+                line.strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix(':'))
+                    .map(|value| value.trim_end().to_owned())
+            })
+        };
+        let flag = |name: &str| field(name).is_some_and(|value| value == "1");
+        let version_text = field("redis_version").ok_or_else(|| {
+            Failure::unusable("the server's INFO tells no redis_version: this is no Redis 7")
+        })?;
+        let mut parts = version_text
+            .split('.')
+            .map(|part| part.parse().unwrap_or(0));
+        let replica_of = field("role").filter(|role| role != "master").map(|_| {
+            format!(
+                "{}:{}",
+                field("master_host").unwrap_or_default(),
+                field("master_port").unwrap_or_default()
+            )
+        });
+        Ok(Self {
+            version: (
+                parts.next().unwrap_or_default(),
+                parts.next().unwrap_or_default(),
+            ),
+            version_text,
+            replica_of,
+            loading: flag("loading"),
+            cluster: flag("cluster_enabled"),
+            maxmemory_policy: field("maxmemory_policy"),
+            aof: flag("aof_enabled"),
+            replicas: field("connected_slaves")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Whether a write can be waited for until it is on disk: WAITAOF came with 7.2, and needs
+    /// the append-only file.
+    pub(super) fn tells_durability(&self) -> bool {
+        self.aof && self.version >= (7, 2)
+    }
+
+    /// Whether a store may live there. A replica is a passing state (`Unavailable`) where the
+    /// place can lead to its primary, or did so before.
+    pub(super) fn check(&self, kind: &Kind, opened_before: bool) -> Result<(), Failure> {
+        if self.version < (7, 0) {
+            return Err(Failure::unusable(too_old(&format!(
+                "the server's version {}",
+                self.version_text
+            ))));
+        }
+        if self.loading {
+            return Err(Failure::unavailable(
+                "the server is still loading its data after a start; it answers when it is done",
+            ));
+        }
+        match (kind, self.cluster) {
+            (Kind::Server, true) => {
+                return Err(Failure::unusable(
+                    "this is a node of a Redis Cluster: add ?cluster=true to the URL",
+                ));
+            }
+            (Kind::Cluster, false) => {
+                return Err(Failure::unusable(
+                    "this server is not part of a Redis Cluster: leave cluster=true out of the URL",
+                ));
+            }
+            (Kind::Server | Kind::Sentinel(_), false)
+            | (Kind::Cluster | Kind::Sentinel(_), true) => {}
+        }
+        if let Some(primary) = &self.replica_of {
+            return Err(if *kind == Kind::Server && !opened_before {
+                Failure::unusable(format!(
+                    "this server is a replica of {primary} and takes no writes: name the primary, or the Sentinels (?sentinel=PRIMARY_NAME)"
+                ))
+            } else {
+                Failure::unavailable(format!(
+                    "this server is a replica of {primary}, a failover may be under way; the primary is looked for"
+                ))
+            });
+        }
+        match self.maxmemory_policy.as_deref() {
+            None | Some("noeviction") => Ok(()),
+            Some(policy) => Err(Failure::unusable(format!(
+                "the server may throw accepted work away when its memory is full (maxmemory-policy {policy}): \
+                 run `redis-cli CONFIG SET maxmemory-policy noeviction`, and put `maxmemory-policy noeviction` into redis.conf"
+            ))),
+        }
+    }
+
+    /// Says once, when a store is opened, what a crash of the server could lose.
+    pub(super) fn say_what_may_be_lost(&self, place: &str) {
+        if !self.aof && self.replicas == 0 {
+            warn!(
+                store = place,
+                "a crash of this Redis loses what was accepted since its last snapshot, because it has neither an append-only file nor a replica: \
+                 put `appendonly yes` and `appendfsync always` into redis.conf (now: `redis-cli CONFIG SET appendonly yes`, `redis-cli CONFIG SET appendfsync always`)"
+            );
+        } else if self.aof && !self.tells_durability() {
+            debug!(
+                store = place,
+                version = self.version_text,
+                "this Redis is older than 7.2 and cannot tell when a write is on disk: with `appendfsync everysec` a loss of power may lose up to two seconds of what was accepted, with `appendfsync always` nothing"
+            );
+        } else if !self.aof {
+            debug!(
+                store = place,
+                replicas = self.replicas,
+                "this Redis writes no append-only file: a crash of it loses what its replicas had not received"
+            );
+        }
+        if self.maxmemory_policy.is_none() {
+            warn!(
+                store = place,
+                "this Redis does not tell its maxmemory-policy: make sure that it is noeviction"
+            );
+        }
+    }
+}
