@@ -1,6 +1,7 @@
 //! The suite that every store passes: `store::conformance!(fixture)` makes one test per promise.
 //!
-//! A promise that only one kind of store can keep is not in here.
+//! A promise that only one kind of store can keep is not in here; what one for several workers
+//! keeps besides is in [`fleet`].
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -8,12 +9,14 @@
 )]
 
 pub mod allowance;
+pub mod fleet;
 pub mod intake;
 pub mod lanes;
 pub mod leases;
 pub mod looking;
 pub mod operating;
 pub mod sample;
+pub mod sending;
 pub mod transfer;
 
 use std::{sync::Arc, time::Duration};

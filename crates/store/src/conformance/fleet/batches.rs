@@ -1,0 +1,324 @@
+//! Batches of several producers at once, and of producers that die.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{Fixture, cut_after, in_time, two};
+use crate::{
+    Batch, Candidate, Committed, Filter, Store,
+    conformance::sample::{
+        RECIPE, claim, offer, register, signup, wide, with_content, with_trunk_name,
+    },
+};
+
+/// Far more than a store takes in one go.
+const LARGE: u64 = 3000;
+/// How much a producer adds at once.
+const CHUNK: usize = 500;
+
+fn signups(range: impl IntoIterator<Item = u64>) -> Vec<Candidate> {
+    range
+        .into_iter()
+        .map(|n| signup(&format!("account-{}", n % 5), n))
+        .collect()
+}
+
+/// A batch that is ready to be committed.
+async fn filled(store: &Arc<dyn Store>, signups: Vec<Candidate>) -> Box<dyn Batch> {
+    let mut batch = store.begin().await.expect("a batch begins");
+    batch
+        .add_recipe(RECIPE, "{\"made\":\"up\"}")
+        .await
+        .expect("a recipe is taken");
+    for chunk in signups.chunks(CHUNK) {
+        batch.add(chunk.to_vec()).await.expect("signups are taken");
+    }
+    batch
+}
+
+/// As a producer offers a file.
+async fn produce(store: &Arc<dyn Store>, signups: Vec<Candidate>) -> Committed {
+    let batch = filled(store, signups).await;
+    batch.commit().await.expect("a batch is committed")
+}
+
+/// How many are new and how many were there, of a batch that must be accepted.
+fn accepted(committed: &Committed) -> (u64, u64) {
+    let Committed::Accepted {
+        accepted,
+        duplicates,
+    } = committed
+    else {
+        panic!("it must be accepted: {committed:?}");
+    };
+    (*accepted, *duplicates)
+}
+
+async fn total(store: &Arc<dyn Store>) -> u64 {
+    store.tally().await.expect("counted").total()
+}
+
+/// Everything is listed exactly once, and as much is counted.
+async fn assert_there_once(store: &Arc<dyn Store>, expected: u64) {
+    let mut seen = HashSet::new();
+    let mut after = None;
+    loop {
+        let page = store
+            .list(&Filter::default(), after.as_ref(), 1000)
+            .await
+            .expect("listed");
+        for item in page.items {
+            assert!(seen.insert(item.id), "{} is listed twice", item.key);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len() as u64, expected);
+    assert_eq!(total(store).await, expected);
+    let accounts = store.accounts().await.expect("listed");
+    let waiting: u64 = accounts.iter().map(|account| account.waiting).sum();
+    assert_eq!(waiting, expected);
+}
+
+/// Two files that say the same, sent by two people.
+pub async fn the_same_signups_from_two_producers_at_once_are_one_onboarding_each(
+    fixture: Box<dyn Fixture>,
+) {
+    let (one, two) = two(fixture.as_ref()).await;
+    for round in 0..50_u64 {
+        let first = 10 * round;
+        let (mine, theirs) = tokio::join!(
+            produce(&one, signups(first..first + 10)),
+            produce(&two, signups((first..first + 10).rev()))
+        );
+        let (mine, theirs) = (accepted(&mine), accepted(&theirs));
+        assert_eq!(mine.0 + theirs.0, 10, "round {round}: {mine:?} {theirs:?}");
+        assert_eq!(mine.1 + theirs.1, 10, "round {round}: {mine:?} {theirs:?}");
+    }
+    assert_there_once(&one, 500).await;
+}
+
+/// Neither waits for the other for good.
+pub async fn large_batches_that_overlap_in_reverse_are_both_accepted(fixture: Box<dyn Fixture>) {
+    let (one, two) = two(fixture.as_ref()).await;
+    for round in 0..3_u64 {
+        let first = 10_000 * round;
+        let forward = signups(first..first + LARGE);
+        let reverse = signups((first + LARGE / 2..first + LARGE / 2 + LARGE).rev());
+        let (mine, theirs) = in_time("both are accepted", async {
+            tokio::join!(produce(&one, forward), produce(&two, reverse))
+        })
+        .await;
+        let (mine, theirs) = (accepted(&mine), accepted(&theirs));
+        assert_eq!(mine.0 + theirs.0, LARGE / 2 * 3, "{mine:?} {theirs:?}");
+        assert_eq!(mine.1 + theirs.1, LARGE / 2, "{mine:?} {theirs:?}");
+        assert_there_once(&one, (round + 1) * LARGE / 2 * 3).await;
+    }
+}
+
+/// Exactly one of the two was accepted, as many as it has.
+fn assert_one_of(mine: &Committed, theirs: &Committed, many: u64) {
+    let one_is = |committed: &Committed| match committed {
+        Committed::Accepted {
+            accepted,
+            duplicates,
+        } => {
+            assert_eq!((*accepted, *duplicates), (many, 0));
+            true
+        }
+        Committed::Refused { clashes } => {
+            assert!(!clashes.is_empty(), "it says why");
+            false
+        }
+    };
+    assert_ne!(one_is(mine), one_is(theirs), "{mine:?} {theirs:?}");
+}
+
+/// The key that both have goes to one, with all the rest of its batch.
+pub async fn of_two_contents_at_once_one_is_accepted_and_one_refused_whole(
+    fixture: Box<dyn Fixture>,
+) {
+    let (one, two) = two(fixture.as_ref()).await;
+    for round in 0..30_u64 {
+        let first = 20 * round;
+        let mut other = signups(first + 10..first + 19);
+        other.insert(4, with_content("account-0", first, "other"));
+        let (mine, theirs) = tokio::join!(
+            produce(&one, signups(first..first + 10)),
+            produce(&two, other)
+        );
+        assert_one_of(&mine, &theirs, 10);
+        assert_eq!(total(&one).await, 10 * (round + 1));
+    }
+    assert_there_once(&two, 300).await;
+}
+
+/// Also where the clash is found late.
+pub async fn of_two_large_batches_with_one_clash_one_is_refused_whole(fixture: Box<dyn Fixture>) {
+    let (one, two) = two(fixture.as_ref()).await;
+    for round in 0..3_u64 {
+        let first = 10_000 * round;
+        let mut other = signups(first + LARGE..first + 2 * LARGE - 1);
+        other.push(with_content("account-0", first, "other"));
+        let mine = signups((first..first + LARGE).rev());
+        let (mine, theirs) = in_time("both are decided", async {
+            tokio::join!(produce(&one, mine), produce(&two, other))
+        })
+        .await;
+        assert_one_of(&mine, &theirs, LARGE);
+        assert_there_once(&one, LARGE * (round + 1)).await;
+    }
+}
+
+/// A name that a person chose is one trunk's.
+pub async fn of_two_batches_with_one_trunk_name_at_once_one_is_refused_whole(
+    fixture: Box<dyn Fixture>,
+) {
+    let (one, two) = two(fixture.as_ref()).await;
+    for round in 0..20_u64 {
+        let first = 20 * round;
+        let name = format!("chosen_{round}");
+        let mut mine = signups(first..first + 5);
+        mine.push(with_trunk_name("acme", first + 5, &name));
+        let mut theirs = signups(first + 10..first + 15);
+        theirs.insert(0, with_trunk_name("acme", first + 15, &name));
+        let (mine, theirs) = tokio::join!(produce(&one, mine), produce(&two, theirs));
+        assert_one_of(&mine, &theirs, 6);
+        assert_eq!(total(&two).await, 6 * (round + 1));
+    }
+}
+
+/// Dropping a batch is as if it never was, however much of it was there.
+pub async fn a_large_batch_that_is_not_committed_leaves_nothing(fixture: Box<dyn Fixture>) {
+    let (one, two) = two(fixture.as_ref()).await;
+    let batch = filled(&one, signups(0..LARGE)).await;
+    assert_eq!(total(&two).await, 0);
+    drop(batch);
+    assert_eq!(total(&two).await, 0);
+    assert!(two.accounts().await.expect("listed").is_empty());
+    // Its keys are free for any content.
+    let others: Vec<_> = (0..LARGE)
+        .map(|n| with_content("other", n, "other"))
+        .collect();
+    let committed = in_time("the keys are free", produce(&two, others)).await;
+    assert_eq!(accepted(&committed), (LARGE, 0));
+    assert_there_once(&one, LARGE).await;
+}
+
+/// Cuts a producer off at every `steps`th moment at which it waits, until it comes to its end.
+async fn cut_off_anywhere(fixture: &dyn Fixture, many: u64, steps: impl Iterator<Item = usize>) {
+    let (one, two) = two(fixture).await;
+    // Serves none of the accounts, so that it takes nothing, and claims as every worker does.
+    register(&two, "two", &["nobodys"], wide()).await;
+    let mut before = 0;
+    for waits in steps {
+        let first = before * 10;
+        let batch = signups(first..first + many);
+        let dying = fixture.elsewhere().await;
+        let ended = cut_after(waits, produce(&dying, batch.clone())).await;
+        drop(dying);
+        let whole = [before, before + many];
+        in_time("what was begun is ended by others", async {
+            while !whole.contains(&total(&one).await) {
+                claim(&two, "two", 1).await;
+            }
+        })
+        .await;
+        let again = in_time("the same batch can be offered again", produce(&one, batch)).await;
+        let (new, old) = accepted(&again);
+        assert_eq!(new + old, many, "cut after {waits} waits");
+        assert!(
+            new == 0 || old == 0,
+            "by halves after {waits} waits: {new} {old}"
+        );
+        before += many;
+        in_time("all of it is there", async {
+            while total(&one).await != before {
+                claim(&two, "two", 1).await;
+            }
+        })
+        .await;
+        assert_there_once(&two, before).await;
+        if let Some(ended) = ended {
+            assert_eq!((accepted(&ended), new), ((many, 0), 0));
+            return;
+        }
+    }
+    panic!("no producer came to its end");
+}
+
+/// What one command decides.
+pub async fn a_small_batch_cut_off_anywhere_is_there_whole_or_not_at_all(
+    fixture: Box<dyn Fixture>,
+) {
+    cut_off_anywhere(fixture.as_ref(), 20, 0..100).await;
+}
+
+/// What takes many commands, of which any can be the last.
+pub async fn a_large_batch_cut_off_anywhere_is_there_whole_or_not_at_all(
+    fixture: Box<dyn Fixture>,
+) {
+    // Closer together at the beginning; a producer that waits more often than that needs no test.
+    let steps = (0..1000).filter(|waits| waits % (1 + waits / 8) == 0);
+    cut_off_anywhere(fixture.as_ref(), 2000, steps).await;
+}
+
+/// A reader who looks all the time: what it finds, until told to stop.
+async fn watch(store: &Arc<dyn Store>, stop: &AtomicBool) -> Vec<u64> {
+    let mut found = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        found.push(total(store).await);
+        let page = store
+            .list(&Filter::default(), None, 10)
+            .await
+            .expect("listed");
+        found.push(page.items.len() as u64);
+    }
+    found
+}
+
+/// Before the commit, nothing; once it is accepted, everything. Between the two a part may be seen
+/// of what is accepted already.
+pub async fn a_large_batch_is_seen_by_nobody_before_it_is_accepted(fixture: Box<dyn Fixture>) {
+    let (one, two) = two(fixture.as_ref()).await;
+    let stop = AtomicBool::new(false);
+    let filling = async {
+        let batch = filled(&one, signups(0..2 * LARGE)).await;
+        stop.store(true, Ordering::SeqCst);
+        batch
+    };
+    let (batch, found) = tokio::join!(filling, watch(&two, &stop));
+    assert!(found.iter().all(|n| *n == 0), "seen before the commit");
+    let committed = batch.commit().await.expect("committed");
+    assert_eq!(accepted(&committed), (2 * LARGE, 0));
+    assert_there_once(&two, 2 * LARGE).await;
+}
+
+/// Not for a moment.
+pub async fn a_large_batch_that_is_refused_is_seen_by_nobody(fixture: Box<dyn Fixture>) {
+    let (one, two) = two(fixture.as_ref()).await;
+    let mut refused = signups(0..2 * LARGE);
+    refused.push(with_content("account-0", 0, "other"));
+    let stop = AtomicBool::new(false);
+    let offering = async {
+        let committed = produce(&one, refused).await;
+        stop.store(true, Ordering::SeqCst);
+        committed
+    };
+    let (committed, found) = tokio::join!(offering, watch(&two, &stop));
+    assert!(
+        matches!(&committed, Committed::Refused { clashes } if clashes.len() == 1),
+        "{committed:?}"
+    );
+    assert!(found.iter().all(|n| *n == 0), "seen for a moment");
+    assert!(two.accounts().await.expect("listed").is_empty());
+    let again = offer(&two, signups(0..100)).await;
+    assert_eq!(accepted(&again), (100, 0));
+}
