@@ -52,6 +52,17 @@ async fn cut_after<T>(waits: usize, future: impl Future<Output = T>) -> Option<T
     .await
 }
 
+/// Counts how often a future has to wait until its end.
+async fn count_waits<T>(waits: &mut usize, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        *waits += usize::from(polled.is_pending());
+        polled
+    })
+    .await
+}
+
 /// Makes one test per promise that only a store for several workers can keep. The argument is an
 /// expression of a new [`Fixture`]; it is awaited.
 #[macro_export]
