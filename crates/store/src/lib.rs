@@ -23,10 +23,13 @@ pub mod error;
 pub mod inspect;
 pub mod intake;
 pub mod operate;
+pub mod redis;
 pub mod seal;
+mod spool;
 pub mod sqlite;
 pub mod transfer;
 pub mod work;
+mod world;
 
 pub use account::{AccountStatus, Limits, Parked};
 pub use error::Error;
@@ -34,12 +37,14 @@ pub use inspect::{Cursor, Filter, Inspect, Onboarding, Page, Tally};
 pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, Origin};
 pub use operate::{Cancelled, Operate, Retried};
 pub use seal::SealingKey;
-pub use sqlite::{SqliteOptions, World};
+pub use sqlite::SqliteOptions;
 pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
 pub use work::{
     Advance, Advanced, Claim, Claims, Granted, Lease, Permit, Settled, Then, Work, WorkerName,
     WriteId,
 };
+
+pub use world::World;
 
 /// A whole store: all five roles.
 pub trait Store: Intake + Work + Inspect + Operate + Transfer {}

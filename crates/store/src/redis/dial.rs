@@ -21,14 +21,14 @@ use redis::{
 };
 use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
 use super::{
-    failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind, no_redis},
     keeper::Running,
     server::Server,
     tls,
@@ -42,6 +42,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ASK_SENTINEL: Duration = Duration::from_secs(1);
 /// How many MOVED answers are followed: each names the owner, and owners seldom change twice.
 const REDIRECTS: usize = 4;
+/// A server's longest first line is the explanation of its protected mode, below 1 KiB.
+const LONGEST_GREETING: usize = 2_048;
 /// How many requests wait for their turn on a connection before callers wait for a place.
 const QUEUE: usize = 1_024;
 
@@ -260,10 +262,17 @@ impl Dialer {
     async fn enter(&self, host: &Host, purpose: &Purpose) -> Result<Wire, Rejected> {
         match timeout(CONNECT, self.checked(host, purpose)).await {
             Ok(entered) => entered,
-            Err(_) => Err(Rejected::Failed(Failure::unavailable(format!(
-                "{host} did not answer within {} s",
-                CONNECT.as_secs()
-            )))),
+            Err(_) => {
+                let hint = if self.tls.is_some() {
+                    "; if it speaks no TLS there, use redis://"
+                } else {
+                    ""
+                };
+                Err(Rejected::Failed(Failure::unavailable(format!(
+                    "{host} did not answer within {} s{hint}",
+                    CONNECT.as_secs()
+                ))))
+            }
         }
     }
 
@@ -367,13 +376,14 @@ impl Dialer {
 
     async fn speak<S>(
         &self,
-        stream: S,
+        mut stream: S,
         info: &RedisConnectionInfo,
         config: AsyncConnectionConfig,
     ) -> Result<(MultiplexedConnection, Running), Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        greet(&mut stream).await?;
         let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
             .await
             .map_err(|error| Failure::of(&error, self.name()))?;
@@ -417,6 +427,45 @@ fn settle(stream: &TcpStream) -> std::io::Result<()> {
         .with_interval(Duration::from_secs(2))
         .with_retries(3);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Pings once in the open: the client library does not tell a peer that speaks something else
+/// from one that hangs up.
+async fn greet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Failure> {
+    let hung_up = || {
+        Failure::unavailable(
+            "it closed the connection without an answer; check that the scheme is right (redis:// for plain, rediss:// for TLS)",
+        )
+    };
+    stream
+        .write_all(b"*1\r\n$4\r\nPING\r\n")
+        .await
+        .map_err(|_| hung_up())?;
+    let mut answer = Vec::new();
+    loop {
+        match stream.read_u8().await {
+            Ok(b'\n') if answer.starts_with(b"+") => return Ok(()),
+            // Refusals for want of a login are expected; that comes next. Others are final.
+            Ok(b'\n') if answer.starts_with(b"-NOAUTH") || answer.starts_with(b"-NOPERM") => {
+                return Ok(());
+            }
+            Ok(b'\n') if answer.starts_with(b"-") => return Err(refused_greeting(&answer)),
+            Ok(byte) => answer.push(byte),
+            Err(_) if answer.is_empty() => return Err(hung_up()),
+            Err(_) => return Err(Failure::unusable(no_redis())),
+        }
+        let foreign = answer.first().is_some_and(|byte| !b"+-".contains(byte));
+        if foreign || answer.len() > LONGEST_GREETING {
+            return Err(Failure::unusable(no_redis()));
+        }
+    }
+}
+
+fn refused_greeting(line: &[u8]) -> Failure {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_start_matches('-').trim_end();
+    let (code, detail) = line.split_once(' ').unwrap_or((line, ""));
+    Failure::answered(code, detail, "")
 }
 
 fn login(pipeline: &mut Pipeline, user: Option<&str>, password: Option<&str>) {

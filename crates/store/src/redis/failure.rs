@@ -49,13 +49,20 @@ impl Failure {
         }
     }
 
+    /// What an error answer means for a store called `name`.
+    pub(super) fn answered(code: &str, detail: &str, name: &str) -> Self {
+        of_answer(code, detail, name)
+    }
+
     /// What `error` means for a store called `name`.
     pub(super) fn of(error: &RedisError, name: &str) -> Self {
         match error.kind() {
-            ErrorKind::Server(_) | ErrorKind::Extension => of_answer(error, name),
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::unusable(
-                "what answers there does not speak the Redis protocol; check host and port, and use rediss:// if it speaks TLS",
+            ErrorKind::Server(_) | ErrorKind::Extension => Self::answered(
+                error.code().unwrap_or_default(),
+                error.detail().unwrap_or_default(),
+                name,
             ),
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::unusable(no_redis()),
             ErrorKind::AuthenticationFailed => Self::unusable(login_refused()),
             ErrorKind::RESP3NotSupported => Self::unusable(too_old("this server")),
             _ if error.is_timeout() => Self::unavailable(
@@ -79,6 +86,11 @@ pub(super) fn acl_rule(name: &str) -> String {
 
 pub(super) fn too_old(what: &str) -> String {
     format!("{what} is too old: Redis 7.0 or newer, or Valkey, is needed")
+}
+
+pub(super) fn no_redis() -> String {
+    "what answers there does not speak the Redis protocol; check host and port, and use rediss:// if it speaks TLS"
+        .to_owned()
 }
 
 fn login_refused() -> String {
@@ -107,9 +119,7 @@ pub(super) fn spoils_connection(error: &RedisError) -> bool {
     }
 }
 
-fn of_answer(error: &RedisError, name: &str) -> Failure {
-    let code = error.code().unwrap_or_default();
-    let detail = error.detail().unwrap_or_default();
+fn of_answer(code: &str, detail: &str, name: &str) -> Failure {
     let now = match code {
         "LOADING" => {
             "the server is still loading its data after a start; it answers when it is done"
@@ -160,6 +170,9 @@ fn of_refusal(code: &str, detail: &str, name: &str) -> Failure {
         ),
         "NOPROTO" => Failure::unusable(too_old("this server")),
         "CROSSSLOT" | "NOSCRIPT" | "WRONGTYPE" | "EXECABORT" => corrupt(code, detail),
+        "ERR" if detail.contains("The user executing the script can't") => {
+            of_refusal("NOPERM", detail, name)
+        }
         "ERR" if detail.starts_with("max number of clients") => Failure::unavailable(
             "the server has as many clients as it allows; raise maxclients there",
         ),

@@ -146,3 +146,6 @@ fn call(script: &Script, keys: &[impl AsRef<[u8]>], args: &[impl AsRef<[u8]>]) -
     }
     call
 }
+
+#[cfg(test)]
+mod tests;

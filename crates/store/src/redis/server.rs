@@ -146,3 +146,81 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::failure::FailureKind;
+
+    fn server(lines: &str) -> Server {
+        Server::read(lines).expect("an INFO")
+    }
+
+    #[test]
+    fn what_a_server_can_do_follows_from_its_version_and_its_file() {
+        let table = [
+            ("redis_version:7.0.15\r\naof_enabled:1\r\n", false),
+            (
+                "redis_version:7.2.4\r\nvalkey_version:8.1.1\r\naof_enabled:1\r\n",
+                true,
+            ),
+            ("redis_version:7.2.4\r\naof_enabled:0\r\n", false),
+            ("redis_version:8.0.2\r\naof_enabled:1\r\n", true),
+            ("redis_version:10.1\r\naof_enabled:1\r\n", true),
+        ];
+        for (info, tells) in table {
+            assert_eq!(server(info).tells_durability(), tells, "{info}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_cannot_hold_a_store_is_refused() {
+        let fine = "redis_version:7.2.0\r\nrole:master\r\n";
+        let cluster = format!("{fine}cluster_enabled:1\r\n");
+        let replica = "redis_version:7.2.0\r\nrole:slave\r\nmaster_host:h\r\nmaster_port:1\r\n";
+        let sentinel = Kind::Sentinel("m".to_owned());
+        let table: &[(&str, &Kind, bool, Option<FailureKind>)] = &[
+            (fine, &Kind::Server, false, None),
+            (fine, &sentinel, false, None),
+            (fine, &Kind::Cluster, false, Some(FailureKind::Unusable)),
+            (&cluster, &Kind::Cluster, false, None),
+            (&cluster, &Kind::Server, false, Some(FailureKind::Unusable)),
+            (replica, &Kind::Server, false, Some(FailureKind::Unusable)),
+            (replica, &Kind::Server, true, Some(FailureKind::Unavailable)),
+            (replica, &sentinel, false, Some(FailureKind::Unavailable)),
+            (
+                "redis_version:6.2.14\r\n",
+                &Kind::Server,
+                true,
+                Some(FailureKind::Unusable),
+            ),
+            (
+                "redis_version:7.0.0\r\nloading:1\r\n",
+                &Kind::Server,
+                false,
+                Some(FailureKind::Unavailable),
+            ),
+            (
+                "redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lfu\r\n",
+                &Kind::Server,
+                true,
+                Some(FailureKind::Unusable),
+            ),
+            (
+                "redis_version:7.0.0\r\nmaxmemory_policy:noeviction\r\n",
+                &Kind::Server,
+                false,
+                None,
+            ),
+        ];
+        for (info, kind, before, refused) in table {
+            let said = server(info).check(kind, *before);
+            assert_eq!(
+                said.err().map(|f| f.kind),
+                *refused,
+                "{info} {kind:?} {before}"
+            );
+        }
+        assert!(Server::read("nothing").is_err());
+    }
+}

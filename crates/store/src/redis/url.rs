@@ -242,6 +242,7 @@ impl Asked {
                 }
                 "name" => asked.name = Some(plain_name(value, "name= takes the store's name")?),
                 "password" | "pass" | "auth" => return Err(password_refused()),
+                // Not quoted: it may be a part of a password that has a question mark.
                 _ => {
                     return Err(
                         "the URL has a parameter that is not known; known are sentinel=PRIMARY_NAME, cluster=true and name=NAME"
@@ -363,4 +364,111 @@ fn one_host(text: &str, default: u16) -> Result<Host, String> {
         name: name.to_owned(),
         port,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_and_printed_as_it_was_meant() {
+        let table = [
+            ("redis://localhost", "redis://localhost:6379"),
+            ("redis://10.0.0.7:6380/3", "redis://10.0.0.7:6380/3"),
+            ("rediss://db.example/", "rediss://db.example:6379"),
+            ("redis://[::1]", "redis://[::1]:6379"),
+            ("redis://[fd00::5]:7000/0", "redis://[fd00::5]:7000"),
+            ("redis://worker@h", "redis://worker@h:6379"),
+            ("redis://w%40x%2Fy@h", "redis://w%40x%2Fy@h:6379"),
+            ("redis://h?name=trunkline", "redis://h:6379"),
+            ("redis://h?name=eu%2D1", "redis://h:6379?name=eu-1"),
+            (
+                "redis://u@a,b:5000/2?sentinel=main&name=x",
+                "redis://u@a:26379,b:5000/2?sentinel=main&name=x",
+            ),
+            (
+                "rediss://a,[::2]:1,c?cluster=true",
+                "rediss://a:6379,[::2]:1,c:6379?cluster=true",
+            ),
+            ("redis://h?cluster=false", "redis://h:6379"),
+        ];
+        for (url, printed) in table {
+            let place = RedisPlace::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+            assert_eq!(place.to_string(), printed);
+            let again = RedisPlace::parse(printed).unwrap_or_else(|e| panic!("{printed}: {e}"));
+            assert_eq!(again, place, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_means_nothing_is_refused_with_what_would_be_right() {
+        let long = format!("redis://h?name={}", "n".repeat(65));
+        let table = [
+            ("localhost:6379", "redis://"),
+            ("http://h", "redis://"),
+            ("redis://", "redis://HOST"),
+            ("redis://h,,i?cluster=true", "redis://HOST"),
+            ("redis://a b", "redis://HOST"),
+            ("redis://h:0", "1 to 65535"),
+            ("redis://h:65536", "1 to 65535"),
+            ("redis://h:", "1 to 65535"),
+            ("redis://::1", "[::1]:6379"),
+            ("redis://[::1", "[::1]:6379"),
+            ("redis://[h]", "[::1]:6379"),
+            ("redis://[::1]6379", ":PORT"),
+            ("redis://h/ten", "0 to 9999"),
+            ("redis://h/-1", "0 to 9999"),
+            ("redis://h/+1", "0 to 9999"),
+            ("redis://h/10000", "0 to 9999"),
+            ("redis://h/1/2", "0 to 9999"),
+            ("redis://a,b", "?sentinel=PRIMARY_NAME"),
+            ("redis://a?cluster=yes", "true or false"),
+            ("redis://a/1?cluster=true", "database 0 only"),
+            ("redis://a?cluster=true&sentinel=m", "exclude each other"),
+            ("redis://a?sentinel=", "1 to 64"),
+            ("redis://a?sentinel=a%20b", "1 to 64"),
+            ("redis://a?name=a{b}", "1 to 64"),
+            (&long, "1 to 64"),
+            ("redis://a?name=x&name=y", "twice"),
+            ("redis://a?db=3", "name=NAME"),
+            ("redis://a#x", "%23"),
+            ("redis://@a", "1 to 64"),
+            ("redis://%ff@a", "UTF-8"),
+        ];
+        for (url, right) in table {
+            let said = RedisPlace::parse(url).expect_err(url);
+            assert!(said.contains(right), "{url}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_never_repeated() {
+        let table = [
+            "redis://user:hunter2@h",
+            "redis://:hunter2@h",
+            "redis://user:hunter2@h:1,i?sentinel=m",
+            "redis://u:hunter2/x@h",
+            "redis://u:x?hunter2@h",
+            "redis://u:hunter2@x@h",
+            "redis://h?password=hunter2",
+            "redis://h/0?auth=hunter2",
+        ];
+        for url in table {
+            let said = RedisPlace::parse(url).expect_err(url);
+            assert!(!said.contains("hunter2"), "{url}: {said}");
+            assert!(said.contains("store_password"), "{url}: {said}");
+        }
+        for url in ["redis://u:hunter2", "redis://h?hunter2", "hunter2@h"] {
+            let said = RedisPlace::parse(url).expect_err(url);
+            assert!(!said.contains("hunter2"), "{url}: {said}");
+        }
+        let place = RedisPlace::parse("redis://u@h")
+            .expect("a good URL")
+            .with_password(Secret::new("hunter2"))
+            .with_sentinel_password(Secret::new("hunter3"));
+        assert_eq!(
+            format!("{place} {place:?}"),
+            "redis://u@h:6379 RedisPlace(redis://u@h:6379)"
+        );
+    }
 }

@@ -1,11 +1,7 @@
 //! Accepting batches: rows wait in memory, then in a temporary file, and enter the store in one
 //! transaction.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Seek, Write},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use onboarding::{OnboardingId, Plan, Step};
@@ -18,10 +14,10 @@ use super::{
     schema::other_world,
     writer::Tx,
 };
-use crate::{Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result};
-
-/// Rows kept in memory before they go to a temporary file: about 8 MB.
-const MEMORY_ROWS: usize = 8192;
+use crate::{
+    Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result,
+    spool::{self, Spool},
+};
 
 /// A signup ready to be written; its password is sealed already.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,65 +50,7 @@ impl Row {
 pub(super) struct SqliteBatch {
     store: Arc<SqliteStore>,
     recipes: Vec<(String, String)>,
-    spool: Spool,
-}
-
-/// Rows in the order of the input.
-#[derive(Default)]
-struct Spool {
-    memory: Vec<Row>,
-    file: Option<std::io::BufWriter<File>>,
-}
-
-impl Spool {
-    fn push(&mut self, row: Row) -> std::io::Result<()> {
-        self.memory.push(row);
-        if self.memory.len() >= MEMORY_ROWS {
-            self.spill()?;
-        }
-        Ok(())
-    }
-
-    fn spill(&mut self) -> std::io::Result<()> {
-        if self.file.is_none() {
-            self.file = Some(std::io::BufWriter::new(tempfile::tempfile()?));
-        }
-        if let Some(file) = &mut self.file {
-            for row in self.memory.drain(..) {
-                serde_json::to_writer(&mut *file, &row)?;
-                file.write_all(b"\n")?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `f` with every row, in order.
-    fn each(&mut self, mut f: impl FnMut(&Row) -> Result<()>, place: &str) -> Result<()> {
-        let fail = |error: std::io::Error| spool_failed(place, error);
-        if let Some(writer) = &mut self.file {
-            writer.flush().map_err(fail)?;
-            let mut file = writer.get_ref();
-            file.rewind().map_err(fail)?;
-            let mut reader = BufReader::with_capacity(1 << 16, file);
-            let mut line = String::new();
-            while reader.read_line(&mut line).map_err(fail)? > 0 {
-                let row: Row = serde_json::from_str(&line).map_err(|error| fail(error.into()))?;
-                f(&row)?;
-                line.clear();
-            }
-            file.seek(std::io::SeekFrom::End(0)).map_err(fail)?;
-        }
-        self.memory.iter().try_for_each(f)
-    }
-}
-
-fn spool_failed(place: &str, error: std::io::Error) -> Error {
-    Error::Unavailable {
-        place: place.to_owned(),
-        message: "the temporary file for a large batch cannot be written or read; see TMPDIR and its space"
-            .to_owned(),
-        source: Some(Box::new(error)),
-    }
+    spool: Spool<Row>,
 }
 
 pub(super) fn chosen_trunk_name(plan: &Plan) -> Option<String> {
@@ -180,7 +118,7 @@ impl Batch for SqliteBatch {
             let row = self.row(candidate)?;
             self.spool
                 .push(row)
-                .map_err(|error| spool_failed(&self.store.place, error))?;
+                .map_err(|error| spool::failed(&self.store.place, error))?;
         }
         Ok(())
     }
@@ -206,7 +144,11 @@ enum Taken {
 }
 
 impl Tx<'_> {
-    fn accept(&mut self, recipes: &[(String, String)], spool: &mut Spool) -> Result<Committed> {
+    fn accept(
+        &mut self,
+        recipes: &[(String, String)],
+        spool: &mut Spool<Row>,
+    ) -> Result<Committed> {
         self.state.refuse_if_closed()?;
         // Other callers share this transaction, so a refused batch is undone alone.
         self.connection
@@ -375,7 +317,12 @@ impl Tx<'_> {
     }
 
     /// Finds out where in the batch those stood that the clashing ones clash with.
-    fn name_origins(&self, clashes: &mut [Clash], first_seq: i64, spool: &mut Spool) -> Result<()> {
+    fn name_origins(
+        &self,
+        clashes: &mut [Clash],
+        first_seq: i64,
+        spool: &mut Spool<Row>,
+    ) -> Result<()> {
         let mut wanted = std::collections::HashMap::new();
         for (at, clash) in clashes.iter().enumerate() {
             let other = match &clash.kind {

@@ -47,33 +47,13 @@ use self::{
 use crate::{
     AccountStatus, Advance, Advanced, Batch, Cancelled, Claims, Cursor, Error, Filter, Granted,
     Inspect, Intake, Lease, Limits, Onboarding, Operate, Page, Result, Retried, SealingKey,
-    Settled, Tally, Work, WorkerName,
+    Settled, Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
 /// How long a write waits for another process's: a batch of a million signups holds the file for
 /// some ten seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Which world a store belongs to. A store that was filled against the simulator holds trunks that
-/// exist nowhere else, so the two are never mixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
-    /// Exotel's API, or whatever the accounts file names.
-    Live,
-    /// The built-in simulator.
-    Sandbox,
-}
-
-impl World {
-    /// Its name in the file.
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::Live => b"live",
-            Self::Sandbox => b"sandbox",
-        }
-    }
-}
 
 /// How to open a [`SqliteStore`].
 pub struct SqliteOptions {

@@ -9,8 +9,8 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig,
 };
 
-use super::{World, failure::Failure};
-use crate::{Error, Result, SealingKey};
+use super::failure::Failure;
+use crate::{Error, Result, SealingKey, World};
 
 /// Each entry brings a file from the version of its index to the next. Entries are never edited
 /// once released; a change of the tables is a new entry.

@@ -6,13 +6,12 @@ use onboarding::{AccountName, Journal, OnboardingId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
-    World,
     failure::Failure,
     lane::Lane,
     lanes::Lanes,
     row::{from_json, journal_of},
 };
-use crate::{Error, Limits, Result, SealingKey, WorkerName, clock::Clock, transfer::Mark};
+use crate::{Error, Limits, Result, SealingKey, WorkerName, World, clock::Clock, transfer::Mark};
 
 /// An onboarding that a worker of this process holds.
 pub(super) struct Running {

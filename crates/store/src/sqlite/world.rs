@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{World, failure::Failure};
-use crate::{Error, Result};
+use super::failure::Failure;
+use crate::{Error, Result, World};
 
 /// The world of the store in a file; `None` where there is no store yet, or nothing in it. Changes
 /// nothing.
@@ -42,9 +42,5 @@ pub fn world_of(path: &Path) -> Result<Option<World>> {
         )
         .optional()
         .map_err(fail)?;
-    Ok(match world.as_deref() {
-        Some(b"live") => Some(World::Live),
-        Some(b"sandbox") => Some(World::Sandbox),
-        _ => None,
-    })
+    Ok(world.as_deref().and_then(World::of))
 }

@@ -1,0 +1,122 @@
+//! An account's lane as the scripts keep it; see `lua/lane.lua`.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use onboarding::AccountName;
+use serde::Deserialize;
+
+use crate::{AccountStatus, Error, Limits, Parked, Result};
+
+/// A lane's number, big-endian.
+pub(super) type LaneNumber = [u8; 4];
+
+/// The packed fields that readers need, in their order.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Lane {
+    name: String,
+    limit: u32,
+    window_ms: u64,
+    connections: u32,
+    burst: u32,
+    told: u8,
+    _parked: u8,
+    closed_until: i64,
+    _pace: f64,
+    _asker: serde::de::IgnoredAny,
+    _asker_until: i64,
+    pub(super) waiting: u64,
+    running: u64,
+    _due: i64,
+    _out: i64,
+    _flying: i64,
+    pub(super) taken: u64,
+    _groups: serde::de::IgnoredAny,
+    _places: serde::de::IgnoredAny,
+}
+
+impl Lane {
+    pub(super) fn unpack(packed: &[u8], place: &str) -> Result<Self> {
+        rmp_serde::from_slice(packed).map_err(|error| Error::Corrupt {
+            place: place.to_owned(),
+            message: format!("the lane of an account cannot be read: {error}"),
+        })
+    }
+
+    pub(super) fn account(&self, place: &str) -> Result<AccountName> {
+        self.name.parse().map_err(|error| Error::Corrupt {
+            place: place.to_owned(),
+            message: format!("the name of an account cannot be read: {error}"),
+        })
+    }
+
+    /// The account as people see it. `out` are its permits, by when they come back.
+    pub(super) fn status(
+        &self,
+        parked: Option<&Parked>,
+        out: &[u8],
+        now_ms: i64,
+        place: &str,
+    ) -> Result<AccountStatus> {
+        Ok(AccountStatus {
+            name: self.account(place)?,
+            parked: parked.cloned(),
+            closed_until: (self.closed_until > now_ms).then(|| time(self.closed_until)),
+            waiting: self.waiting,
+            running: self.running,
+            permits_out: permits_out(out, now_ms),
+            limits: (self.told == 1).then_some(Limits {
+                requests_per_window: self.limit,
+                window: Duration::from_millis(self.window_ms),
+                in_flight: self.connections,
+                burst: self.burst,
+            }),
+        })
+    }
+}
+
+/// Entries of a time (6 bytes) and a count (4), big-endian.
+fn permits_out(out: &[u8], now_ms: i64) -> u32 {
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .fold(0_u64, |n, digit| n << 8 | u64::from(*digit))
+    };
+    let now = u64::try_from(now_ms).unwrap_or(0);
+    let entries = out.chunks_exact(10).map(|entry| entry.split_at(6));
+    let still = entries.filter(|(at, _)| number(at) > now);
+    let total: u64 = still.map(|(_, n)| number(n)).sum();
+    u32::try_from(total).unwrap_or(u32::MAX)
+}
+
+/// Why and since when an account is parked, as packed.
+#[derive(Deserialize)]
+struct PackedParked(String, i64);
+
+/// The parked accounts, of the fields and values of their hash.
+pub(super) fn parked(
+    mut values: impl Iterator<Item = Option<Vec<u8>>>,
+    place: &str,
+) -> Result<HashMap<LaneNumber, Parked>> {
+    let mut all = HashMap::new();
+    while let (Some(Some(number)), Some(Some(packed))) = (values.next(), values.next()) {
+        let read: PackedParked =
+            rmp_serde::from_slice(&packed).map_err(|error| Error::Corrupt {
+                place: place.to_owned(),
+                message: format!("why an account is parked cannot be read: {error}"),
+            })?;
+        if let Ok(number) = LaneNumber::try_from(number) {
+            let parked = Parked {
+                reason: read.0,
+                since: time(read.1),
+            };
+            all.insert(number, parked);
+        }
+    }
+    Ok(all)
+}
+
+/// A time of the store.
+pub(super) fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}

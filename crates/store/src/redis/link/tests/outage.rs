@@ -1,0 +1,162 @@
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use redis_fixture::Server;
+
+use super::*;
+
+/// A log that can be read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines_with(&self, text: &str) -> usize {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes)
+            .lines()
+            .filter(|line| line.contains(text))
+            .count()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_fails_calls_in_time_is_told_once_and_is_used_again_when_it_is_back() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_max_level(tracing::Level::INFO)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let mut server = Server::start(&["appendonly yes", "appendfsync always"]);
+    let link = link(&server.url()).await;
+    assert_eq!(counted(&link).await.expect("it runs"), Value::Int(1));
+    link.changed().await;
+
+    server.kill();
+    // Those under way are cut off; those after them wait a little for a connection.
+    for _ in 0..2 {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let link = Arc::clone(&link);
+            calls.spawn(async move {
+                let began = Instant::now();
+                (counted(&link).await, began.elapsed())
+            });
+        }
+        while let Some(call) = calls.join_next().await {
+            let (answer, took) = call.expect("no panic");
+            assert!(
+                matches!(answer, Err(Error::Unavailable { .. })),
+                "{answer:?}"
+            );
+            assert!(took < Duration::from_secs(4), "took {took:?}");
+        }
+    }
+    assert_eq!(log.lines_with("lost the Redis"), 1);
+    assert_eq!(log.lines_with("answers again"), 0);
+
+    // The restarted server has the data, and not the script.
+    server.restart();
+    assert_eq!(counted_at_last(&link).await, Value::Int(2));
+    link.changed().await;
+    assert_eq!(log.lines_with("lost the Redis"), 1);
+    assert_eq!(log.lines_with("answers again"), 1);
+    assert_eq!(log.lines_with("WARN"), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_fails_calls_in_time_and_is_used_again_when_it_goes_on() {
+    let server = Server::start(&["appendonly yes"]);
+    let link = link(&server.url()).await;
+    assert_eq!(counted(&link).await.expect("it runs"), Value::Int(1));
+    server.pause();
+    let began = Instant::now();
+    let answer = counted(&link).await;
+    server.resume();
+    assert!(
+        matches!(answer, Err(Error::Unavailable { .. })),
+        "{answer:?}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(4));
+    // The lost answer's write was or was not done.
+    let Value::Int(next) = counted_at_last(&link).await else {
+        panic!("a count");
+    };
+    assert!((2..=3).contains(&next), "{next}");
+}
+
+#[tokio::test]
+async fn a_script_that_the_server_forgot_is_given_to_it_again() {
+    let server = Server::start(&[]);
+    let link = link(&server.url()).await;
+    assert_eq!(counted(&link).await.expect("it runs"), Value::Int(1));
+    server.ask(&["SCRIPT", "FLUSH"]).expect("flushed");
+    assert_eq!(counted(&link).await.expect("it runs"), Value::Int(2));
+}
+
+#[tokio::test]
+async fn a_server_that_became_a_replica_is_a_passing_failure_and_its_promotion_heals_it() {
+    let primary = Server::start(&[]);
+    let server = Server::start(&[]);
+    let link = link(&server.url()).await;
+    counted(&link).await.expect("it runs");
+    let port = primary.port().to_string();
+    server
+        .ask(&["REPLICAOF", "127.0.0.1", &port])
+        .expect("demoted");
+    let answer = counted(&link).await;
+    assert!(
+        matches!(answer, Err(Error::Unavailable { .. })),
+        "{answer:?}"
+    );
+    server.ask(&["REPLICAOF", "NO", "ONE"]).expect("promoted");
+    counted_at_last(&link).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_passing_one_is_told_with_its_text() {
+    let server = Server::start(&["maxmemory 100mb"]);
+    let link = link(&server.url()).await;
+    let broken = Script::new("return redis.error_reply('ERR our own mistake')");
+    let said = link.run(&broken, NONE, NONE).await;
+    assert!(
+        matches!(&said, Err(Error::Corrupt { message, .. }) if message.contains("our own mistake")),
+        "{said:?}"
+    );
+    server
+        .ask(&["CONFIG", "SET", "maxmemory", "1"])
+        .expect("full");
+    let said = counted(&link).await;
+    assert!(
+        matches!(&said, Err(Error::Unavailable { message, .. }) if message.contains("maxmemory")),
+        "{said:?}"
+    );
+}

@@ -1,0 +1,83 @@
+-- Records what happened to a claimed onboarding and says what comes next. ARGV: id, epoch, write,
+-- what comes then, its argument (ms, or the index of the faulty step), fault (JSON or ''), how
+-- many settled permits; per permit account, serial, expiry, whether answered; then step and JSON
+-- per step. Answers what came of it and up to two numbers.
+local id, epoch, write, after, argument = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local progress = progress_of(id)
+if progress and progress[EPOCH] == epoch and progress[WRITE] == write then
+  -- The answer to this very write was lost.
+  return cmsgpack.unpack(progress[ANSWER])
+end
+
+local i = 8
+for _ = 1, tonumber(ARGV[7]) do
+  local L = lane_of(ARGV[i])
+  settle(L, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3] == '1')
+  i = i + 4
+end
+if not progress or progress[STATE] ~= RUNNING or progress[EPOCH] ~= epoch then
+  for L in pairs(changed) do place(L, false) end
+  finish()
+  return { 'lost' }
+end
+
+local L = progress[LANE]
+local lane = change_lane(L)
+while i < #ARGV do
+  local step = tonumber(ARGV[i]) + 1
+  for missing = #progress[STEPS] + 1, step - 1 do progress[STEPS][missing] = '' end
+  progress[STEPS][step] = ARGV[i + 1]
+  i = i + 2
+end
+
+local answer
+if progress[CANCEL] == 1 and after ~= 'succeed' then after = 'cancel' end
+
+if after == 'permit' or after == 'wait' then
+  local serial, number = take(L, id, progress[TIMEOUT])
+  if serial then
+    answer = { 'permitted', serial, number }
+  elseif after == 'wait' and number then
+    if reserved_until(lane, id) <= now then
+      lane[ASKER], lane[ASKER_UNTIL] = id, number + RESERVED
+    end
+    answer = { 'wait', math.max(1, number - now) }
+  else
+    after, argument = 'release', 0
+  end
+elseif after == 'keep' then
+  answer = { 'kept' }
+end
+
+if not answer then
+  call('ZREM', K.leases, id)
+  if lane[ASKER] == id then lane[ASKER] = '' end
+  progress[CANCEL] = 0
+  progress[FAULT], progress[FAULT_STEP] = '', -1
+  if after == 'release' or after == 'abandon' then
+    progress[SUSPECT] = after == 'abandon' and 1 or 0
+    progress[WAKE_AT] = argument > 0 and now + argument or 0
+    move(progress, QUEUED)
+    line_up(id, progress)
+    answer = { 'released' }
+  elseif after == 'succeed' then
+    move(progress, SUCCEEDED)
+    call('RPUSH', K.done, be6(now) .. id)
+    answer = { 'finished' }
+  elseif after == 'cancel' then
+    move(progress, CANCELLED)
+    call('ZADD', K.cancelled, progress[SEQ], id)
+    call('RPUSH', K.done, be6(now) .. id)
+    answer = { 'cancelled' }
+  else
+    progress[FAULT], progress[FAULT_STEP] = ARGV[6], argument
+    move(progress, FAILED)
+    call('ZADD', K.failed, progress[SEQ], id)
+    answer = { 'finished' }
+  end
+end
+progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
+save_progress(id, progress)
+for other in pairs(changed) do place(other, false) end
+finish()
+return answer

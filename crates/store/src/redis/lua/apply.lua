@@ -1,0 +1,32 @@
+-- Enters the next chunk of a committed batch. Anybody may call it, any number of times. ARGV:
+-- batch. Answers how many chunks are left.
+local batch = ARGV[1]
+local applied = tonumber(call('HGET', K.batch, 'applied') or -1)
+if applied < 0 then
+  call('LREM', K.committed, 1, batch)
+  return 0
+end
+local packed = call('LINDEX', K.rows, applied)
+if packed then
+  local rows = cmsgpack.unpack(packed)
+  local ids, accounts, rests = rows[1], rows[2], {}
+  for i, id in ipairs(ids) do
+    local record = call('HGET', K.onboarding, id)
+    rests[i] = string.sub(record, HEADER + 1)
+  end
+  local seq = tonumber(call('HGET', K.batch, 'seq'))
+  local created = tonumber(call('HGET', K.batch, 'created'))
+  if #ids > 0 then enter(seq, created, ids, accounts, rests) end
+  call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids, 'touched', now)
+end
+local left = call('LLEN', K.rows) - applied - 1
+if left <= 0 then
+  call('DEL', K.rows)
+  call('HSET', K.batch, 'applied', -1)
+  -- Kept for a caller whose answer was lost.
+  call('PEXPIRE', K.batch, 30000)
+  call('LREM', K.committed, 1, batch)
+  left = 0
+end
+finish()
+return left

@@ -1,0 +1,129 @@
+-- Hands out onboardings of lanes that have allowance, in turn. ARGV: group, most claims, lease
+-- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good).
+-- Answers: state, ms until there may be more (-1: not before something changes), a batch to roll
+-- forward or take away or '', then seven values per claim: see `hand_out`. An expiry of 0 marks a
+-- cancelled onboarding whose holder vanished: the caller says in its journal what is not known.
+local group, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local timeout, keep = tonumber(ARGV[4]), tonumber(ARGV[5])
+local SWEEP = 50
+
+if closed() then return { 'closed' } end
+local seen = call('ZSCORE', K.alive, group)
+if not seen then return { 'register' } end
+if tonumber(seen) < now - 60000 then call('ZADD', K.alive, now, group) end
+
+local answer = { 'claims', -1, '' }
+local more = false
+
+-- Delayed onboardings whose time has come.
+local due = call('ZRANGEBYSCORE', K.delayed, '-inf', now, 'LIMIT', 0, SWEEP)
+for _, member in ipairs(due) do
+  local L, id = string.sub(member, 1, 4), string.sub(member, 11)
+  call('ZREM', K.delayed, member)
+  local progress = progress_of(id)
+  if progress then
+    progress[WAKE_AT] = 0
+    call('HSET', K.progress, id, cmsgpack.pack(progress))
+    line_up(id, progress)
+    place(L, false)
+  end
+end
+
+-- Leases that ended.
+local ended = call('ZRANGEBYSCORE', K.leases, '-inf', now, 'LIMIT', 0, SWEEP)
+for _, id in ipairs(ended) do
+  local progress = progress_of(id)
+  if not progress or progress[STATE] ~= RUNNING then
+    call('ZREM', K.leases, id)
+  else
+    local packed = call('HGET', K.progress, id)
+    if give_back_in_doubt(id, progress) then
+      hand_out(answer, id, progress[EPOCH], 1, 0, 0, packed)
+    end
+  end
+end
+if #due == SWEEP or #ended == SWEEP then more = true end
+
+-- Onboardings that ended long ago.
+if keep > 0 then
+  for _ = 1, 20 do
+    local first = call('LINDEX', K.done, 0)
+    if not first then break end
+    local at, id = struct.unpack('>I6c16', first)
+    if at + keep > now then break end
+    call('LPOP', K.done)
+    local progress = progress_of(id)
+    local state = progress and progress[STATE]
+    if progress and progress[UPDATED] <= at and (state == SUCCEEDED or state == CANCELLED) then
+      local record = call('HGET', K.onboarding, id)
+      local seq, _, L, nth, name = header_of(record)
+      call('HDEL', K.onboarding, id)
+      call('HDEL', K.progress, id)
+      if state == CANCELLED then call('ZREM', K.cancelled, id) end
+      if name ~= '' then call('HDEL', K.names, lane_at(L)[NAME] .. '\0' .. name) end
+      leave_order(K.order, '', seq)
+      leave_order(K.lane_order, L, nth)
+      count(state, -1)
+    end
+  end
+end
+
+-- Lanes in turn. A lane of which nothing is due costs a look, so looks are bounded too.
+local claimed, looks = 0, 0
+local last = '(' .. group .. be6(now + 1)
+while claimed < most do
+  local member = call('ZRANGEBYLEX', K.ready, '[' .. group, last, 'LIMIT', 0, 1)[1]
+  if not member then break end
+  looks = looks + 1
+  if looks > most + SWEEP then
+    more = true
+    break
+  end
+  local L = string.sub(member, 15, 18)
+  local lane = change_lane(L)
+  local head = call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, 1)[1]
+  if not head or string.sub(head, 1, 4) ~= L then
+    lane[DUE] = 0
+  else
+    local serial, expires = take(L, nil, timeout)
+    if serial then
+      local id = string.sub(head, 12)
+      call('ZREM', K.queue, head)
+      lane[DUE] = lane[DUE] - 1
+      local packed = call('HGET', K.progress, id)
+      local progress = packed and cmsgpack.unpack(packed)
+        or fresh_progress(struct.unpack('>I6', head, 6), L)
+      progress[EPOCH] = progress[EPOCH] + 1
+      progress[TIMEOUT] = timeout
+      progress[WRITE], progress[ANSWER] = '', ''
+      local suspect = progress[SUSPECT]
+      progress[SUSPECT] = 0
+      move(progress, RUNNING)
+      save_progress(id, progress)
+      call('ZADD', K.leases, now + lease, id)
+      hand_out(answer, id, progress[EPOCH], suspect, serial, expires, packed or '')
+      claimed = claimed + 1
+    end
+  end
+  place(L, true)
+end
+
+if more or claimed == most then
+  answer[2] = 0
+else
+  local at = nil
+  local first = call('ZRANGEBYLEX', K.ready, '[' .. group, '(' .. group .. '\255', 'LIMIT', 0, 1)[1]
+  if first then at = struct.unpack('>I6', first, 3) end
+  for _, key in ipairs({ K.delayed, K.leases, K.batches }) do
+    local next = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+    if next then at = math.min(at or math.huge, tonumber(next)) end
+  end
+  if at then answer[2] = math.max(0, at - now) end
+end
+
+-- Somebody who took signups in may have vanished on the way.
+local batch = call('LINDEX', K.committed, 0)
+  or call('ZRANGEBYSCORE', K.batches, '-inf', now, 'LIMIT', 0, 1)[1]
+if batch then answer[3] = batch end
+finish()
+return answer

@@ -1,0 +1,31 @@
+-- What every script begins with. KEYS are named by the line that the program puts before this one.
+local call = redis.call
+local clock = call('TIME')
+-- Fractions of a millisecond matter to the pacing of accounts with raised limits alone.
+local now_exact = clock[1] * 1000 + clock[2] / 1000
+local now = math.floor(now_exact)
+
+-- Whether a claimer that waits has to hear of what this script did.
+local wake = false
+-- Changes of the counts of states, written once at the end.
+local counted = {}
+
+-- States as they are stored. Blocked has none: it is queued in a lane whose account is parked.
+local QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = 0, 1, 2, 3, 5
+
+-- Numbers in members and fields are big-endian, so that their order as bytes is their order.
+local function be4(n) return struct.pack('>I4', n) end
+local function be6(n) return struct.pack('>I6', n) end
+
+local function count(state, change)
+  counted[state] = (counted[state] or 0) + change
+end
+
+local function up_to_step(ms, step)
+  return (math.floor(ms / step) + 1) * step
+end
+
+-- Whether the store is being moved: then nothing is taken in, handed out or changed.
+local function closed()
+  return call('HGET', K.meta, 'closed') == '1'
+end

@@ -1,0 +1,235 @@
+-- Lanes: one per account. Fields of the packed record, by position.
+local NAME, LIMIT, WINDOW, CONNECTIONS, BURST = 1, 2, 3, 4, 5
+-- Whether a worker ever told its limits; parked; closed by a 429 until then (ms).
+local TOLD, PARKED, CLOSED = 6, 7, 8
+-- The pace: when the next request would be due if all went evenly (ms, with fractions).
+local PACE = 9
+-- Who waits for the next permit, and until when it is kept for it (ms).
+local ASKER, ASKER_UNTIL = 10, 11
+-- Onboardings that wait, due or not; that a worker holds; that wait and are due.
+local WAITING, HELD, DUE = 12, 13, 14
+-- Permits that are out; requests in flight.
+local OUT, FLYING = 15, 16
+-- How many onboardings were ever accepted.
+local TAKEN = 17
+-- The groups of workers that serve it, two bytes each; its places in `ready`, one per group.
+local GROUPS, PLACES = 18, 19
+
+-- Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute
+-- at most. Permits of requests in flight in steps of a second: they matter only when no answer comes.
+local ANSWERED_STEP, IN_FLIGHT_STEP = 100, 1000
+-- How long a caller that waits for the lane's next permit has it to itself, on top of the wait.
+local RESERVED = 100
+-- The longest that an account is closed (ms).
+local FARTHEST = 3600000
+-- Bytes of a place: group 2, time 6, turn 6, lane 4.
+local PLACE = 18
+-- A group whose last worker was heard of so long ago (ms) has no claim to lanes any more.
+local GROUP_GONE = 3600000
+
+local lanes, changed, outs, outs_changed = {}, {}, {}, {}
+
+local function lane_at(L)
+  local lane = lanes[L]
+  if lane == nil then
+    local packed = call('HGET', K.lane, L)
+    lane = packed and cmsgpack.unpack(packed) or false
+    lanes[L] = lane
+  end
+  return lane
+end
+
+local function change_lane(L)
+  changed[L] = true
+  return lane_at(L)
+end
+
+-- The lane of an account, made if there is none.
+local function lane_of(account)
+  local L = call('HGET', K.account, account)
+  if L then return L end
+  L = be4(call('HINCRBY', K.count, 'lane', 1))
+  call('HSET', K.account, account, L)
+  lanes[L] = { account, DEFAULT_LIMITS[1], DEFAULT_LIMITS[2], DEFAULT_LIMITS[3], DEFAULT_LIMITS[4],
+    0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '' }
+  changed[L] = true
+  return L
+end
+
+-- Permits that are out, by when they come back: entries of time (6 bytes) and count (4), in order.
+local function out_of(L)
+  local out = outs[L]
+  if not out then
+    out = call('HGET', K.out, L) or ''
+    outs[L] = out
+  end
+  return out
+end
+
+local function set_out(L, out)
+  outs[L] = out
+  outs_changed[L] = true
+end
+
+local function add_out(L, lane, at, n)
+  local out = out_of(L)
+  lane[OUT] = lane[OUT] + n
+  -- Nearly always the last entry, or among the last dozen.
+  local i = #out
+  while i > 0 do
+    local there, m = struct.unpack('>I6I4', out, i - 9)
+    if there == at then
+      local left = m + n
+      local entry = left > 0 and struct.pack('>I6I4', at, left) or ''
+      return set_out(L, string.sub(out, 1, i - 10) .. entry .. string.sub(out, i + 1))
+    end
+    if there < at then break end
+    i = i - 10
+  end
+  if n > 0 then
+    set_out(L, string.sub(out, 1, i) .. struct.pack('>I6I4', at, n) .. string.sub(out, i + 1))
+  else
+    lane[OUT] = lane[OUT] - n
+  end
+end
+
+-- Counts back what has come back.
+local function expire_out(L, lane)
+  local out = out_of(L)
+  local i = 1
+  while i < #out do
+    local at, n = struct.unpack('>I6I4', out, i)
+    if at > now then break end
+    lane[OUT] = lane[OUT] - n
+    i = i + 10
+  end
+  if i > 1 then set_out(L, string.sub(out, i)) end
+end
+
+-- Requests in flight are members lane, time at which the permit comes back without an answer,
+-- serial. A window before that time the request has timed out.
+local function expire_flying(L, lane)
+  local timed_out = call('ZRANGEBYLEX', K.flying, '[' .. L, '(' .. L .. be6(now + lane[WINDOW] + 1), 'LIMIT', 0, 100)
+  for _, member in ipairs(timed_out) do
+    call('ZREM', K.flying, member)
+    lane[FLYING] = lane[FLYING] - 1
+  end
+end
+
+-- When there can be a permit (ms), whoever asks.
+local function permit_at(L, lane)
+  local at = lane[CLOSED]
+  if lane[OUT] >= lane[LIMIT] then
+    expire_out(L, lane)
+    if lane[OUT] >= lane[LIMIT] then
+      at = math.max(at, (struct.unpack('>I6', out_of(L))))
+    end
+  end
+  if lane[FLYING] >= lane[CONNECTIONS] then
+    expire_flying(L, lane)
+    if lane[FLYING] >= lane[CONNECTIONS] then
+      local first = call('ZRANGEBYLEX', K.flying, '[' .. L, '+', 'LIMIT', 0, 1)[1]
+      if first then at = math.max(at, struct.unpack('>I6', first, 5) - lane[WINDOW]) end
+    end
+  end
+  local period = lane[WINDOW] / lane[LIMIT]
+  return math.max(at, math.floor(lane[PACE] - (lane[BURST] - 1) * period))
+end
+
+-- Until when the next permit is kept for somebody else (ms).
+local function reserved_until(lane, asker)
+  if lane[ASKER] == '' or lane[ASKER] == asker then return 0 end
+  return lane[ASKER_UNTIL]
+end
+
+-- Takes a permit: its serial and when it comes back by itself. Or nil and when there is one (ms),
+-- or nil and nil where the account is parked.
+local function take(L, asker, timeout)
+  local lane = change_lane(L)
+  if lane[PARKED] == 1 then return nil, nil end
+  local at = math.max(permit_at(L, lane), reserved_until(lane, asker))
+  if at > now then return nil, at end
+  expire_out(L, lane)
+  local serial = call('HINCRBY', K.count, 'serial', 1)
+  local expires = up_to_step(now + timeout + lane[WINDOW], IN_FLIGHT_STEP)
+  add_out(L, lane, expires, 1)
+  call('ZADD', K.flying, 0, L .. be6(expires) .. be6(serial))
+  lane[FLYING] = lane[FLYING] + 1
+  lane[PACE] = math.max(lane[PACE], now_exact) + lane[WINDOW] / lane[LIMIT]
+  if lane[ASKER] == asker then lane[ASKER] = '' end
+  return serial, expires
+end
+
+-- A permit's request ended. Told twice, or after its timeout, it comes back when it expires.
+local function settle(L, serial, expires, answered)
+  if call('ZREM', K.flying, L .. be6(expires) .. be6(serial)) == 0 then return end
+  local lane = change_lane(L)
+  lane[FLYING] = lane[FLYING] - 1
+  if answered and expires > now then
+    add_out(L, lane, expires, -1)
+    add_out(L, lane, up_to_step(now + lane[WINDOW], ANSWERED_STEP), 1)
+  end
+end
+
+-- Drops groups that no worker is of any more.
+local function living_groups(groups)
+  if #groups <= 2 then return groups end
+  local living = {}
+  for i = 1, #groups, 2 do
+    local group = string.sub(groups, i, i + 1)
+    local seen = call('ZSCORE', K.alive, group)
+    if seen and tonumber(seen) > now - GROUP_GONE then living[#living + 1] = group end
+  end
+  return table.concat(living)
+end
+
+-- Gives a lane its place in `ready`. A lane that was served, or whose time moved, goes behind the
+-- others that are ready at the same time; else it keeps its turn.
+local function place(L, served)
+  local lane = change_lane(L)
+  local at = nil
+  if lane[DUE] > 0 and lane[PARKED] == 0 and lane[GROUPS] ~= '' then
+    at = math.max(permit_at(L, lane), reserved_until(lane, nil))
+  end
+  local places = lane[PLACES]
+  local before = #places > 0 and struct.unpack('>I6', places, 3) or nil
+  if at and before and not served and #places == #lane[GROUPS] / 2 * PLACE then
+    if at == before or (at <= now and before <= now) then return end
+  end
+  if not at and not before then return end
+  for i = 1, #places, PLACE do
+    call('ZREM', K.ready, string.sub(places, i, i + PLACE - 1))
+  end
+  lane[PLACES] = ''
+  if not at then return end
+  -- Never in the past: what was ready long ago does not go before what is ready now.
+  at = math.max(at, now)
+  if not before or at < before then wake = true end
+  local turn = be6(call('HINCRBY', K.count, 'turn', 1))
+  lane[GROUPS] = living_groups(lane[GROUPS])
+  for i = 1, #lane[GROUPS], 2 do
+    local member = string.sub(lane[GROUPS], i, i + 1) .. be6(at) .. turn .. L
+    call('ZADD', K.ready, 0, member)
+    lane[PLACES] = lane[PLACES] .. member
+  end
+end
+
+-- Puts an onboarding in its lane. What was begun (class 0) goes before what was not (1).
+local function queue(L, class, seq, id)
+  local lane = change_lane(L)
+  call('ZADD', K.queue, 0, L .. class .. be6(seq) .. id)
+  lane[DUE] = lane[DUE] + 1
+end
+
+local function finish()
+  for L in pairs(changed) do
+    if lanes[L] then call('HSET', K.lane, L, cmsgpack.pack(lanes[L])) end
+  end
+  for L in pairs(outs_changed) do
+    if outs[L] == '' then call('HDEL', K.out, L) else call('HSET', K.out, L, outs[L]) end
+  end
+  for state, change in pairs(counted) do
+    if change ~= 0 then call('HINCRBY', K.count, tostring(state), change) end
+  end
+  if wake then call('PUBLISH', CHANNEL, '') end
+end

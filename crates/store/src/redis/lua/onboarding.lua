@@ -1,0 +1,96 @@
+-- What happens to an onboarding, from its first claim or cancel on. Fields by position.
+local STATE, EPOCH, SEQ, LANE, SUSPECT, CANCEL, UPDATED = 1, 2, 3, 4, 5, 6, 7
+-- Not to be claimed before then (ms); 0 for now.
+local WAKE_AT = 8
+-- The lease's last write and its answer, so that its repeat is answered the same.
+local WRITE, ANSWER = 9, 10
+local FAULT, FAULT_STEP = 11, 12
+-- How long a request of the holder may take (ms).
+local TIMEOUT = 13
+-- The steps' records, JSON each; '' for one that nothing is known of.
+local STEPS = 14
+
+-- How many ids a segment of an order has, and the bytes of an id.
+local SEGMENT, ID = 128, 16
+local GONE = string.rep('\0', ID)
+
+-- An accepted record begins with C, seq, created_at, lane, place in its lane's order, the length
+-- of a chosen trunk name, and that. A staged one with S, its batch, its row.
+local function header_of(record)
+  local seq, created, L, nth, length = struct.unpack('>I6I6c4I4B', record, 2)
+  return seq, created, L, nth, string.sub(record, 23, 22 + length)
+end
+
+-- The batch and the row of a record that is staged.
+local function staged_by(record)
+  if string.byte(record, 1) ~= 83 then return nil end
+  local batch, row = struct.unpack('>c8I4', record, 2)
+  return batch, row
+end
+
+local function progress_of(id)
+  local packed = call('HGET', K.progress, id)
+  return packed and cmsgpack.unpack(packed) or nil
+end
+
+local function save_progress(id, progress)
+  progress[UPDATED] = now
+  call('HSET', K.progress, id, cmsgpack.pack(progress))
+end
+
+local function fresh_progress(seq, L)
+  return { QUEUED, 0, seq, L, 0, 0, now, 0, '', '', '', -1, 0, {} }
+end
+
+-- Moves an onboarding from one state to another in the counts and in its lane's.
+local function move(progress, state)
+  local lane = change_lane(progress[LANE])
+  local before = progress[STATE]
+  count(before, -1)
+  count(state, 1)
+  if before == QUEUED then lane[WAITING] = lane[WAITING] - 1 end
+  if before == RUNNING then lane[HELD] = lane[HELD] - 1 end
+  if state == QUEUED then lane[WAITING] = lane[WAITING] + 1 end
+  if state == RUNNING then lane[HELD] = lane[HELD] + 1 end
+  progress[STATE] = state
+end
+
+-- Puts an onboarding whose state is queued into line, or among the delayed.
+local function line_up(id, progress)
+  if progress[WAKE_AT] > now then
+    call('ZADD', K.delayed, progress[WAKE_AT], progress[LANE] .. be6(progress[SEQ]) .. id)
+    return
+  end
+  progress[WAKE_AT] = 0
+  queue(progress[LANE], '0', progress[SEQ], id)
+end
+
+-- Ends a lease whose holder vanished: queued again in doubt. One that a person cancelled is kept
+-- for the caller for a while, to say in its journal what is not known; `true` then.
+local function give_back_in_doubt(id, progress)
+  if progress[CANCEL] == 1 then
+    progress[EPOCH] = progress[EPOCH] + 1
+    call('ZADD', K.leases, now + 30000, id)
+    save_progress(id, progress)
+    return true
+  end
+  call('ZREM', K.leases, id)
+  progress[SUSPECT] = 1
+  progress[WAKE_AT] = 0
+  move(progress, QUEUED)
+  line_up(id, progress)
+  save_progress(id, progress)
+  place(progress[LANE], false)
+  return false
+end
+
+-- Appends what a claimer has to know of an onboarding to an answer.
+local function hand_out(answer, id, epoch, suspect, serial, expires, packed)
+  answer[#answer + 1] = id
+  answer[#answer + 1] = epoch
+  answer[#answer + 1] = suspect
+  answer[#answer + 1] = serial
+  answer[#answer + 1] = expires
+  answer[#answer + 1] = packed
+  answer[#answer + 1] = call('HGET', K.onboarding, id) or ''
+end

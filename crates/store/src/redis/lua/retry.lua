@@ -1,0 +1,21 @@
+-- Queues an onboarding again that ended. ARGV: id, the state and the time of its last change that
+-- the caller saw, then its steps anew. Answers 1, 0 where it has changed
+-- meanwhile, or -1 where the store is closed.
+if closed() then return -1 end
+local id = ARGV[1]
+local progress = progress_of(id)
+if not progress or progress[STATE] ~= tonumber(ARGV[2]) or progress[UPDATED] ~= tonumber(ARGV[3]) then
+  return 0
+end
+call('ZREM', progress[STATE] == FAILED and K.failed or K.cancelled, id)
+progress[SUSPECT], progress[CANCEL], progress[WAKE_AT] = 1, 0, 0
+progress[FAULT], progress[FAULT_STEP] = '', -1
+progress[WRITE], progress[ANSWER] = '', ''
+progress[STEPS] = {}
+for i = 4, #ARGV do progress[STEPS][i - 3] = ARGV[i] end
+move(progress, QUEUED)
+line_up(id, progress)
+save_progress(id, progress)
+place(progress[LANE], false)
+finish()
+return 1

@@ -1,0 +1,297 @@
+//! The store on Redis: any number of producers and workers, on any number of machines.
+//!
+//! Every operation that changes something is one Lua script over declared keys (`lua/`), which
+//! the server runs as one. All keys share one hash tag, so that they live on one node of a
+//! cluster. The clock is the server's.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `meta` | schema, world, a check of the secret key, the mark of a move |
+//! | `count` | counters: sequence numbers, and how many onboardings are in which state |
+//! | `onboarding` | by id: what was accepted, packed; see `record` |
+//! | `progress` | by id, from the first claim or cancel on: state, epoch, journal |
+//! | `queue` | all lanes: sorted by lane, begun or not, order of acceptance |
+//! | `delayed` `leases` | what waits until a time; what is held until a time |
+//! | `account` `lane` | an account's lane by its name; the lane's limits, pace, counts |
+//! | `out` `flying` | permits by when they come back; requests in flight |
+//! | `ready` | lanes with something due, by group of workers and by when they have allowance |
+//! | `groups` `alive` | groups of workers with the same accounts, and when they were heard of |
+//! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane |
+//! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
+//! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
+//! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
+
+mod answer;
+mod dial;
+mod durable;
+mod failure;
+mod inspect;
+mod intake;
+mod keeper;
+mod lane;
+mod link;
+mod operate;
+mod progress;
+mod record;
+mod script;
+mod server;
+mod tls;
+mod transfer;
+mod url;
+mod wake;
+mod work;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use onboarding::{OnboardingId, Secret};
+
+pub use url::RedisPlace;
+
+use self::{
+    answer::Answer,
+    intake::{BatchId, RedisBatch},
+    link::Link,
+    script::{OPEN, Script},
+    work::Group,
+};
+use crate::{Batch, Error, Intake, Lease, Result, SealingKey, WorkerName, World, transfer::Mark};
+
+/// The version of the keys and of what they hold. A store of a newer one is refused.
+const SCHEMA: u64 = 1;
+
+/// What the key check in `meta` opens to.
+const KEY_CHECK: &str = "trunkline";
+
+/// How to open a [`RedisStore`].
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Where it is.
+    pub place: RedisPlace,
+    /// What its secrets are sealed with.
+    pub key: SealingKey,
+    /// The simulator's or Exotel's.
+    pub world: World,
+    /// How long onboardings that succeeded or were cancelled are kept; zero: for good. While one
+    /// is kept, the same signup again is the same onboarding.
+    pub keep_finished: Duration,
+}
+
+/// A store on Redis.
+pub struct RedisStore {
+    link: Arc<Link>,
+    key: SealingKey,
+    world: World,
+    keep_finished: Duration,
+    /// What `{` and `}` make the hash tag of, and `:`.
+    prefix: String,
+    /// The accounts of the workers of this process.
+    groups: Mutex<HashMap<WorkerName, Group>>,
+    /// What the workers of this process hold: epoch and holder.
+    held: Mutex<HashMap<OnboardingId, (u64, WorkerName)>>,
+    /// Itself, for batches and for what goes on after a call has returned.
+    this: std::sync::Weak<Self>,
+}
+
+fn prefix_of(place: &RedisPlace) -> String {
+    format!("{{{}}}:", place.name())
+}
+
+/// The world of a store; `None` where nothing was accepted yet. Changes nothing.
+///
+/// # Errors
+/// As of [`RedisStore::open`].
+pub async fn world_of(place: &RedisPlace) -> Result<Option<World>> {
+    let link = Link::open(place).await?;
+    let mut command = redis::cmd("HGET");
+    command
+        .arg(format!("{}meta", prefix_of(place)))
+        .arg("world");
+    let world = inspect::bytes(link.query(&command).await?);
+    Ok(world.as_deref().and_then(World::of))
+}
+
+impl RedisStore {
+    /// Opens the store, and makes it where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where the server is not fit (too old, evicting, a replica), the secret
+    /// key or the world is another; [`Error::Unavailable`] where it cannot be reached;
+    /// [`Error::Corrupt`] where a newer version wrote it.
+    pub async fn open(options: RedisOptions) -> Result<Arc<Self>> {
+        let RedisOptions {
+            place,
+            key,
+            world,
+            keep_finished,
+        } = options;
+        let link = Link::open(&place).await?;
+        let store = Arc::new_cyclic(|this| Self {
+            link,
+            key,
+            world,
+            keep_finished,
+            prefix: prefix_of(&place),
+            groups: Mutex::default(),
+            held: Mutex::default(),
+            this: this.clone(),
+        });
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Makes the store where there is none, and checks that it is this version's, world's, key's.
+    async fn check(&self) -> Result<()> {
+        let sealed = self
+            .key
+            .seal(b"meta", &Secret::new(KEY_CHECK))
+            .map_err(|error| self.unusable(error.to_string()))?;
+        let args = [SCHEMA.to_string().into_bytes(), sealed];
+        let mut answer = self.call(&OPEN, &args).await?;
+        let schema = answer.count()?;
+        if schema > SCHEMA {
+            return Err(Error::Corrupt {
+                place: self.place().to_owned(),
+                message: format!(
+                    "it has schema {schema}, and this trunkline knows up to {SCHEMA}: a newer version wrote it; use that one, or a newer"
+                ),
+            });
+        }
+        let check = answer.bytes()?.unwrap_or_default();
+        self.key.open(b"meta", &check).map_err(|_| {
+            self.unusable(
+                "its secrets were sealed with another secret key; set secret_key to the one that every producer and worker of this store has".to_owned(),
+            )
+        })?;
+        let world = answer.bytes()?;
+        match world.as_deref().and_then(World::of) {
+            Some(bound) if bound != self.world => Err(self.other_world()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The place, for messages.
+    fn place(&self) -> &str {
+        self.link.place()
+    }
+
+    /// The name of a key.
+    fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> MutexGuard<'m, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unusable(&self, message: String) -> Error {
+        Error::Unusable {
+            place: self.place().to_owned(),
+            message,
+        }
+    }
+
+    fn other_world(&self) -> Error {
+        self.unusable(match self.world {
+            World::Live => "it was filled with --sandbox, so its trunks exist in the simulator only; choose another store: another `name` in the URL is one",
+            World::Sandbox => "it holds real onboardings, which --sandbox must not touch; choose another store: another `name` in the URL is one",
+        }.to_owned())
+    }
+
+    async fn refuse_if_closed(&self) -> Result<()> {
+        let closed = self.fields("meta", &["closed"]).await?.pop().flatten();
+        match closed.as_deref() {
+            Some(b"1") => Err(self.closed().await),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Why the store is closed.
+    async fn closed(&self) -> Error {
+        let mark = match self.fields("meta", &["mark"]).await {
+            Ok(mut mark) => mark.pop().flatten(),
+            Err(error) => return error,
+        };
+        let mark: Option<Mark> = mark.and_then(|mark| serde_json::from_slice(&mark).ok());
+        let refusal = mark.and_then(|mark| mark.refusal(self.place()));
+        refusal.unwrap_or_else(|| Error::Unavailable {
+            place: self.place().to_owned(),
+            message: "the store was closed for a move a moment ago; try again".to_owned(),
+            source: None,
+        })
+    }
+
+    async fn call(&self, script: &Script, args: &[Vec<u8>]) -> Result<Answer> {
+        self.call_with(script, None, args, false).await
+    }
+
+    async fn call_with(
+        &self,
+        script: &Script,
+        batch: Option<BatchId>,
+        args: &[Vec<u8>],
+        durable: bool,
+    ) -> Result<Answer> {
+        let keys: Vec<String> = script
+            .keys
+            .iter()
+            .map(|key| match (*key, batch) {
+                ("batch", Some(batch)) => format!("{}batch:{}", self.prefix, hex(batch)),
+                ("rows", Some(batch)) => format!("{}batch:{}:rows", self.prefix, hex(batch)),
+                (key, _) => self.name(key),
+            })
+            .collect();
+        let value = if durable {
+            self.link.run_durable(&script.code, &keys, args).await?
+        } else {
+            self.link.run(&script.code, &keys, args).await?
+        };
+        Ok(Answer::new(value, self.place()))
+    }
+
+    /// A lease is not held any more.
+    fn let_go(&self, lease: &Lease) {
+        let mut held = self.lock(&self.held);
+        if held
+            .get(&lease.id)
+            .is_some_and(|(epoch, _)| *epoch == lease.epoch)
+        {
+            held.remove(&lease.id);
+        }
+    }
+
+    /// Sees to a batch that somebody left on its way, beside whoever noticed it.
+    fn see_to_batch_later(&self, batch: BatchId) {
+        let Some(this) = self.this.upgrade() else {
+            return;
+        };
+        tokio::spawn(async move {
+            if let Err(error) = this.see_to_batch(batch).await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a batch could not be brought to its end; the next claim tries again"
+                );
+            }
+        });
+    }
+}
+
+fn hex(batch: BatchId) -> String {
+    format!("{:016x}", u64::from_be_bytes(batch))
+}
+
+#[async_trait]
+impl Intake for RedisStore {
+    async fn begin(&self) -> Result<Box<dyn Batch>> {
+        let this = self.this.upgrade().ok_or_else(|| Error::Unavailable {
+            place: self.place().to_owned(),
+            message: "the store is being closed".to_owned(),
+            source: None,
+        })?;
+        Ok(Box::new(RedisBatch::new(this)))
+    }
+}

@@ -1,0 +1,85 @@
+//! What a person may do.
+
+use async_trait::async_trait;
+use onboarding::{AccountName, Event, OnboardingId};
+
+use super::{
+    RedisStore,
+    progress::state_number,
+    script::{CANCEL, RETRY},
+};
+use crate::{Cancelled, Error, Inspect, Operate, Result, Retried};
+
+/// How often an action is begun anew because the onboarding changed while it was looked at.
+const ATTEMPTS: usize = 100;
+
+fn changes_too_fast(place: &str, id: OnboardingId) -> Error {
+    Error::Unavailable {
+        place: place.to_owned(),
+        message: format!("{id} changes faster than it can be acted on; try again"),
+        source: None,
+    }
+}
+
+#[async_trait]
+impl Operate for RedisStore {
+    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
+        self.refuse_if_closed().await?;
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.get(id).await? else {
+                return Ok(Retried::Unknown);
+            };
+            if found.state.after(Event::Retried).is_err() {
+                return Ok(Retried::NotNow(found.state));
+            }
+            let mut journal = found.journal;
+            journal.reopen();
+            let mut args = vec![
+                id.to_bytes().to_vec(),
+                state_number(found.state).to_string().into_bytes(),
+                found.updated_at.as_millisecond().to_string().into_bytes(),
+            ];
+            for record in journal.records() {
+                let text = serde_json::to_string(record).map_err(|error| Error::Unusable {
+                    place: self.place().to_owned(),
+                    message: format!("a journal cannot be written as JSON: {error}"),
+                })?;
+                args.push(text.into_bytes());
+            }
+            match self.call(&RETRY, &args).await?.number()? {
+                1 => return Ok(Retried::Queued),
+                -1 => return Err(self.closed().await),
+                _ => {}
+            }
+        }
+        Err(changes_too_fast(self.place(), id))
+    }
+
+    async fn cancel(&self, id: OnboardingId) -> Result<Cancelled> {
+        self.refuse_if_closed().await?;
+        for _ in 0..ATTEMPTS {
+            let Some(found) = self.get(id).await? else {
+                return Ok(Cancelled::Unknown);
+            };
+            if found.state.after(Event::Cancelled).is_err() {
+                return Ok(Cancelled::NotNow(found.state));
+            }
+            let args = [
+                id.to_bytes().to_vec(),
+                state_number(found.state).to_string().into_bytes(),
+            ];
+            match self.call(&CANCEL, &args).await?.number()? {
+                1 => return Ok(Cancelled::Now),
+                2 => return Ok(Cancelled::Soon),
+                -1 => return Err(self.closed().await),
+                _ => {}
+            }
+        }
+        Err(changes_too_fast(self.place(), id))
+    }
+
+    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
+        self.refuse_if_closed().await?;
+        self.resume(account).await
+    }
+}

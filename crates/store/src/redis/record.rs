@@ -1,0 +1,231 @@
+//! An onboarding as it was accepted, packed: what a million of them cost is mostly this.
+//!
+//! After the header that the scripts write (see `lua/onboarding.lua`) come the length of a trunk name that
+//! a person chose and the name, the digest of the signup, the sealed password, and the texts,
+//! compressed against a dictionary of what they have in common.
+
+use onboarding::{
+    AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword, Step,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, NewOnboarding, Result, SealingKey};
+
+/// Bytes that the scripts write before a record.
+const HEADER: usize = 21;
+
+/// What the texts of onboardings have in common. Records name the dictionary that they were
+/// compressed against, so this one is never edited: a better one is a second file.
+const DICTIONARY: &[u8] = include_bytes!("record_dictionary_1.txt");
+const DICTIONARY_NUMBER: u8 = 1;
+
+/// Longest texts of one onboarding; the longest plan that recipes allow is far below.
+const TEXTS_MAX: usize = 16 * 1024 * 1024;
+
+/// Between two texts. None of them holds a control character: they are validated names or JSON.
+const BETWEEN: char = '\n';
+
+/// An onboarding as it was accepted.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) seq: u64,
+    pub(super) created_ms: i64,
+    /// It is of a batch that is not accepted, or not entered, yet.
+    pub(super) staged: Option<[u8; 8]>,
+    pub(super) key: Key,
+    pub(super) account: AccountName,
+    pub(super) partner: PartnerName,
+    pub(super) number: PhoneNumber,
+    pub(super) direction: Direction,
+    pub(super) recipe: String,
+    pub(super) signup: String,
+    pub(super) plan: Plan,
+    pub(super) password: Option<SipPassword>,
+}
+
+/// Packs what is to be accepted, without the header.
+pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result<Vec<u8>> {
+    let unusable = |message: String| Error::Unusable {
+        place: place.to_owned(),
+        message,
+    };
+    let plan = serde_json::to_string(&new.plan).map_err(|error| unusable(error.to_string()))?;
+    let name = chosen_trunk_name(&new.plan).unwrap_or_default();
+    let sealed = match &new.password {
+        Some(password) => key
+            .seal(&new.id.to_bytes(), password.secret())
+            .map_err(|error| unusable(error.to_string()))?,
+        None => Vec::new(),
+    };
+    let texts = [
+        new.account.as_str(),
+        new.partner.as_str(),
+        new.key.as_str(),
+        &new.recipe,
+        new.number.as_str(),
+        new.direction.as_str(),
+        &new.signup,
+        &plan,
+    ]
+    .join("\n");
+    let length = |n: usize, what: &str| {
+        u8::try_from(n).map_err(|_| unusable(format!("{what} has more than 255 bytes; shorten it")))
+    };
+    let mut packed = vec![length(name.len(), "a trunk name")?];
+    packed.extend_from_slice(name.as_bytes());
+    packed.extend_from_slice(&Sha256::digest(new.signup.as_bytes())[..16]);
+    packed.push(length(sealed.len(), "a sealed password")?);
+    packed.extend_from_slice(&sealed);
+    packed.push(DICTIONARY_NUMBER);
+    let size = u32::try_from(texts.len())
+        .ok()
+        .filter(|size| *size as usize <= TEXTS_MAX)
+        .ok_or_else(|| unusable(format!("the signup {} is too long", new.key)))?;
+    packed.extend_from_slice(&size.to_be_bytes());
+    packed.extend(lz4_flex::block::compress_with_dict(
+        texts.as_bytes(),
+        DICTIONARY,
+    ));
+    Ok(packed)
+}
+
+fn chosen_trunk_name(plan: &Plan) -> Option<&str> {
+    plan.steps.iter().find_map(|step| {
+        if let Step::CreateTrunk { name, chosen: true } = step {
+            Some(name.as_str())
+        } else {
+            None
+        }
+    })
+}
+
+/// Takes bytes off the front.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(n)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|one| one[0])
+    }
+
+    fn number(&mut self, bytes: usize) -> Option<u64> {
+        let digits = self.take(bytes)?;
+        Some(digits.iter().fold(0, |n, digit| n << 8 | u64::from(*digit)))
+    }
+}
+
+/// Reads a packed record of the onboarding `id`.
+pub(super) fn unpack(
+    id: OnboardingId,
+    packed: &[u8],
+    key: &SealingKey,
+    place: &str,
+) -> Result<Record> {
+    let damaged = |message: &str| Error::Corrupt {
+        place: format!("{place}, {id}"),
+        message: message.to_owned(),
+    };
+    let parts = split(packed).ok_or_else(|| damaged("the record is cut off"))?;
+    if parts.dictionary != DICTIONARY_NUMBER {
+        return Err(damaged(
+            "the record was written by a newer trunkline; use that one, or a newer",
+        ));
+    }
+    let texts =
+        lz4_flex::block::decompress_with_dict(parts.texts, parts.size.min(TEXTS_MAX), DICTIONARY)
+            .map_err(|error| damaged(&format!("the record cannot be unpacked: {error}")))?;
+    let texts = String::from_utf8(texts).map_err(|_| damaged("the record's text is no UTF-8"))?;
+    let texts: Vec<&str> = texts.splitn(8, BETWEEN).collect();
+    let [
+        account,
+        partner,
+        own_key,
+        recipe,
+        number,
+        direction,
+        signup,
+        plan,
+    ] = texts[..]
+    else {
+        return Err(damaged("the record has not all of its texts"));
+    };
+    let password = if parts.sealed.is_empty() {
+        None
+    } else {
+        let opened = key.open(&id.to_bytes(), parts.sealed);
+        Some(SipPassword::from_secret(
+            opened.map_err(|error| damaged(&error.to_string()))?,
+        ))
+    };
+    let invalid = |what: &str, error: &dyn std::fmt::Display| {
+        damaged(&format!(
+            "the {what} of an onboarding cannot be read: {error}"
+        ))
+    };
+    Ok(Record {
+        seq: parts.seq,
+        created_ms: parts.created_ms,
+        staged: parts.staged,
+        key: own_key.parse().map_err(|error| invalid("key", &error))?,
+        account: account
+            .parse()
+            .map_err(|error| invalid("account", &error))?,
+        partner: partner
+            .parse()
+            .map_err(|error| invalid("partner", &error))?,
+        number: number.parse().map_err(|error| invalid("number", &error))?,
+        direction: direction
+            .parse()
+            .map_err(|error| invalid("direction", &error))?,
+        recipe: recipe.to_owned(),
+        signup: signup.to_owned(),
+        plan: serde_json::from_str(plan).map_err(|error| invalid("plan", &error))?,
+        password,
+    })
+}
+
+struct Parts<'a> {
+    staged: Option<[u8; 8]>,
+    seq: u64,
+    created_ms: i64,
+    sealed: &'a [u8],
+    dictionary: u8,
+    size: usize,
+    texts: &'a [u8],
+}
+
+fn split(packed: &[u8]) -> Option<Parts<'_>> {
+    let mut bytes = Bytes(packed);
+    let kind = bytes.byte()?;
+    let mut staged = None;
+    let (mut seq, mut created) = (0, 0);
+    if kind == b'S' {
+        staged = bytes.take(8)?.try_into().ok();
+        bytes.take(HEADER - 9)?;
+    } else {
+        seq = bytes.number(6)?;
+        created = bytes.number(6)?;
+        bytes.take(HEADER - 13)?;
+    }
+    let name = bytes.byte()?;
+    bytes.take(usize::from(name))?;
+    bytes.take(16)?;
+    let sealed = bytes.byte()?;
+    let sealed = bytes.take(usize::from(sealed))?;
+    let dictionary = bytes.byte()?;
+    let size = usize::try_from(bytes.number(4)?).ok()?;
+    Some(Parts {
+        staged,
+        seq,
+        created_ms: i64::try_from(created).ok()?,
+        sealed,
+        dictionary,
+        size,
+        texts: bytes.0,
+    })
+}

@@ -1,0 +1,95 @@
+//! The operations on the store: Lua that the server runs as one, over keys that are declared.
+
+use std::sync::LazyLock;
+
+use crate::Limits;
+
+/// What the scripts of lanes touch.
+const LANES: &[&str] = &[
+    "count", "account", "lane", "out", "flying", "ready", "queue", "alive",
+];
+/// What the scripts of onboardings touch besides.
+const PROGRESS: &[&str] = &["onboarding", "progress", "delayed", "leases"];
+/// What taking in and leaving touch besides.
+const ORDERS: &[&str] = &["order", "lane_order", "names"];
+
+const COMMON: &str = include_str!("lua/common.lua");
+const LANE: &str = include_str!("lua/lane.lua");
+const ONBOARDING: &str = include_str!("lua/onboarding.lua");
+const ORDER: &str = include_str!("lua/order.lua");
+const TAKING: &str = include_str!("lua/taking.lua");
+
+/// A script and the keys that it declares, by their names within the store.
+pub(super) struct Script {
+    pub(super) code: redis::Script,
+    pub(super) keys: Vec<&'static str>,
+}
+
+impl Script {
+    fn new(keys: &[&[&'static str]], parts: &[&str]) -> Self {
+        let keys: Vec<&'static str> = keys.concat();
+        let mut text = String::from("local K = {");
+        for (at, key) in keys.iter().enumerate() {
+            text.push_str(&format!("{key}=KEYS[{}],", at + 1));
+        }
+        text.push_str("}\n");
+        if keys.contains(&"count") {
+            text.push_str("local CHANNEL = string.gsub(K.count, ':count$', ':wake')\n");
+        }
+        let Limits {
+            requests_per_window,
+            window,
+            in_flight,
+            burst,
+        } = Limits::per_minute(200, 50);
+        text.push_str(&format!(
+            "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\n",
+            window.as_millis()
+        ));
+        for part in parts {
+            text.push_str(part);
+        }
+        Self {
+            code: redis::Script::new(&text),
+            keys,
+        }
+    }
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal, keys [$($keys:expr),*], after [$($part:expr),*];)*) => {
+        $(
+            $(#[$doc])*
+            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+                Script::new(&[$($keys),*], &[COMMON, $($part,)* include_str!(concat!("lua/", $file))])
+            });
+        )*
+
+        #[cfg(test)]
+        fn all() -> Vec<(&'static str, &'static Script)> {
+            vec![$(($file, &*$name)),*]
+        }
+    };
+}
+
+scripts! {
+    OPEN = "open.lua", keys [&["meta"]], after [];
+    ACCEPT = "accept.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    STAGE = "stage.lua", keys [&["onboarding", "names", "meta", "batches", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    COMMIT = "commit.lua", keys [&["count", "meta", "batches", "committed", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    APPLY = "apply.lua", keys [LANES, ORDERS, &["onboarding", "committed", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    UNSTAGE = "unstage.lua", keys [&["onboarding", "names", "batches", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    REGISTER = "register.lua", keys [LANES, &["meta", "groups"]], after [LANE];
+    CLAIM = "claim.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]], after [LANE, ONBOARDING, ORDER];
+    ADVANCE = "advance.lua", keys [LANES, PROGRESS, &["done", "failed", "cancelled"]], after [LANE, ONBOARDING];
+    RENEW = "renew.lua", keys [&["progress", "leases"]], after [LANE, ONBOARDING];
+    ABANDON = "abandon.lua", keys [LANES, PROGRESS], after [LANE, ONBOARDING];
+    PERMIT = "permit.lua", keys [LANES, &["meta", "parked"]], after [LANE];
+    SETTLE = "settle.lua", keys [LANES], after [LANE];
+    ACCOUNT = "account.lua", keys [LANES, &["parked"]], after [LANE];
+    RETRY = "retry.lua", keys [LANES, PROGRESS, &["meta", "failed", "cancelled"]], after [LANE, ONBOARDING];
+    CANCEL = "cancel.lua", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]], after [LANE, ONBOARDING];
+    MARK = "mark.lua", keys [LANES, PROGRESS, &["meta", "batches", "committed"]], after [LANE, ONBOARDING];
+    CARRY = "carry.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled"]], after [LANE, ONBOARDING, ORDER];
+    CARRY_ACCOUNT = "carry_account.lua", keys [LANES, &["parked"]], after [LANE];
+}
