@@ -14,7 +14,7 @@ use onboarding::AccountName;
 use store::Limits;
 use tokio::time::Instant;
 
-use crate::RetryPolicy;
+use crate::{RetryPolicy, Settings};
 
 /// An account that a worker serves.
 ///
@@ -49,15 +49,14 @@ impl Account {
         }
     }
 
-    pub(crate) fn client(&self, request_timeout: Duration) -> Result<&Client, &ConfigError> {
+    pub(crate) fn client(&self, settings: &Settings) -> Result<&Client, &ConfigError> {
         self.client
             .get_or_init(|| {
+                let request_timeout = settings.request_timeout;
                 let mut config = self.config.clone();
                 config.request_timeout = request_timeout;
                 config.connect_timeout = config.connect_timeout.min(request_timeout * 3 / 4);
-                // Idle connections count against the account's limit too; so many requests are
-                // never in flight at once.
-                config.max_idle_connections = self.limits.in_flight as usize;
+                config.max_idle_connections = settings.idle_connections(&self.limits);
                 Client::new(&config)
             })
             .as_ref()

@@ -12,7 +12,10 @@ use crate::{backend::Job, lease::Held, retry, shared::Shared};
 
 /// The longest time between two looks into the store, whatever it says about the next: a safety
 /// net for a wake-up that was lost on its way.
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+
+/// The same for a worker that drains: that others have ended what they held is told to nobody.
+const DRAINING_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After a handler ended, so long is waited for others to end too, so that a busy worker claims
 /// several at once. Far below the 20 ms in which a new signup has to start, and not on its way.
@@ -55,7 +58,7 @@ pub(crate) async fn claim_all(
                     );
                     retry::of_store()
                 });
-                let delay = delays.next().unwrap_or(LOOK_AT_LEAST_EVERY);
+                let delay = delays.next().unwrap_or(DRAINING_LOOK_EVERY);
                 pause(&shared, delay).await;
                 continue;
             }
@@ -73,8 +76,12 @@ pub(crate) async fn claim_all(
             shared.stop.raise();
             return Ok(());
         }
-        let next = claims.next.unwrap_or(LOOK_AT_LEAST_EVERY);
-        wait_for_more(&shared, next.min(LOOK_AT_LEAST_EVERY)).await;
+        let most = if shared.settings.drain {
+            DRAINING_LOOK_EVERY
+        } else {
+            LOOK_AT_LEAST_EVERY
+        };
+        wait_for_more(&shared, claims.next.unwrap_or(most).min(most)).await;
     }
     Ok(())
 }

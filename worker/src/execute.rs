@@ -135,7 +135,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
 /// The account's client, or why there is none.
 fn client_of<'a>(shared: &Shared, account: &'a Account) -> Result<&'a Client, String> {
     let name = &account.name;
-    account.client(shared.settings.request_timeout).map_err(|error| {
+    account.client(&shared.settings).map_err(|error| {
         format!(
             "the accounts file's entry [accounts.{name}] cannot be used: {error}; correct it, start the worker again, then run `trunkline accounts resume {name}`"
         )

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use store::WorkerName;
+use store::{Limits, WorkerName};
 
 use crate::{Error, Observer, RetryPolicy};
 
@@ -21,6 +21,10 @@ pub struct Settings {
     /// Longest time that one request may take. Default 10 s. Every account's client is built
     /// with it.
     pub request_timeout: Duration,
+    /// Most workers that serve an account at once, 1 or more. Default 1. Exotel counts the
+    /// account's open connections, idle ones too: see [`Limits::in_flight_of`]. So workers that
+    /// share an account each keep only their part of what is not for requests in flight.
+    pub workers: u32,
     /// When what is tried again.
     pub retry: RetryPolicy,
     /// Return once nothing is left to run: nothing is queued, running or waiting for a delay.
@@ -45,6 +49,7 @@ impl Settings {
             concurrency: 256,
             lease: Duration::from_secs(15),
             request_timeout: Duration::from_secs(10),
+            workers: 1,
             retry: RetryPolicy::default(),
             drain: false,
             shutdown_timeout: Duration::from_secs(12),
@@ -55,6 +60,16 @@ impl Settings {
     /// How often leases are renewed: a quarter of their length, so that two renewals may fail.
     pub(crate) fn renewal_interval(&self) -> Duration {
         self.lease / 4
+    }
+
+    /// How many idle connections to an account are kept for its next requests.
+    pub(crate) fn idle_connections(&self, limits: &Limits) -> usize {
+        if self.workers <= 1 {
+            // Those that are idle are taken first, so that there are never more.
+            return limits.in_flight as usize;
+        }
+        // A quarter of four fifths is the fifth that is left.
+        (limits.in_flight / 4 / self.workers).max(1) as usize
     }
 
     /// For how long a permit's request may be under way, told to the store: the request itself,
@@ -71,6 +86,11 @@ impl Settings {
                 self.concurrency,
                 Self::CONCURRENCY_MAX
             ));
+        }
+        if self.workers == 0 {
+            return refuse(
+                "the number of workers is zero; say how many serve an account at most".into(),
+            );
         }
         if self.request_timeout.is_zero() {
             return refuse("the request timeout is zero; choose at least a second".into());
@@ -106,6 +126,7 @@ impl fmt::Debug for Settings {
             .field("concurrency", &self.concurrency)
             .field("lease", &self.lease)
             .field("request_timeout", &self.request_timeout)
+            .field("workers", &self.workers)
             .field("retry", &self.retry)
             .field("drain", &self.drain)
             .field("shutdown_timeout", &self.shutdown_timeout)
@@ -121,7 +142,8 @@ mod tests {
     fn contradictory_settings_are_refused() {
         let good = Settings::new(WorkerName("w".into()));
         assert!(good.validate().is_ok());
-        let change: [fn(&mut Settings); 6] = [
+        let change: [fn(&mut Settings); 7] = [
+            |s| s.workers = 0,
             |s| s.concurrency = 0,
             |s| s.concurrency = 1_000_000,
             |s| s.lease = Duration::from_secs(13),
@@ -136,6 +158,17 @@ mod tests {
                 matches!(bad.validate(), Err(Error::Settings(_))),
                 "row {row}"
             );
+        }
+    }
+
+    #[test]
+    fn workers_that_share_an_account_keep_within_its_connections_together() {
+        let limits = Limits::per_minute(200, 50);
+        for workers in 2..=10 {
+            let mut settings = Settings::new(WorkerName("w".into()));
+            settings.workers = workers;
+            let idle = settings.idle_connections(&limits) as u32 * workers;
+            assert!(limits.in_flight + idle <= 50, "{workers} workers");
         }
     }
 
