@@ -53,9 +53,9 @@ ENV PATH=/usr/local/bin
 WORKDIR /data
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
-# Opens the store as a worker does and counts what is in it: exit status 2 when it cannot be reached,
-# refuses the login, or is of a newer schema. It asks nothing of Exotel. A simulator's container has no
-# store: switch it off there.
+# Opens the store as a worker does and counts what is in it. It fails when the store cannot be reached,
+# refuses the login, has another key or is of a newer schema; it asks nothing of Exotel. A simulator's
+# container has no store: switch it off there.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/trunkline", "status", "--json"]
 ENTRYPOINT ["/usr/local/bin/trunkline"]

@@ -5,6 +5,7 @@
 )]
 
 mod arrows;
+mod deploy;
 mod servers;
 mod sources;
 
@@ -84,6 +85,7 @@ fn check() -> Result<(), String> {
     ];
     cargo(&docs, &[("RUSTDOCFLAGS", "--deny warnings")])?;
     arrows::check()?;
+    deploy::check()?;
     sources::check()
 }
 
