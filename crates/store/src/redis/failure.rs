@@ -56,25 +56,30 @@ impl Failure {
 
     /// What `error` means for a store called `name`.
     pub(super) fn of(error: &RedisError, name: &str) -> Self {
-        match error.kind() {
-            ErrorKind::Server(_) | ErrorKind::Extension => Self::answered(
-                error.code().unwrap_or_default(),
-                error.detail().unwrap_or_default(),
-                name,
-            ),
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::unusable(no_redis()),
-            ErrorKind::AuthenticationFailed => Self::unusable(login_refused()),
-            ErrorKind::RESP3NotSupported => Self::unusable(too_old("this server")),
-            _ if error.is_timeout() => Self::unavailable(
-                "the server did not answer in time; whether it did what was asked is not known",
-            ),
-            _ => Self::unavailable(format!(
-                "the connection was lost or could not be made ({}); it is made again by itself",
-                error
-                    .detail()
-                    .map_or_else(|| error.to_string(), str::to_owned)
-            )),
+        if let Some(code) = error.code() {
+            return Self::answered(code, error.detail().unwrap_or_default(), name);
         }
+        if error.is_timeout() {
+            return Self::unavailable(
+                "the server did not answer in time; whether it did what was asked is not known",
+            );
+        }
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {
+            return Self::unusable(no_redis());
+        }
+        if kind == ErrorKind::AuthenticationFailed {
+            return Self::unusable(login_refused());
+        }
+        if kind == ErrorKind::RESP3NotSupported {
+            return Self::unusable(too_old("this server"));
+        }
+        let why = error
+            .detail()
+            .map_or_else(|| error.to_string(), str::to_owned);
+        Self::unavailable(format!(
+            "the connection was lost or could not be made ({why}); it is made again by itself"
+        ))
     }
 }
 
@@ -194,5 +199,76 @@ fn corrupt(code: &str, detail: &str) -> Failure {
     Failure {
         kind: FailureKind::Corrupt,
         message: format!("the server answered: {code} {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_answers_is_told_by_what_can_be_done_about_it() {
+        use FailureKind::{Corrupt, Unavailable, Unusable};
+        let table = [
+            (
+                "LOADING",
+                "Redis is loading the dataset",
+                Unavailable,
+                "loading",
+            ),
+            ("READONLY", "You can't write", Unavailable, "primary"),
+            ("MASTERDOWN", "Link is down", Unavailable, "primary"),
+            (
+                "CLUSTERDOWN",
+                "The cluster is down",
+                Unavailable,
+                "--cluster check",
+            ),
+            ("TRYAGAIN", "Multiple keys request", Unavailable, "moving"),
+            ("ASK", "1 h:1", Unavailable, "moving"),
+            ("OOM", "command not allowed", Unavailable, "maxmemory"),
+            (
+                "NOREPLICAS",
+                "Not enough",
+                Unavailable,
+                "min-replicas-to-write",
+            ),
+            ("BUSY", "Redis is busy", Unavailable, "SCRIPT KILL"),
+            ("MISCONF", "Errors writing to the AOF", Unavailable, "disk"),
+            (
+                "ERR",
+                "max number of clients reached",
+                Unavailable,
+                "maxclients",
+            ),
+            (
+                "NOAUTH",
+                "Authentication required.",
+                Unusable,
+                "store_password",
+            ),
+            ("WRONGPASS", "invalid", Unusable, "store_password"),
+            ("NOPERM", "no 'set'", Unusable, "~{eu}:* &{eu}:*"),
+            (
+                "ERR",
+                "The user executing the script can't run this command",
+                Unusable,
+                "~{eu}:*",
+            ),
+            ("DENIED", "protected mode", Unusable, "requirepass"),
+            ("NOPROTO", "unsupported", Unusable, "7.0"),
+            ("WRONGTYPE", "Operation", Corrupt, "WRONGTYPE"),
+            ("ERR", "user_script:3: boom", Corrupt, "boom"),
+            ("OURS", "", Corrupt, "OURS"),
+        ];
+        for (code, detail, kind, says) in table {
+            let failure = Failure::answered(code, detail, "eu");
+            assert_eq!(failure.kind, kind, "{code} {detail}");
+            assert!(
+                failure.message.contains(says),
+                "{code}: {}",
+                failure.message
+            );
+        }
     }
 }

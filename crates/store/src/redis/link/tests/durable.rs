@@ -13,12 +13,15 @@ use redis_fixture::Server;
 
 use super::*;
 
+/// Answers to come, by command.
+type Answers = Vec<(&'static str, VecDeque<String>)>;
+
 /// A server that says it has WAITAOF and answers it as told. It keeps what it was sent, so that
 /// what goes in front of a WAITAOF can be looked at.
 #[derive(Clone, Default)]
 struct Scripted {
-    /// Answers to come, by command; `+OK` when none is left.
-    answers: Arc<Mutex<Vec<(&'static str, VecDeque<String>)>>>,
+    /// When none is left for a command, it does as a server without trouble.
+    answers: Arc<Mutex<Answers>>,
     /// Names of commands, in the order of their coming.
     heard: Arc<Mutex<Vec<String>>>,
     /// How long WAITAOF takes.

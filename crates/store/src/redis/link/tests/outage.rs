@@ -160,3 +160,68 @@ async fn an_answer_that_is_no_passing_one_is_told_with_its_text() {
         "{said:?}"
     );
 }
+
+#[tokio::test]
+async fn a_server_that_comes_back_evicting_is_not_written_to() {
+    let mut server = Server::start(&["appendonly yes"]);
+    let link = link(&server.url()).await;
+    counted(&link).await.expect("it runs");
+    server.kill();
+    let file = server.folder().join("redis.conf");
+    let lines = std::fs::read_to_string(&file).expect("its configuration");
+    std::fs::write(&file, lines + "maxmemory-policy allkeys-lru\n").expect("changed");
+    server.restart();
+    let end = Instant::now() + SOON;
+    loop {
+        match counted(&link).await {
+            Err(Error::Unusable { message, .. }) if message.contains("allkeys-lru") => break,
+            Err(Error::Unavailable { .. }) if Instant::now() < end => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let set = ["CONFIG", "SET", "maxmemory-policy", "noeviction"];
+    server.ask(&set).expect("mended");
+    let end = Instant::now() + SOON;
+    while counted(&link).await.is_err() {
+        assert!(Instant::now() < end, "it heals");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_callers_share_one_connection_that_ends_with_the_link() {
+    let server = Server::start(&[]);
+    let clients = || {
+        let list = server.ask(&["CLIENT", "LIST"]).expect("told");
+        // The one that asks is among them.
+        list.lines().filter(|line| line.contains("addr=")).count() - 1
+    };
+    let link = link(&server.url()).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let link = Arc::clone(&link);
+        calls.spawn(async move { counted(&link).await.expect("it runs") });
+    }
+    calls.join_all().await;
+    assert_eq!(clients(), 1);
+    link.changed().await;
+    assert_eq!(clients(), 2);
+    drop(link);
+    let end = Instant::now() + SOON;
+    while clients() > 0 {
+        assert!(Instant::now() < end, "they end");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_would_forget_is_warned_of_with_the_remedy() {
+    for (lines, warnings) in [(&[][..], 1), (&["appendonly yes"][..], 0)] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let server = Server::start(lines);
+        let _link = link(&server.url()).await;
+        assert_eq!(log.lines_with("appendonly yes"), warnings, "{lines:?}");
+        assert_eq!(log.lines_with("WARN"), warnings, "{lines:?}");
+    }
+}
