@@ -66,8 +66,8 @@ macro_rules! scripts {
         )*
 
         #[cfg(test)]
-        fn all() -> Vec<(&'static str, &'static Script)> {
-            vec![$(($file, &*$name)),*]
+        fn all() -> Vec<(&'static str, &'static str, &'static Script)> {
+            vec![$(($file, include_str!(concat!("lua/", $file)), &*$name)),*]
         }
     };
 }
@@ -92,4 +92,46 @@ scripts! {
     MARK = "mark.lua", keys [LANES, PROGRESS, &["meta", "batches", "committed"]], after [LANE, ONBOARDING];
     CARRY = "carry.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled"]], after [LANE, ONBOARDING, ORDER];
     CARRY_ACCOUNT = "carry_account.lua", keys [LANES, &["parked"]], after [LANE];
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The keys that a text names.
+    fn keys_of(text: &str) -> BTreeSet<&str> {
+        let mut keys = BTreeSet::new();
+        for after in text.split("K.").skip(1) {
+            let end = after.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            keys.insert(&after[..end.unwrap_or(after.len())]);
+        }
+        keys
+    }
+
+    #[test]
+    fn a_script_names_no_key_that_it_does_not_declare() {
+        for (file, text, script) in all() {
+            let declared: BTreeSet<&str> = script.keys.iter().copied().collect();
+            let named = keys_of(text);
+            assert!(named.is_subset(&declared), "{file}: {named:?} {declared:?}");
+        }
+    }
+
+    #[test]
+    fn no_script_reads_a_whole_key_that_grows() {
+        for (file, text, _) in all() {
+            for text in [text, COMMON, LANE, ONBOARDING, ORDER, TAKING] {
+                for command in [
+                    "'KEYS'", "SCAN", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE",
+                ] {
+                    assert!(!text.contains(command), "{file}: {command}");
+                }
+                for line in text.lines().filter(|line| line.contains("ZRANGEBY")) {
+                    assert!(line.contains("'LIMIT', 0, "), "{file}: {line}");
+                }
+            }
+        }
+    }
 }
