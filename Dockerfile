@@ -30,7 +30,8 @@ RUN mkdir /skeleton \
 FROM toolchain AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY --from=manifests /skeleton/ ./
-RUN cargo build --locked --release --package cli
+RUN cargo build --locked --release --package cli \
+    && find . -path ./target -prune -o -name '*.rs' -exec rm {} +
 COPY . .
 # The sources are touched because cargo goes by their times, and a checkout can be older than the stand-ins.
 RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + \
