@@ -17,23 +17,18 @@ use redis::{
     AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
     RedisError, Value,
     aio::{MultiplexedConnection, SendError},
-    io::tcp::socket2::{SockRef, TcpKeepalive},
 };
-use rustls::pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    failure::{Failure, FailureKind, no_redis},
+    failure::{Failure, FailureKind},
     keeper::Running,
     server::Server,
     tls,
     url::{Host, Kind, RedisPlace},
     wake::Bell,
+    wire,
 };
 
 /// How long one attempt at one address may take, TLS and login included.
@@ -42,8 +37,6 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ASK_SENTINEL: Duration = Duration::from_secs(1);
 /// How many MOVED answers are followed: each names the owner, and owners seldom change twice.
 const REDIRECTS: usize = 4;
-/// A server's longest first line is the explanation of its protected mode, below 1 KiB.
-const LONGEST_GREETING: usize = 2_048;
 /// How many requests wait for their turn on a connection before callers wait for a place.
 const QUEUE: usize = 1_024;
 
@@ -174,7 +167,9 @@ impl Dialer {
     async fn ask(&self, sentinel: &Host, name: &str) -> Result<Host, Failure> {
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(ASK_SENTINEL));
-        let (mut connection, _driver) = self.open(sentinel, &info, config).await?;
+        let (mut connection, _driver) = wire::open(sentinel, self.tls.as_ref(), &info, config)
+            .await
+            .map_err(|refused| refused.failure(self.name()))?;
         let mut asked = Pipeline::new();
         if let Some(password) = &self.place.sentinel_password {
             asked.cmd("AUTH").arg(password.expose());
@@ -308,7 +303,9 @@ impl Dialer {
         // The key is ours and never set: a node that does not own it says who does, and a user who
         // may not touch it is told now.
         enter.cmd("EXISTS").arg(self.channel()).cmd("INFO");
-        let (mut connection, driver) = self.open(host, &info, config).await?;
+        let (mut connection, driver) = wire::open(host, self.tls.as_ref(), &info, config)
+            .await
+            .map_err(|refused| refused.failure(self.name()))?;
         let answers = connection
             .send_packed_commands(&enter, 0, enter.len())
             .await
@@ -351,44 +348,6 @@ impl Dialer {
         }
         Rejected::Failed(Failure::of(error, self.name()))
     }
-
-    async fn open(
-        &self,
-        host: &Host,
-        info: &RedisConnectionInfo,
-        config: AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, Running), Failure> {
-        let stream = TcpStream::connect((host.name.as_str(), host.port))
-            .await
-            .map_err(|error| unreachable(host, &error))?;
-        settle(&stream).map_err(|error| unreachable(host, &error))?;
-        let Some(tls) = &self.tls else {
-            return self.speak(stream, info, config).await;
-        };
-        let name = ServerName::try_from(host.name.clone())
-            .map_err(|_| Failure::unusable(format!("{} is no host name for TLS", host.name)))?;
-        let stream = tls
-            .connect(name, stream)
-            .await
-            .map_err(|error| tls::failed(&error))?;
-        self.speak(stream, info, config).await
-    }
-
-    async fn speak<S>(
-        &self,
-        mut stream: S,
-        info: &RedisConnectionInfo,
-        config: AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, Running), Failure>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        greet(&mut stream).await?;
-        let (connection, driver) = MultiplexedConnection::new_with_config(info, stream, config)
-            .await
-            .map_err(|error| Failure::of(&error, self.name()))?;
-        Ok((connection, Running::start(driver)))
-    }
 }
 
 /// Failures of several addresses. As long as one of them may pass, all may.
@@ -419,55 +378,6 @@ impl Told {
     }
 }
 
-/// No delays for small packets, and a peer that is gone is noticed even when nothing is asked.
-fn settle(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(5))
-        .with_interval(Duration::from_secs(2))
-        .with_retries(3);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
-/// Pings once in the open: the client library does not tell a peer that speaks something else
-/// from one that hangs up.
-async fn greet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<(), Failure> {
-    let hung_up = || {
-        Failure::unavailable(
-            "it closed the connection without an answer; check that the scheme is right (redis:// for plain, rediss:// for TLS)",
-        )
-    };
-    stream
-        .write_all(b"*1\r\n$4\r\nPING\r\n")
-        .await
-        .map_err(|_| hung_up())?;
-    let mut answer = Vec::new();
-    loop {
-        match stream.read_u8().await {
-            Ok(b'\n') if answer.starts_with(b"+") => return Ok(()),
-            // Refusals for want of a login are expected; that comes next. Others are final.
-            Ok(b'\n') if answer.starts_with(b"-NOAUTH") || answer.starts_with(b"-NOPERM") => {
-                return Ok(());
-            }
-            Ok(b'\n') if answer.starts_with(b"-") => return Err(refused_greeting(&answer)),
-            Ok(byte) => answer.push(byte),
-            Err(_) if answer.is_empty() => return Err(hung_up()),
-            Err(_) => return Err(Failure::unusable(no_redis())),
-        }
-        let foreign = answer.first().is_some_and(|byte| !b"+-".contains(byte));
-        if foreign || answer.len() > LONGEST_GREETING {
-            return Err(Failure::unusable(no_redis()));
-        }
-    }
-}
-
-fn refused_greeting(line: &[u8]) -> Failure {
-    let line = String::from_utf8_lossy(line);
-    let line = line.trim_start_matches('-').trim_end();
-    let (code, detail) = line.split_once(' ').unwrap_or((line, ""));
-    Failure::answered(code, detail, "")
-}
-
 fn login(pipeline: &mut Pipeline, user: Option<&str>, password: Option<&str>) {
     let mut auth = Cmd::new();
     match (user, password) {
@@ -487,7 +397,7 @@ fn first_error(answers: Vec<Value>) -> Result<Vec<Value>, RedisError> {
 fn sentinel_refused(error: &RedisError, name: &str) -> Failure {
     match error.code() {
         Some("NOAUTH" | "WRONGPASS") => Failure::unusable(
-            "the Sentinel refused the login: set store_sentinel_password, which need not be the server's",
+            "the Sentinel refused the login: set sentinel_password, which need not be the server's",
         ),
         Some("ERR")
             if error
@@ -500,12 +410,6 @@ fn sentinel_refused(error: &RedisError, name: &str) -> Failure {
         }
         _ => Failure::of(error, name),
     }
-}
-
-fn unreachable(host: &Host, error: &std::io::Error) -> Failure {
-    Failure::unavailable(format!(
-        "{host} cannot be reached ({error}): check that it runs and that host and port are right; it is tried again by itself"
-    ))
 }
 
 fn nowhere() -> Failure {

@@ -39,6 +39,7 @@ mod tls;
 mod transfer;
 mod url;
 mod wake;
+mod wire;
 mod work;
 
 use std::{

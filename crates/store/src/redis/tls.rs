@@ -22,12 +22,12 @@ pub(super) fn connector(extra: Option<&[u8]>) -> Result<TlsConnector, Failure> {
         .transpose()
         .map_err(|error| {
             Failure::unusable(format!(
-                "the certification authorities given for it are not PEM certificates ({error})"
+                "what store_ca names holds no PEM certificates ({error})"
             ))
         })?;
     if roots.as_ref().is_some_and(Vec::is_empty) {
         return Err(Failure::unusable(
-            "the file of certification authorities given for it holds no PEM certificate",
+            "what store_ca names holds no PEM certificate",
         ));
     }
     let provider = Arc::new(ring::default_provider());
@@ -52,7 +52,7 @@ pub(super) fn failed(error: &std::io::Error) -> Failure {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match cause {
         Some(rustls::Error::InvalidCertificate(why)) => Failure::unusable(format!(
-            "the server's certificate is not trusted ({why}): check that it was issued for the host in the URL, and give the authority that signed it (a PEM file) if it is your own"
+            "the server's certificate is not trusted ({why}): check that it was issued for the host in the URL, and set store_ca = \"FILE\" to the authority that signed it (PEM) if that is your own"
         )),
         Some(rustls::Error::InvalidMessage(_)) => Failure::unusable(
             "what answers there speaks no TLS: use redis://, or the server's tls-port",
