@@ -125,11 +125,13 @@ impl RedisStore {
                 number(millis(lease)),
                 number(millis(request_timeout)),
                 number(millis(self.keep_finished)),
+                self.world.name().to_vec(),
             ];
             let mut answer = self.call(&CLAIM, &args).await?;
             match answer.text()?.as_str() {
                 "claims" => break answer,
                 "closed" => return Err(self.closed().await),
+                "world" => return Err(self.other_world()),
                 _ => {}
             }
             // Nobody of this group was heard of for so long that it was forgotten.

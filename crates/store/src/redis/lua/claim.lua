@@ -1,5 +1,5 @@
 -- Hands out onboardings of lanes that have allowance, in turn. ARGV: group, most claims, lease
--- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good).
+-- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good), world.
 -- Answers: state, ms until there may be more (-1: not before something changes), a batch to roll
 -- forward or take away or '', then seven values per claim: see `hand_out`. An expiry of 0 marks a
 -- cancelled onboarding whose holder vanished: the caller says in its journal what is not known.
@@ -8,6 +8,7 @@ local timeout, keep = tonumber(ARGV[4]), tonumber(ARGV[5])
 local SWEEP = 50
 
 if closed() then return { 'closed' } end
+if other_world(ARGV[6]) then return { 'world' } end
 local seen = call('ZSCORE', K.alive, group)
 if not seen then return { 'register' } end
 if tonumber(seen) < now - 60000 then call('ZADD', K.alive, now, group) end

@@ -29,3 +29,9 @@ end
 local function closed()
   return call('HGET', K.meta, 'closed') == '1'
 end
+
+-- A store is of one world, which the first accepted batch decides.
+local function other_world(world)
+  local bound = call('HGET', K.meta, 'world')
+  return bound and bound ~= world
+end

@@ -12,12 +12,6 @@ local function name_of(record)
   return string.sub(record, HEADER + 2, HEADER + 1 + length)
 end
 
--- A store is of one world, which the first accepted batch decides.
-local function other_world(world)
-  local bound = call('HGET', K.meta, 'world')
-  return bound and bound ~= world
-end
-
 -- What stands in a row's way. Nothing: it is new. Else what, and of which onboarding.
 --   'd' the same signup is there · 'c' another content has the key · 'n' the trunk name is taken
 --   'b' another batch that is not decided yet has the key or the name; then of which batch
