@@ -23,9 +23,10 @@ impl Sentinel {
     /// for the `redis.conf` of the primary and the replica.
     #[must_use]
     pub fn start(lines: &[&str]) -> Self {
-        let primary = Server::start(&[&["repl-diskless-sync-delay 0"], lines].concat());
+        // From a file: the stream begins at once, not with the replica's first acknowledgement.
+        let primary = Server::start(&[&["repl-diskless-sync no"], lines].concat());
         let of = format!("replicaof 127.0.0.1 {}", primary.port());
-        let replica = Server::start(&[&["repl-diskless-sync-delay 0", &of], lines].concat());
+        let replica = Server::start(&[&[of.as_str()], lines].concat());
         let name = Self::PRIMARY;
         let watched = [
             format!("sentinel monitor {name} 127.0.0.1 {} 1", primary.port()),
@@ -64,6 +65,21 @@ impl Sentinel {
             .iter_mut()
             .find(|server| Some(server.port()) == port)
             .expect("the Sentinel names one of the two")
+    }
+
+    /// Waits until the replica has all that the primary has now. To be called before
+    /// [`Sentinel::fail_over`].
+    pub fn copy(&self) {
+        let of = |server: &Server, field: &str| {
+            let info = server.ask(&["INFO", "replication"]).unwrap_or_default();
+            let offset = info.lines().find_map(|line| line.strip_prefix(field));
+            offset.and_then(|offset| offset.trim().parse::<u64>().ok())
+        };
+        let wanted = of(&self.servers[0], "master_repl_offset:");
+        let copied = until(AGREE_MAX, || {
+            of(&self.servers[1], "slave_repl_offset:") >= wanted
+        });
+        assert!(copied, "not copied: {}", self.servers[1].log());
     }
 
     /// Kills the primary and waits until the Sentinel has made the replica primary.
