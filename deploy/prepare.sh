@@ -26,11 +26,15 @@ once() {
 [ -s "$dir/redis_admin_password" ] || openssl rand -hex 32 | once redis_admin_password
 
 # Redis gets the passwords' SHA-256 alone. The rule is the store's; sandbox is the store of a trial.
-# The user without a name is for health checks and may do nothing else; admin is for you (backups,
-# settings), and no container gets its password.
+# admin is for you (backups, settings), and no container gets its password; health answers PING alone.
+#
+# Nobody can log in as default, and yet it keeps its rights: it is as this user that Redis reads the
+# append-only file after a start. Without them Redis skips every write of a script, silently, and starts
+# empty (redis/redis issue 14541; so does a plain `user default off`).
 sha256() { tr -d '\n' < "$dir/$1" | openssl dgst -sha256 -r | cut -d ' ' -f 1; }
 once users.acl <<ACL
-user default on nopass resetkeys resetchannels -@all +ping
+user default off resetpass ~* &* +@all
+user health on nopass resetkeys resetchannels -@all +ping
 user trunkline on #$(sha256 store_password) ~{trunkline}:* &{trunkline}:* ~{sandbox}:* &{sandbox}:* +@all -@admin -@dangerous +info
 user admin on #$(sha256 redis_admin_password) allkeys allchannels +@all
 ACL
