@@ -4,7 +4,9 @@
     reason = "a fixture that cannot be set up is a failed test"
 )]
 
-use std::{collections::BTreeMap, future::Future, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, future::Future, ops::Range, path::Path, sync::Arc, time::Duration,
+};
 
 use onboarding::{OnboardingId, Secret, State, StepState};
 use redis_fixture::{Cluster, Sentinel, Server};
@@ -12,7 +14,7 @@ use store::{
     Advanced, Cancelled, Committed, Error, Filter, Granted, SealingKey, Store, Then, World,
     conformance::sample::{
         LEASE, RECIPE, TIMEOUT, WINDOW, accept, advance, answered, claim, claim_one, done, failure,
-        offer, register, signup, wide, with_content, worker,
+        offer, register, signup, wide, with_content, with_trunk_name, worker,
     },
     redis::{RedisOptions, RedisPlace, RedisStore, world_of},
 };
@@ -117,25 +119,14 @@ fn sizes(server: &Server) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Has a worker end everything that is there.
-async fn succeed_all(store: &Arc<dyn Store>, name: &str) {
-    loop {
-        let claims = claim(store, name, 100).await;
-        if claims.is_empty() {
-            return;
-        }
-        for held in claims {
-            advance(store, &held, done(0, &held.permit, Then::Succeed)).await;
-        }
-    }
-}
-
-/// Claims, as workers do all the time, until nothing is left.
+/// Claims, as workers do all the time, and ends what it gets, until nothing is left.
 async fn until_empty(store: &Arc<dyn Store>, name: &str) {
     let emptied = async {
         while store.tally().await.expect("counted").total() > 0 {
-            claim(store, name, 1).await;
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            for held in claim(store, name, 100).await {
+                advance(store, &held, done(0, &held.permit, Then::Succeed)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     tokio::time::timeout(PATIENCE, emptied)
@@ -478,6 +469,45 @@ async fn a_cancelled_onboarding_that_was_retried_does_not_leave() {
     assert_eq!(found.state, State::Queued);
 }
 
+/// A thousand onboardings, in a batch that is laid down in chunks and in small ones, a tenth of
+/// them with trunk names that a person chose; all come to an end, in every way that ends for good.
+async fn thousand_go_through(store: &Arc<dyn Store>, first: u64) {
+    let chosen = |n: u64| with_trunk_name("globex", n, &format!("chosen_{n}"));
+    let plain = |range: Range<u64>| range.map(|n| signup("acme", n)).collect::<Vec<_>>();
+    accept(store, plain(first..first + 800)).await;
+    accept(store, plain(first + 800..first + 900)).await;
+    accept(store, (first + 900..first + 1000).map(chosen).collect()).await;
+    for waiting in (first..first + 1000).step_by(20) {
+        let account = if waiting < first + 900 {
+            "acme"
+        } else {
+            "globex"
+        };
+        let cancelled = store.cancel(signup(account, waiting).new.id).await;
+        assert_eq!(cancelled.expect("answered"), Cancelled::Now);
+    }
+    let others = [
+        failure(),
+        Then::Abandon,
+        Then::Release {
+            delay: Duration::from_millis(50),
+        },
+        Then::PermitOrWait,
+    ];
+    for then in others.iter().cycle().take(40) {
+        let held = claim_one(store, "one").await;
+        let advanced = advance(store, &held, done(0, &held.permit, then.clone())).await;
+        if let Advanced::Permitted(permit) = advanced {
+            advance(store, &held, done(1, &permit, failure())).await;
+        }
+        if matches!(then, Then::Fail { .. } | Then::PermitOrWait) {
+            let cancelled = store.cancel(held.lease.id).await;
+            assert_eq!(cancelled.expect("answered"), Cancelled::Now);
+        }
+    }
+    until_empty(store, "one").await;
+}
+
 #[tokio::test]
 async fn onboardings_that_went_through_leave_nothing_behind() {
     let server = Server::start(&[]);
@@ -486,15 +516,7 @@ async fn onboardings_that_went_through_leave_nothing_behind() {
     register(&store, "one", &["acme", "globex"], wide()).await;
     let mut before = None;
     for round in 0..4_u64 {
-        let signups = |account, from: u64| (from..from + 500).map(move |n| signup(account, n));
-        let first = 10_000 * round;
-        // One batch that is laid down in chunks, and small ones.
-        accept(&store, signups("acme", first).collect()).await;
-        for from in (first + 5000..first + 5500).step_by(100) {
-            accept(&store, signups("globex", from).take(100).collect()).await;
-        }
-        succeed_all(&store, "one").await;
-        until_empty(&store, "one").await;
+        thousand_go_through(&store, 10_000 * round).await;
         // The permits come back, which the next request of each account notices.
         tokio::time::sleep(WINDOW + Duration::from_millis(150)).await;
         for account in ["acme", "globex"] {
@@ -507,8 +529,9 @@ async fn onboardings_that_went_through_leave_nothing_behind() {
             store.settle(settled).await.expect("settled");
         }
         let now = sizes(&server);
-        let onboardings = now.get("{made-up}:onboarding").copied().unwrap_or(0);
-        assert_eq!(onboardings, 0, "{now:?}");
+        for gone in ["onboarding", "progress", "names", "queue", "failed", "done"] {
+            assert_eq!(now.get(&format!("{{made-up}}:{gone}")), None, "{now:?}");
+        }
         if let Some(before) = before.replace(now.clone()) {
             assert_same_size(&before, &now);
         }
