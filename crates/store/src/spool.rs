@@ -17,7 +17,6 @@ const MEMORY_ROWS: usize = 8192;
 pub(crate) struct Spool<R> {
     memory: Vec<R>,
     file: Option<BufWriter<File>>,
-    rows: u64,
 }
 
 impl<R> Default for Spool<R> {
@@ -25,7 +24,6 @@ impl<R> Default for Spool<R> {
         Self {
             memory: Vec::new(),
             file: None,
-            rows: 0,
         }
     }
 }
@@ -33,16 +31,10 @@ impl<R> Default for Spool<R> {
 impl<R: Serialize + DeserializeOwned> Spool<R> {
     pub(crate) fn push(&mut self, row: R) -> std::io::Result<()> {
         self.memory.push(row);
-        self.rows += 1;
         if self.memory.len() >= MEMORY_ROWS {
             self.spill()?;
         }
         Ok(())
-    }
-
-    /// How many rows there are.
-    pub(crate) fn len(&self) -> u64 {
-        self.rows
     }
 
     fn spill(&mut self) -> std::io::Result<()> {

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How many writes go in one group: a bound on how long the server is kept from others.
-const GROUP: usize = 64;
+const GROUP: usize = 1024;
 /// How long the disk may take, in milliseconds. With `appendfsync everysec` it takes up to a
 /// second, on a busy disk two.
 const DISK_MS: u64 = 5_000;

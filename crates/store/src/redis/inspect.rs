@@ -23,7 +23,10 @@ use crate::{AccountStatus, Cursor, Error, Filter, Inspect, Onboarding, Page, Res
 const AT_ONCE: usize = 256;
 
 /// Ids of a segment of an order, and the bytes of one; see `lua/onboarding.lua`.
-const SEGMENT: u64 = 128;
+const SEGMENT: u64 = 16;
+
+/// Segments that are read at once.
+const SEGMENTS: u64 = 16;
 const ID: usize = 16;
 
 /// Most onboardings that are looked at for one page; a page that finds fewer has an end to go on
@@ -171,15 +174,21 @@ impl RedisStore {
     ) -> Result<()> {
         let mut nth = from;
         while nth < end && !page.is_full() {
-            let number = u32::try_from(nth / SEGMENT).unwrap_or(u32::MAX);
-            let field = [prefix, &number.to_be_bytes()].concat();
-            let segment = self.fields(key, &[field]).await?.pop().flatten();
-            let segment = segment.unwrap_or_default();
-            let last = ((nth / SEGMENT + 1) * SEGMENT).min(end);
+            let first = nth / SEGMENT;
+            let fields: Vec<Vec<u8>> = (first..(first + SEGMENTS).min(end.div_ceil(SEGMENT)))
+                .map(|number| {
+                    let number = u32::try_from(number).unwrap_or(u32::MAX);
+                    [prefix, &number.to_be_bytes()].concat()
+                })
+                .collect();
+            let segments = self.fields(key, &fields).await?;
+            let last = ((first + fields.len() as u64) * SEGMENT).min(end);
             let mut ids = Vec::new();
             for at in nth..last {
+                let segment = usize::try_from(at / SEGMENT - first).unwrap_or(0);
+                let segment = segments.get(segment).and_then(Option::as_deref);
                 let offset = usize::try_from(at % SEGMENT).unwrap_or(0) * ID;
-                let id = segment.get(offset..offset + ID);
+                let id = segment.and_then(|segment| segment.get(offset..offset + ID));
                 let id: Option<[u8; ID]> = id.and_then(|id| id.try_into().ok());
                 if let Some(id) = id.filter(|id| *id != [0; ID]) {
                     ids.push((at, OnboardingId::from_bytes(id)));
@@ -275,7 +284,7 @@ impl RedisStore {
     }
 
     /// The batches that are being laid down or entered.
-    pub(super) async fn open_batches(&self) -> Result<Vec<super::intake::BatchId>> {
+    pub(super) async fn open_batches(&self) -> Result<Vec<super::laying::BatchId>> {
         let mut committed = cmd("LRANGE");
         committed.arg(self.name("committed")).arg(0).arg(AT_ONCE);
         let mut laid_down = cmd("ZRANGE");

@@ -29,6 +29,7 @@ mod inspect;
 mod intake;
 mod keeper;
 mod lane;
+mod laying;
 mod link;
 mod operate;
 mod progress;
@@ -55,7 +56,8 @@ pub use url::RedisPlace;
 
 use self::{
     answer::Answer,
-    intake::{BatchId, RedisBatch},
+    intake::RedisBatch,
+    laying::BatchId,
     link::Link,
     script::{OPEN, Script},
     work::Group,
@@ -204,19 +206,25 @@ impl RedisStore {
     }
 
     async fn refuse_if_closed(&self) -> Result<()> {
-        let closed = self.fields("meta", &["closed"]).await?.pop().flatten();
-        match closed.as_deref() {
-            Some(b"1") => Err(self.closed().await),
-            Some(_) | None => Ok(()),
+        let meta = self.fields("meta", &["closed", "made"]).await?;
+        match &meta[..] {
+            [closed, Some(_)] if closed.as_deref() != Some(b"1") => Ok(()),
+            _ => Err(self.closed().await),
         }
     }
 
     /// Why the store is closed.
     async fn closed(&self) -> Error {
-        let mark = match self.fields("meta", &["mark"]).await {
-            Ok(mut mark) => mark.pop().flatten(),
+        let (mark, made) = match self.fields("meta", &["mark", "made"]).await {
+            Ok(mut meta) => {
+                let made = meta.pop().flatten();
+                (meta.pop().flatten(), made)
+            }
             Err(error) => return error,
         };
+        if made.is_none() {
+            return self.unusable("the store that was opened is not there any more: the server lost its data, or somebody removed it. Stop all producers and workers, bring it back from a backup (docs/operations.md), then start them again".to_owned());
+        }
         let mark: Option<Mark> = mark.and_then(|mark| serde_json::from_slice(&mark).ok());
         let refusal = mark.and_then(|mark| mark.refusal(self.place()));
         refusal.unwrap_or_else(|| Error::Unavailable {

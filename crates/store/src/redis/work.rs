@@ -114,7 +114,7 @@ impl RedisStore {
         max: usize,
         lease: Duration,
         request_timeout: Duration,
-    ) -> Result<(Claims, Option<super::intake::BatchId>)> {
+    ) -> Result<(Claims, Option<super::laying::BatchId>)> {
         let Some(mut group) = self.group_of(worker) else {
             return Ok((Claims::default(), None));
         };

@@ -25,9 +25,11 @@ local function up_to_step(ms, step)
   return (math.floor(ms / step) + 1) * step
 end
 
--- Whether the store is being moved: then nothing is taken in, handed out or changed.
+-- Whether the store is being moved, or is not there any more: then nothing is taken in, handed out
+-- or changed.
 local function closed()
-  return call('HGET', K.meta, 'closed') == '1'
+  local meta = call('HMGET', K.meta, 'closed', 'made')
+  return meta[1] == '1' or not meta[2]
 end
 
 -- A store is of one world, which the first accepted batch decides.

@@ -27,7 +27,7 @@ local PLACE = 18
 -- A group whose last worker was heard of so long ago (ms) has no claim to lanes any more.
 local GROUP_GONE = 3600000
 
-local lanes, changed, outs, outs_changed = {}, {}, {}, {}
+local lanes, changed, outs, outs_changed, numbers = {}, {}, {}, {}, {}
 
 local function lane_at(L)
   local lane = lanes[L]
@@ -46,10 +46,14 @@ end
 
 -- The lane of an account, made if there is none.
 local function lane_of(account)
-  local L = call('HGET', K.account, account)
-  if L then return L end
+  local L = numbers[account] or call('HGET', K.account, account)
+  if L then
+    numbers[account] = L
+    return L
+  end
   L = be4(call('HINCRBY', K.count, 'lane', 1))
   call('HSET', K.account, account, L)
+  numbers[account] = L
   lanes[L] = { account, DEFAULT_LIMITS[1], DEFAULT_LIMITS[2], DEFAULT_LIMITS[3], DEFAULT_LIMITS[4],
     0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '' }
   changed[L] = true

@@ -10,8 +10,9 @@ local TIMEOUT = 13
 -- The steps' records, JSON each; '' for one that nothing is known of.
 local STEPS = 14
 
--- How many ids a segment of an order has, and the bytes of an id.
-local SEGMENT, ID = 128, 16
+-- How many ids a segment of an order has, and the bytes of an id. Few, because this language looks
+-- at every byte of every string that it makes.
+local SEGMENT, ID = 16, 16
 local GONE = string.rep('\0', ID)
 
 -- An accepted record begins with C, seq, created_at, lane, place in its lane's order, the length
