@@ -6,14 +6,14 @@
 //! seed; what is in flight then is whatever is in flight. The last run is left alone.
 
 use serde_json::{Value, json};
-use tests::{Place, Signup, Simulator, lines_of, until, wrong_outcomes};
+use tests::{Place, Signup, Simulator, StoreKind, lines_of, until, wrong_outcomes};
 
 /// A sequence of numbers that is the same for the same seed (a linear congruential generator with
 /// Knuth's constants).
-struct Draw(u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -44,14 +44,15 @@ fn trouble(seed: u64) -> Vec<Value> {
 const ONBOARDINGS: usize = 48;
 const KILLS: usize = 12;
 
-fn survives(seed: u64) {
+fn survives(seed: u64, kind: StoreKind) {
     let mut draw = Draw(seed);
     let simulator = Simulator::slow(2, 20);
     let accounts: Vec<String> = (0..ONBOARDINGS).map(|n| format!("acc{n}")).collect();
     let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    let place = Place::new(&simulator, &names);
-    // More attempts than any unlucky sequence takes.
-    place.settings("attempts_max = 50\nconcurrency = 12\n");
+    let place = Place::new(&simulator, &names).kept_in(kind);
+    // More attempts than any unlucky sequence takes. On Redis each kill's onboardings wait until
+    // their leases end.
+    place.settings("attempts_max = 50\nconcurrency = 12\nlease_ms = 2100\n");
     let signups: Vec<Signup> = accounts
         .iter()
         .enumerate()
@@ -101,17 +102,22 @@ fn survives(seed: u64) {
 
 #[test]
 fn kills_at_moments_drawn_from_seed_1_leave_exactly_one_of_each() {
-    survives(1);
+    survives(1, StoreKind::Sqlite);
 }
 
 #[test]
 fn kills_at_moments_drawn_from_seed_2_leave_exactly_one_of_each() {
-    survives(2);
+    survives(2, StoreKind::Sqlite);
 }
 
 #[test]
 fn kills_at_moments_drawn_from_seed_3_leave_exactly_one_of_each() {
-    survives(3);
+    survives(3, StoreKind::Sqlite);
+}
+
+#[test]
+fn kills_at_moments_drawn_from_seed_4_leave_exactly_one_of_each_on_redis() {
+    survives(4, StoreKind::Redis);
 }
 
 #[test]

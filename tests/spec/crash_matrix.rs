@@ -5,12 +5,13 @@
 //! at the cell's place: its request waits before it is processed, or its answer waits after it was
 //! processed. When the simulator shows that every cell is where it should be, the binary is killed
 //! with SIGKILL, the rules are removed, and the same command runs again. "After the step was
-//! recorded" is the next step's request, waiting: it is sent only after the record.
+//! recorded" is the next step's request, waiting: it is sent only after the record. On Redis, three
+//! workers share the cells and all are killed; three others take over when the leases end.
 
 use serde_json::{Value, json};
 use tests::{
-    Place, Program, Request, Resources, STEPS, Signup, Simulator, exactly_once, lines_of, until,
-    wrong_outcomes,
+    Place, Program, Request, Resources, STEPS, Signup, Simulator, StoreKind, exactly_once,
+    lines_of, until, wrong_outcomes,
 };
 
 /// Longer than any test, so that only the kill ends the wait.
@@ -20,6 +21,14 @@ const FOR_EVER_MS: u64 = 600_000;
 /// restart that finds what the killed process held.
 const PATIENT: &str = "request_timeout_ms = 120000\nshutdown_timeout_ms = 120000\n\
                        lease_ms = 200000\nconcurrency = 64\n";
+
+/// Among several workers nobody knows that one was killed before its leases end, so they end soon
+/// after everything has been gathered.
+const PATIENT_FLEET: &str =
+    "request_timeout_ms = 12000\nshutdown_timeout_ms = 12000\nlease_ms = 16500\n";
+
+/// How many workers share the cells on Redis.
+const WORKERS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
@@ -115,11 +124,37 @@ fn onboard(place: &Place) -> Program {
     place.start(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
+/// The others of a fleet; there are none beside a worker on a file.
+fn others(place: &Place, kind: StoreKind) -> Vec<Program> {
+    let others = match kind {
+        StoreKind::Sqlite => 0,
+        StoreKind::Redis => WORKERS - 1,
+    };
+    (0..others).map(|_| place.start(&["work"])).collect()
+}
+
+fn start(place: &Place, kind: StoreKind) -> Vec<Program> {
+    let mut programs = vec![onboard(place)];
+    programs.extend(others(place, kind));
+    programs
+}
+
+fn patient(place: &Place, kind: StoreKind, cells: usize) {
+    match kind {
+        StoreKind::Sqlite => place.settings(PATIENT),
+        // So few at once that none can take the cells of all.
+        StoreKind::Redis => place.settings(&format!(
+            "{PATIENT_FLEET}concurrency = {}\n",
+            cells.div_ceil(WORKERS)
+        )),
+    }
+}
+
 /// A place with the cells' accounts and signups.
-fn place_of(simulator: &Simulator, cells: &[Cell]) -> Place {
+fn place_of(simulator: &Simulator, cells: &[Cell], kind: StoreKind) -> Place {
     let accounts: Vec<&str> = cells.iter().map(|cell| &*cell.account).collect();
-    let place = Place::new(simulator, &accounts);
-    place.settings(PATIENT);
+    let place = Place::new(simulator, &accounts).kept_in(kind);
+    patient(&place, kind, cells.len());
     let signups: Vec<Signup> = cells.iter().map(|cell| cell.signup.clone()).collect();
     place.write("signups.jsonl", &lines_of(&signups));
     place
@@ -145,7 +180,8 @@ fn gather(simulator: &Simulator, cells: &[Cell], reached: impl Fn(&Cell, &[Reque
     });
 }
 
-fn finish(simulator: &Simulator, place: &Place, cells: &[Cell]) {
+fn finish(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
+    let _others = others(place, kind);
     let ended = onboard(place).wait();
     let accounts = cells.iter().map(|cell| (cell.name(), &*cell.account));
     let wrong = wrong_outcomes(simulator, place, accounts);
@@ -154,21 +190,26 @@ fn finish(simulator: &Simulator, place: &Place, cells: &[Cell]) {
     assert_eq!(summary["succeeded"], json!(cells.len()));
 }
 
-#[test]
-fn a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each() {
+on_both_stores!(
+    a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each,
+    a_second_kill_while_the_first_is_being_read_back_changes_nothing,
+    a_kill_after_an_onboarding_finished_loses_neither_it_nor_its_handoff,
+);
+
+fn a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each(kind: StoreKind) {
     let simulator = Simulator::start();
     let cells = cells();
     assert_eq!(cells.len(), 28);
-    let place = place_of(&simulator, &cells);
+    let place = place_of(&simulator, &cells, kind);
     let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
     simulator.break_with(&rules);
 
-    let program = onboard(&place);
+    let programs = start(&place, kind);
     gather(&simulator, &cells, Cell::is_reached);
-    program.kill();
+    programs.into_iter().for_each(Program::kill);
     simulator.mend();
 
-    finish(&simulator, &place, &cells);
+    finish(&simulator, &place, &cells, kind);
 }
 
 /// The read that a repeat of the cell's step begins with.
@@ -180,49 +221,47 @@ fn read_back(cell: &Cell) -> &'static str {
     }
 }
 
-#[test]
-fn a_second_kill_while_the_first_is_being_read_back_changes_nothing() {
+fn a_second_kill_while_the_first_is_being_read_back_changes_nothing(kind: StoreKind) {
     let simulator = Simulator::start();
     let cells: Vec<Cell> = cells()
         .into_iter()
         .filter(|cell| !matches!(cell.step, "verify" | "set_caller_id"))
         .collect();
-    let place = place_of(&simulator, &cells);
+    let place = place_of(&simulator, &cells, kind);
     let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
     simulator.break_with(&rules);
-    let program = onboard(&place);
+    let programs = start(&place, kind);
     gather(&simulator, &cells, Cell::is_reached);
-    program.kill();
+    programs.into_iter().for_each(Program::kill);
 
     let hold = |cell: &Cell| json!({"account": cell.account, "method": "GET", "path": read_back(cell), "hold_ms": FOR_EVER_MS});
     let rules: Vec<Value> = cells.iter().map(hold).collect();
     simulator.break_with(&rules);
-    let program = onboard(&place);
+    let programs = start(&place, kind);
     gather(&simulator, &cells, |cell, log| {
         let mut mine = log.iter().filter(|request| request.account == cell.account);
         mine.any(|request| request.method == "GET" && request.held)
     });
-    program.kill();
+    programs.into_iter().for_each(Program::kill);
     simulator.mend();
 
-    finish(&simulator, &place, &cells);
+    finish(&simulator, &place, &cells, kind);
 }
 
-#[test]
-fn a_kill_after_an_onboarding_finished_loses_neither_it_nor_its_handoff() {
+fn a_kill_after_an_onboarding_finished_loses_neither_it_nor_its_handoff(kind: StoreKind) {
     let simulator = Simulator::start();
     let signups = [
         Signup::new("acme", "everything", 1).with("caller_id", "+918000000001"),
         Signup::new("globex", "everything", 2).with("caller_id", "+918000000002"),
     ];
-    let place = Place::new(&simulator, &["acme", "globex"]);
-    place.settings(PATIENT);
+    let place = Place::new(&simulator, &["acme", "globex"]).kept_in(kind);
+    patient(&place, kind, signups.len());
     place.write("signups.jsonl", &lines_of(&signups));
     // The second keeps the process alive.
     simulator.break_with(&[json!({"account": "globex", "hold_ms": FOR_EVER_MS})]);
     let program = onboard(&place);
     until("the first has succeeded", || {
-        let known = place.path("trunkline.db").exists() && simulator.requests_of("acme").len() > 6;
+        let known = place.has_store() && simulator.requests_of("acme").len() > 6;
         (known && place.tally()["succeeded"] == 1).then_some(())
     });
     program.kill();

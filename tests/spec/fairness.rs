@@ -6,13 +6,18 @@
 
 use sandbox::Limits;
 use serde_json::json;
-use tests::{Place, Signal, Signup, Simulator, csv_of, lines_of, until};
+use tests::{Place, Signal, Signup, Simulator, StoreKind, csv_of, lines_of, until};
 
-#[test]
-fn a_signup_of_an_idle_account_starts_at_once_beside_a_large_backlog() {
+on_both_stores!(
+    a_signup_of_an_idle_account_starts_at_once_beside_a_large_backlog,
+    an_account_that_is_closed_by_a_429_delays_no_other,
+    no_window_of_a_minute_holds_more_than_the_allowance_across_kills,
+);
+
+fn a_signup_of_an_idle_account_starts_at_once_beside_a_large_backlog(kind: StoreKind) {
     let simulator = Simulator::with_limits(Limits::default());
     let limits = "requests_per_minute = 200, connections = 50";
-    let place = Place::with_limits(&simulator, &["acme", "globex"], limits);
+    let place = Place::with_limits(&simulator, &["acme", "globex"], limits).kept_in(kind);
     place.settings("concurrency = 8\n");
     place.write("backlog.csv", &csv_of(2_000, &["acme"]));
     let _ = place.run(&["enqueue", "backlog.csv"]).with(0);
@@ -48,10 +53,9 @@ fn a_signup_of_an_idle_account_starts_at_once_beside_a_large_backlog() {
     assert_eq!(stats["acme"]["refused"], 0, "{stats}");
 }
 
-#[test]
-fn an_account_that_is_closed_by_a_429_delays_no_other() {
+fn an_account_that_is_closed_by_a_429_delays_no_other(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme", "globex", "initech"]);
+    let place = Place::new(&simulator, &["acme", "globex", "initech"]).kept_in(kind);
     place.settings("concurrency = 4\n");
     simulator.break_with(&[
         json!({"account": "acme", "status": 429, "retry_after": 3600}),
@@ -84,15 +88,14 @@ fn an_account_that_is_closed_by_a_429_delays_no_other() {
     assert!(!place.list().iter().filter(closed).any(attempted));
 }
 
-#[test]
-fn no_window_of_a_minute_holds_more_than_the_allowance_across_kills() {
+fn no_window_of_a_minute_holds_more_than_the_allowance_across_kills(kind: StoreKind) {
     let limit = 20;
     let simulator = Simulator::with_limits(Limits {
         requests_per_minute: limit,
         ..Limits::default()
     });
     let limits = "requests_per_minute = 20, connections = 50";
-    let place = Place::with_limits(&simulator, &["acme"], limits);
+    let place = Place::with_limits(&simulator, &["acme"], limits).kept_in(kind);
     // Three requests each; the last come after the first have left the window.
     place.write("signups.csv", &csv_of(9, &["acme"]));
     let command = ["onboard", "signups.csv", "--json"];

@@ -9,7 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::{
-    Place, Request, Resources, STEPS, Signup, Simulator, exactly_once, lines_of,
+    Place, Request, Resources, STEPS, Signup, Simulator, StoreKind, exactly_once, lines_of,
     repeats_without_a_read, resources,
 };
 
@@ -142,11 +142,11 @@ fn rule(method: &str, path: &str, nth: u64, fault: &Value) -> Value {
 }
 
 /// What came of the cells, with the name of each that is wrong.
-fn run(cells: &[Cell]) {
+fn run(cells: &[Cell], kind: StoreKind) {
     let simulator = Simulator::start();
     let accounts: Vec<String> = (0..cells.len()).map(|n| format!("cell{n}")).collect();
     let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    let place = Place::new(&simulator, &names);
+    let place = Place::new(&simulator, &names).kept_in(kind);
     place.settings("concurrency = 256\n");
     let mut rules = Vec::new();
     let mut signups = Vec::new();
@@ -265,15 +265,19 @@ fn check(cell: &Cell, record: &Value, account: &Value, handoff: Option<&Value>) 
     wrong
 }
 
-#[test]
-fn a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each() {
+on_both_stores!(
+    a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each,
+    a_duplicate_in_either_shape_is_read_back_and_decided,
+);
+
+fn a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each(kind: StoreKind) {
     let mut cells = Vec::new();
     for step in STEPS {
         for (name, fault) in faults() {
             cells.push(Cell::new(step, name, &fault, 1, End::Succeeds));
         }
     }
-    run(&cells);
+    run(&cells, kind);
 }
 
 #[test]
@@ -284,7 +288,7 @@ fn a_fault_twice_in_a_row_at_any_step_leaves_exactly_one_of_each() {
             cells.push(Cell::new(step, name, &fault, 2, End::Succeeds));
         }
     }
-    run(&cells);
+    run(&cells, StoreKind::Sqlite);
 }
 
 #[test]
@@ -309,7 +313,7 @@ fn a_fault_at_the_read_that_follows_a_lost_answer_leaves_exactly_one_of_each() {
             }
         }
     }
-    run(&cells);
+    run(&cells, StoreKind::Sqlite);
 }
 
 #[test]
@@ -329,11 +333,10 @@ fn a_chosen_trunk_name_meets_the_same_faults_and_is_adopted_only_as_its_own() {
         cell.chosen = true;
         cells.push(cell);
     }
-    run(&cells);
+    run(&cells, StoreKind::Sqlite);
 }
 
-#[test]
-fn a_duplicate_in_either_shape_is_read_back_and_decided() {
+fn a_duplicate_in_either_shape_is_read_back_and_decided(kind: StoreKind) {
     let mut cells = Vec::new();
     for step in &STEPS[..6] {
         for (name, fault, there) in duplicates() {
@@ -349,5 +352,5 @@ fn a_duplicate_in_either_shape_is_read_back_and_decided() {
             }
         }
     }
-    run(&cells);
+    run(&cells, kind);
 }

@@ -6,7 +6,9 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::{Value, json};
-use tests::{Ended, Place, Resources, Signup, Simulator, exactly_once, lines_of, resources};
+use tests::{
+    Ended, Place, Resources, Signup, Simulator, StoreKind, exactly_once, lines_of, resources,
+};
 
 /// Signups of built-in recipes: digest outbound; inbound; both; an ACL of two addresses.
 fn signups() -> Vec<Signup> {
@@ -30,10 +32,14 @@ fn onboard(place: &Place) -> Ended {
     place.run(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
-#[test]
-fn the_happy_path_sends_one_request_per_step_and_a_second_run_sends_none() {
+on_both_stores!(
+    the_happy_path_sends_one_request_per_step_and_a_second_run_sends_none,
+    a_larger_batch_leaves_one_set_of_resources_per_signup,
+);
+
+fn the_happy_path_sends_one_request_per_step_and_a_second_run_sends_none(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme", "globex"]);
+    let place = Place::new(&simulator, &["acme", "globex"]).kept_in(kind);
     place.write("signups.jsonl", &lines_of(&signups()));
 
     let first = onboard(&place).with(0);
@@ -152,11 +158,10 @@ fn the_example_signups_all_succeed_in_the_sandbox_and_again_without_a_request() 
     assert_eq!(second.record("summary")["succeeded"], json!(rows));
 }
 
-#[test]
-fn a_larger_batch_leaves_one_set_of_resources_per_signup() {
+fn a_larger_batch_leaves_one_set_of_resources_per_signup(kind: StoreKind) {
     let simulator = Simulator::start();
     let accounts = ["acme", "globex", "initech"];
-    let place = Place::new(&simulator, &accounts);
+    let place = Place::new(&simulator, &accounts).kept_in(kind);
     let rows: Vec<Signup> = (0..150)
         .map(|n| {
             Signup::new(accounts[n % 3], "everything", n).with("caller_id", &format!("+9180{n:08}"))

@@ -3,12 +3,10 @@
 //!
 //! The method: one signup is accepted, then variants of it are offered.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use tests::{
-    Collection, Ended, Place, Request, Resources, Signup, Simulator, exactly_once, lines_of,
-    repeats_without_a_read, resources,
+    Collection, Ended, Place, Request, Resources, Signup, Simulator, StoreKind, exactly_once,
+    lines_of, repeats_without_a_read, resources,
 };
 
 fn first() -> Signup {
@@ -21,10 +19,18 @@ fn onboard(place: &Place) -> Ended {
     place.run(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
-#[test]
-fn the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothing() {
+on_both_stores!(
+    the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothing,
+    without_keys_the_same_account_partner_and_number_are_one_onboarding,
+    after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password,
+    after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is,
+);
+
+fn the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothing(
+    kind: StoreKind,
+) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme", "globex"]);
+    let place = Place::new(&simulator, &["acme", "globex"]).kept_in(kind);
     place.write("signups.jsonl", &lines_of(&[first()]));
     let _ = onboard(&place).with(0);
     let (before, state, sent) = (place.list(), simulator.state(), simulator.requests().len());
@@ -58,10 +64,9 @@ fn the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothi
     assert_eq!(simulator.requests().len(), sent);
 }
 
-#[test]
-fn without_keys_the_same_account_partner_and_number_are_one_onboarding() {
+fn without_keys_the_same_account_partner_and_number_are_one_onboarding(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme"]);
+    let place = Place::new(&simulator, &["acme"]).kept_in(kind);
     let signup = Signup::new("acme", "everything", 1);
     place.write(
         "signups.jsonl",
@@ -78,20 +83,9 @@ fn without_keys_the_same_account_partner_and_number_are_one_onboarding() {
     assert_eq!(resources(&simulator.state()["acme"]).trunks, 1);
 }
 
-fn lose_the_store(place: &Place) {
-    for name in [
-        "trunkline.db",
-        "trunkline.db-wal",
-        "trunkline.db-shm",
-        "trunkline.db.key",
-    ] {
-        drop(fs::remove_file(place.path(name)));
-    }
-    drop(fs::remove_dir_all(place.path("out")));
-}
-
-#[test]
-fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password() {
+fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password(
+    kind: StoreKind,
+) {
     // Lost after all steps, and after each of the first few, in both of the simulator's worlds.
     let cells = [7, 1, 2, 3, 4, 5].map(|done| [(done, true), (done, false)]);
     for (done, documented) in cells.into_iter().flatten() {
@@ -100,7 +94,7 @@ fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_pas
         } else {
             Simulator::start()
         };
-        let place = Place::new(&simulator, &["acme"]);
+        let place = Place::new(&simulator, &["acme"]).kept_in(kind);
         place.settings(
             "request_timeout_ms = 60000\nshutdown_timeout_ms = 60000\nlease_ms = 100000\n",
         );
@@ -118,7 +112,7 @@ fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_pas
             program.kill();
             simulator.mend();
         }
-        lose_the_store(&place);
+        place.lose_the_store();
 
         let ended = onboard(&place);
         let handoffs = place.handoffs("out");
@@ -142,10 +136,9 @@ fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_pas
     }
 }
 
-#[test]
-fn after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is() {
+fn after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme"]);
+    let place = Place::new(&simulator, &["acme"]).kept_in(kind);
     let signup = first().with("trunk_name", "main_line");
     place.write("signups.jsonl", &lines_of(&[signup]));
     let _ = onboard(&place).with(0);
@@ -154,7 +147,7 @@ fn after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is
         .as_str()
         .expect("a SID")
         .to_owned();
-    lose_the_store(&place);
+    place.lose_the_store();
 
     let ended = onboard(&place).with(1);
     let record = ended.record("onboarding");

@@ -5,6 +5,24 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Makes each of these promises two tests: with a database file, and with a Redis.
+macro_rules! on_both_stores {
+    ($($promise:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $promise() {
+                super::$promise(tests::StoreKind::Sqlite);
+            })+
+        }
+        mod redis {
+            $(#[test]
+            fn $promise() {
+                super::$promise(tests::StoreKind::Redis);
+            })+
+        }
+    };
+}
+
 mod accepting;
 mod crash_anywhere;
 mod crash_matrix;

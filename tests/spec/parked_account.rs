@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Ended, Place, Resources, Signup, Simulator, exactly_once, lines_of, resources};
+use tests::{
+    Ended, Place, Resources, Signup, Simulator, StoreKind, exactly_once, lines_of, resources,
+};
 
 const OF_ACME: usize = 150;
 const OF_GLOBEX: usize = 5;
@@ -19,8 +21,8 @@ fn other_keys() -> Vec<Value> {
     ]
 }
 
-fn place(simulator: &Simulator) -> Place {
-    let place = Place::new(simulator, &["acme", "globex"]);
+fn place(simulator: &Simulator, kind: StoreKind) -> Place {
+    let place = Place::new(simulator, &["acme", "globex"]).kept_in(kind);
     place.settings("concurrency = 16\n");
     let of = |account: &str, n| Signup::new(account, "everything", n);
     let mut signups: Vec<Signup> = (0..OF_ACME).map(|n| of("acme", n)).collect();
@@ -33,11 +35,15 @@ fn onboard(place: &Place) -> Ended {
     place.run(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
-#[test]
-fn a_refused_key_blocks_only_its_account_and_uses_nothing_up() {
+on_both_stores!(
+    a_refused_key_blocks_only_its_account_and_uses_nothing_up,
+    a_401_between_two_steps_repeats_nothing_that_was_done,
+);
+
+fn a_refused_key_blocks_only_its_account_and_uses_nothing_up(kind: StoreKind) {
     let simulator = Simulator::start();
     simulator.accept_only(&other_keys());
-    let place = place(&simulator);
+    let place = place(&simulator, kind);
 
     let ended = onboard(&place).with(1);
     // It knows when there is nothing left to wait for.
@@ -90,10 +96,9 @@ fn a_refused_key_blocks_only_its_account_and_uses_nothing_up() {
     assert_eq!(place.handoffs("out").len(), OF_ACME + OF_GLOBEX);
 }
 
-#[test]
-fn a_401_between_two_steps_repeats_nothing_that_was_done() {
+fn a_401_between_two_steps_repeats_nothing_that_was_done(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &["acme", "globex"]);
+    let place = Place::new(&simulator, &["acme", "globex"]).kept_in(kind);
     let signups = [
         Signup::new("acme", "retell", 1).with("direction", "both"),
         Signup::new("globex", "retell", 2).with("direction", "both"),

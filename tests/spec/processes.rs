@@ -1,12 +1,12 @@
 //! The promise: one worker per store file, a second one is told so; everything else works beside it
-//! from other processes.
+//! from other processes, on a file and on Redis.
 //!
 //! The method: `work` runs, and the other commands are run while the simulator keeps it where it is
 //! wanted.
 
 use serde_json::{Value, json};
 use tests::{
-    Collection, Place, Resources, Signal, Signup, Simulator, exactly_once, lines_of,
+    Collection, Place, Resources, Signal, Signup, Simulator, StoreKind, exactly_once, lines_of,
     repeats_without_a_read, until,
 };
 
@@ -78,10 +78,14 @@ fn a_second_worker_is_refused_and_told_why_and_the_first_goes_on() {
     let _ = place.run(&["work", "--drain"]).with(0);
 }
 
-#[test]
-fn other_processes_enqueue_list_cancel_retry_and_resume_beside_a_worker() {
+on_both_stores!(
+    other_processes_enqueue_list_cancel_retry_and_resume_beside_a_worker,
+    producers_that_enqueue_the_same_at_once_accept_it_once,
+);
+
+fn other_processes_enqueue_list_cancel_retry_and_resume_beside_a_worker(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &ACCOUNTS);
+    let place = Place::new(&simulator, &ACCOUNTS).kept_in(kind);
     place.settings("request_timeout_ms = 60000\nshutdown_timeout_ms = 60000\nlease_ms = 100000\n");
     simulator.accept_only(&ACCOUNTS.map(|account| {
         let token = if account == "initech" {
@@ -160,10 +164,9 @@ fn other_processes_enqueue_list_cancel_retry_and_resume_beside_a_worker() {
     let _ = worker.wait().with(0);
 }
 
-#[test]
-fn producers_that_enqueue_the_same_at_once_accept_it_once() {
+fn producers_that_enqueue_the_same_at_once_accept_it_once(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = Place::new(&simulator, &ACCOUNTS);
+    let place = Place::new(&simulator, &ACCOUNTS).kept_in(kind);
     let signups: Vec<Signup> = (0..300)
         .map(|n| Signup::new(ACCOUNTS[n % 5], "retell", n))
         .collect();

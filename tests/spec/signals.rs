@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::{
-    Collection, Place, Program, Resources, Signal, Signup, Simulator, exactly_once, lines_of,
-    repeats_without_a_read, until,
+    Collection, Place, Program, Resources, Signal, Signup, Simulator, StoreKind, exactly_once,
+    lines_of, repeats_without_a_read, until,
 };
 
 /// Nothing but the signal ends a request.
 const PATIENT: &str =
     "request_timeout_ms = 60000\nshutdown_timeout_ms = 60000\nlease_ms = 100000\n";
 
-fn place(simulator: &Simulator) -> Place {
-    let place = Place::new(simulator, &["acme"]);
+fn place(simulator: &Simulator, kind: StoreKind) -> Place {
+    let place = Place::new(simulator, &["acme"]).kept_in(kind);
     place.settings(PATIENT);
     let signup = Signup::new("acme", "everything", 1).with("caller_id", "+918000000001");
     place.write("signups.jsonl", &lines_of(&[signup]));
@@ -56,8 +56,12 @@ fn slow_numbers() -> serde_json::Value {
     json!({"method": "POST", "path": "/phone-numbers$", "delay_ms": 1500})
 }
 
-#[test]
-fn the_first_signal_finishes_the_request_in_flight_and_leaves_no_doubt() {
+on_both_stores!(
+    the_first_signal_finishes_the_request_in_flight_and_leaves_no_doubt,
+    a_worker_that_was_stopped_past_its_lease_goes_on_without_doubling,
+);
+
+fn the_first_signal_finishes_the_request_in_flight_and_leaves_no_doubt(kind: StoreKind) {
     for (signal, arguments) in [
         (Signal::TERM, vec!["onboard", "signups.jsonl", "--json"]),
         (Signal::INT, vec!["onboard", "signups.jsonl", "--json"]),
@@ -65,7 +69,7 @@ fn the_first_signal_finishes_the_request_in_flight_and_leaves_no_doubt() {
         (Signal::INT, vec!["work", "--drain", "--json"]),
     ] {
         let simulator = Simulator::start();
-        let place = place(&simulator);
+        let place = place(&simulator, kind);
         let _ = place.run(&["enqueue", "signups.jsonl"]).with(0);
         simulator.break_with(&[slow_numbers()]);
         let program = place.start(&arguments);
@@ -105,7 +109,7 @@ fn the_first_signal_finishes_the_request_in_flight_and_leaves_no_doubt() {
 fn a_second_signal_exits_at_once_and_the_next_run_reads_back() {
     for signal in [Signal::TERM, Signal::INT] {
         let simulator = Simulator::start();
-        let place = place(&simulator);
+        let place = place(&simulator, StoreKind::Sqlite);
         let hold = json!({"method": "POST", "path": "/phone-numbers$", "delay_ms": 600_000});
         simulator.break_with(&[hold]);
         let program = place.start(&["onboard", "signups.jsonl", "--json"]);
@@ -127,7 +131,7 @@ fn a_second_signal_exits_at_once_and_the_next_run_reads_back() {
 #[test]
 fn a_signal_while_the_input_is_read_accepts_nothing() {
     let simulator = Simulator::start();
-    let place = place(&simulator);
+    let place = place(&simulator, StoreKind::Sqlite);
     let mut command = place.command(&["onboard", "-", "--json"]);
     command.stdin(std::process::Stdio::piped());
     let mut program = place.launch(command);
@@ -144,10 +148,9 @@ fn a_signal_while_the_input_is_read_accepts_nothing() {
     assert!(simulator.requests().is_empty());
 }
 
-#[test]
-fn a_worker_that_was_stopped_past_its_lease_goes_on_without_doubling() {
+fn a_worker_that_was_stopped_past_its_lease_goes_on_without_doubling(kind: StoreKind) {
     let simulator = Simulator::start();
-    let place = place(&simulator);
+    let place = place(&simulator, kind);
     let lease = Duration::from_millis(1500);
     place.settings("lease_ms = 1500\nrequest_timeout_ms = 1000\nconnect_timeout_ms = 500\n");
     for collection in Collection::ONCE {
@@ -175,9 +178,7 @@ fn a_worker_that_was_stopped_past_its_lease_goes_on_without_doubling() {
         );
 
         // The next round begins with nothing.
-        for name in ["trunkline.db", "trunkline.db-wal", "trunkline.db-shm"] {
-            drop(std::fs::remove_file(place.path(name)));
-        }
+        place.lose_the_store();
         simulator.forget();
     }
 }

@@ -16,6 +16,7 @@ mod place;
 mod program;
 mod signup;
 mod simulator;
+mod store;
 mod wait;
 
 pub use log::{Collection, Request, repeats_without_a_read};
@@ -24,6 +25,8 @@ pub use place::{EVERYTHING, Place, STEPS};
 pub use program::{Ended, Program, binary};
 pub use signup::{Signup, csv_of, lines_of};
 pub use simulator::Simulator;
-pub use wait::{PATIENCE, until};
+pub use store::{KEY, StoreKind};
+pub use wait::{PATIENCE, until, until_within};
 
+pub use redis_fixture::{Cluster, Sentinel, Server};
 pub use rustix::process::Signal;

@@ -7,10 +7,14 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use redis_fixture::Server;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Ended, Program, Simulator, binary};
+use crate::{
+    Ended, Program, Simulator, StoreKind, binary,
+    store::{KEY, KEY_VARIABLE, Named, fresh_name},
+};
 
 /// A recipe with a step of every kind. The partner, its host and its address are made up.
 pub const EVERYTHING: &str = r#"schema = 1
@@ -62,6 +66,8 @@ pub struct Place {
     folder: TempDir,
     started: AtomicUsize,
     environment: Vec<(String, String)>,
+    /// Its store on a Redis; without one it is a file in the folder.
+    named: Option<Named>,
 }
 
 impl Place {
@@ -97,6 +103,7 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             started: AtomicUsize::new(0),
             environment: Vec::new(),
+            named: None,
         };
         fs::create_dir(place.path("recipes")).unwrap();
         place.write("recipes/everything.toml", EVERYTHING);
@@ -111,10 +118,68 @@ impl Place {
         self
     }
 
+    /// The same with a store of this kind, before settings of its own: a file in the folder, or
+    /// a store of its own in the Redis that all tests of this program share.
+    #[must_use]
+    pub fn kept_in(self, kind: StoreKind) -> Self {
+        match kind {
+            StoreKind::Sqlite => self,
+            StoreKind::Redis => self.on_redis(&Server::shared().url()),
+        }
+    }
+
+    /// The same with a store of its own in the Redis of this URL, before settings of its own.
+    #[must_use]
+    pub fn on_redis(mut self, url: &str) -> Self {
+        self.named = Some(Named {
+            url: url.to_owned(),
+            name: fresh_name(),
+        });
+        self.settings("");
+        self.env(KEY_VARIABLE, KEY)
+    }
+
+    /// The name of its store in its Redis: every key of it begins with the name in braces.
+    ///
+    /// # Panics
+    /// Its store is a file.
+    #[must_use]
+    pub fn store_name(&self) -> &str {
+        &self.named.as_ref().expect("a store on Redis").name
+    }
+
+    /// Loses the store, as a disk does that breaks without a backup, and its handoffs.
+    pub fn lose_the_store(&self) {
+        drop(fs::remove_dir_all(self.path("out")));
+        if let Some(named) = &self.named {
+            return named.lose();
+        }
+        for name in [
+            "trunkline.db",
+            "trunkline.db-wal",
+            "trunkline.db-shm",
+            "trunkline.db.key",
+        ] {
+            drop(fs::remove_file(self.path(name)));
+        }
+    }
+
+    /// Whether there is a store to be looked at.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.named.is_some() || self.path("trunkline.db").exists()
+    }
+
     /// Writes the settings file anew: these over the quick ones.
     pub fn settings(&self, own: &str) {
         let set = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
         let mut text = String::from("recipes = \"recipes\"\n");
+        if let Some(named) = &self.named {
+            text.push_str(&format!(
+                "store = \"{}\"\nsecret_key = {{ env = \"{KEY_VARIABLE}\" }}\n",
+                named.url()
+            ));
+        }
         for line in QUICK.lines() {
             if !own.lines().any(|other| set(other) == set(line)) {
                 text.push_str(line);

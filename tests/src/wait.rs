@@ -16,16 +16,29 @@ const LOOK: Duration = Duration::from_millis(4);
 ///
 /// # Panics
 /// After [`PATIENCE`], saying `what` was waited for.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, LOOK, what, look)
+}
+
+/// The same with another patience, and another pause between two looks: for those that cost much.
+///
+/// # Panics
+/// After `patience`, saying `what` was waited for.
+pub fn until_within<T>(
+    patience: Duration,
+    pause: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(
-            started.elapsed() < PATIENCE,
-            "waited {PATIENCE:?} in vain until {what}"
+            started.elapsed() < patience,
+            "waited {patience:?} in vain until {what}"
         );
-        thread::sleep(LOOK);
+        thread::sleep(pause);
     }
 }
