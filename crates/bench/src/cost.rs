@@ -76,7 +76,7 @@ fn onboard(records: bool) -> Result<Used> {
     Ok(used)
 }
 
-fn bare_loop(concurrency: &str) -> Result<Used> {
+pub(crate) fn bare_loop(concurrency: &str) -> Result<Used> {
     let simulator = Simulator::unlimited()?;
     let mut command = Command::new(std::env::current_exe()?);
     let (count, accounts) = (ONBOARDINGS.to_string(), ACCOUNTS.to_string());

@@ -7,16 +7,37 @@
 mod accept;
 mod bare;
 mod cost;
+mod first_request;
 mod help;
 mod latency;
 mod memory;
 mod process;
+mod redis_accept;
+mod redis_cost;
+mod redis_fairness;
+mod redis_fill;
+mod redis_million;
+mod redis_monitor;
+mod redis_scripts;
+mod redis_server;
 mod setup;
 mod window;
 
 use anyhow::{Result, bail};
 
-const NAMES: &[&str] = &["accept", "cost", "memory", "help", "latency", "window"];
+const NAMES: &[&str] = &[
+    "accept",
+    "cost",
+    "memory",
+    "help",
+    "latency",
+    "window",
+    "redis-accept",
+    "redis-million",
+    "redis-fairness",
+    "redis-cost",
+    "redis-scripts",
+];
 
 fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +56,11 @@ fn main() -> Result<()> {
             "help" => help::run()?,
             "latency" => latency::run()?,
             "window" => window::run()?,
+            "redis-fairness" => redis_fairness::run()?,
+            "redis-million" => redis_million::run()?,
+            "redis-accept" => redis_accept::run()?,
+            "redis-cost" => redis_cost::run()?,
+            "redis-scripts" => redis_scripts::run()?,
             other => bail!("{other}: there are {}", NAMES.join(", ")),
         }
     }

@@ -51,34 +51,102 @@ fn peak_kib(pid: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
+/// User and system time of a running process.
+pub(crate) fn cpu(pid: u32) -> Result<Duration> {
+    Ok(of_ticks(stat(pid)?.1))
+}
+
+fn of_ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / TICKS)
+}
+
 /// Runs a program to its end.
 pub(crate) fn run(command: &mut Command, at_most: Duration) -> Result<Used> {
-    let started = Instant::now();
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("starting {command:?}"))?;
-    let (mut peak, mut cpu) = (0, 0);
-    let wall = loop {
-        peak = peak_kib(child.id()).unwrap_or(0).max(peak);
-        let (state, ticks) = stat(child.id())?;
-        cpu = ticks.max(cpu);
-        // A zombie's times are final; it is gone once waited for.
-        if state == 'Z' {
-            break started.elapsed();
+    let mut running = Measured::start(command)?;
+    while !running.look()? {
+        running.bound(at_most)?;
+        thread::sleep(LOOK);
+    }
+    running.end()
+}
+
+/// Runs programs at the same time, all to their ends.
+pub(crate) fn run_together(commands: &mut [Command], at_most: Duration) -> Result<Vec<Used>> {
+    let mut running: Vec<Measured> = commands
+        .iter_mut()
+        .map(Measured::start)
+        .collect::<Result<_>>()?;
+    loop {
+        let mut all = true;
+        for one in &mut running {
+            all &= one.look()?;
+            one.bound(at_most)?;
         }
-        if started.elapsed() > at_most {
-            child.kill()?;
-            bail!("{command:?} took longer than {at_most:?}");
+        if all {
+            return running.into_iter().map(Measured::end).collect();
         }
         thread::sleep(LOOK);
-    };
-    let status = child.wait()?.code().unwrap_or(-1);
-    Ok(Used {
-        wall,
-        cpu: Duration::from_millis(cpu * 1000 / TICKS),
-        peak_kib: peak,
-        status,
-    })
+    }
+}
+
+/// A program that is looked at while it runs, and ended when this is dropped.
+struct Measured {
+    what: String,
+    process: Running,
+    started: Instant,
+    peak_kib: u64,
+    ticks: u64,
+    wall: Option<Duration>,
+}
+
+impl Measured {
+    fn start(command: &mut Command) -> Result<Self> {
+        let what = format!("{command:?}");
+        let started = Instant::now();
+        let child = command
+            .spawn()
+            .with_context(|| format!("starting {what}"))?;
+        Ok(Self {
+            what,
+            process: Running(child),
+            started,
+            peak_kib: 0,
+            ticks: 0,
+            wall: None,
+        })
+    }
+
+    /// Whether it has ended.
+    fn look(&mut self) -> Result<bool> {
+        let pid = self.process.0.id();
+        if self.wall.is_none() {
+            self.peak_kib = peak_kib(pid).unwrap_or(0).max(self.peak_kib);
+            let (state, ticks) = stat(pid)?;
+            self.ticks = ticks.max(self.ticks);
+            // A zombie's times are final; it is gone once waited for.
+            if state == 'Z' {
+                self.wall = Some(self.started.elapsed());
+            }
+        }
+        Ok(self.wall.is_some())
+    }
+
+    fn bound(&self, at_most: Duration) -> Result<()> {
+        if self.wall.is_none() && self.started.elapsed() > at_most {
+            bail!("{} took longer than {at_most:?}", self.what);
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Used> {
+        let status = self.process.0.wait()?.code().unwrap_or(-1);
+        Ok(Used {
+            wall: self.wall.unwrap_or_default(),
+            cpu: of_ticks(self.ticks),
+            peak_kib: self.peak_kib,
+            status,
+        })
+    }
 }
 
 /// A program that is ended when this is dropped.

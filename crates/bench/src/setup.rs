@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::process::Running;
+use crate::{process::Running, redis_server::Redis};
 
 /// The binary under test: the one beside this program.
 pub(crate) fn trunkline() -> Result<PathBuf> {
@@ -40,7 +40,7 @@ pub(crate) fn print_machine() {
 
 /// A simulator in a process of its own.
 pub(crate) struct Simulator {
-    _process: Running,
+    process: Running,
     pub(crate) base_url: String,
 }
 
@@ -62,7 +62,7 @@ impl Simulator {
             .context("its base_url")?
             .to_owned();
         Ok(Self {
-            _process: Running(child),
+            process: Running(child),
             base_url,
         })
     }
@@ -75,6 +75,11 @@ impl Simulator {
             "--connections",
             "100000",
         ])
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// What a control answers.
@@ -111,6 +116,8 @@ pub(crate) fn client() -> Result<reqwest::Client> {
 /// A folder with an accounts file.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    /// URL and key of a store that is not in the folder.
+    store: Option<(String, String)>,
 }
 
 impl Place {
@@ -128,7 +135,16 @@ impl Place {
             )?;
         }
         fs::write(folder.path().join("accounts.toml"), text)?;
-        Ok(Self { folder })
+        Ok(Self {
+            folder,
+            store: None,
+        })
+    }
+
+    /// The same with its store on a Redis.
+    pub(crate) fn on(mut self, redis: &Redis) -> Self {
+        self.store = Some((redis.url(), redis.key_text()));
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -148,21 +164,38 @@ impl Place {
         command.current_dir(self.folder.path());
         command.env("BENCH_KEY", "key").env("BENCH_TOKEN", "token");
         command.args(arguments).stderr(Stdio::null());
+        if let Some((url, key)) = &self.store {
+            command.args(["--store", url]);
+            command.env("TRUNKLINE_SECRET_KEY__ENV", "BENCH_SECRET_KEY");
+            command.env("BENCH_SECRET_KEY", key);
+        }
         Ok(command)
     }
 }
 
 /// Writes `count` signups of four steps each (Retell, both directions), spread over accounts.
 pub(crate) fn write_signups(path: &Path, count: usize, accounts: usize) -> Result<()> {
+    Ok(fs::write(path, signups(0, count, accounts)?)?)
+}
+
+/// The signups from number `from` on as a CSV.
+pub(crate) fn signups(from: usize, count: usize, accounts: usize) -> Result<String> {
     let mut text = String::from("account,partner,number,direction\n");
-    for n in 0..count {
+    for n in from..from + count {
         writeln!(text, "bench{},retell,+9180{n:08},both", n % accounts)?;
     }
-    Ok(fs::write(path, text)?)
+    Ok(text)
 }
 
 /// The middle one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The value below which this share of the others lies. Sorts them.
+pub(crate) fn share(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = (values.len().saturating_sub(1) as f64 * share) as usize;
+    values.get(at).copied().unwrap_or(f64::NAN)
 }
