@@ -101,6 +101,9 @@ pub(crate) enum Command {
     /// List, show, check or write recipes
     #[command(subcommand)]
     Recipes(Recipes),
+    /// Move everything to another store
+    #[command(subcommand)]
+    Store(Store),
     /// Run the Exotel simulator
     Sandbox(Sandbox),
     /// Print a completion script for a shell
@@ -315,6 +318,26 @@ pub(crate) struct RecipesCheck {
 pub(crate) struct RecipesNew {
     /// The partner's name in signups: small letters, digits, _ and -
     pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Copy a store to an empty one and close the first: from one file to a fleet's Redis
+    ///
+    /// Stop the workers of FROM first. It is closed from the beginning, and TO until the end, so that
+    /// nothing is run by both; looking at either stays possible. Killed and run again it goes on
+    /// where it was. FROM can be kept as a backup; it says where it was moved to.
+    Copy(StoreCopy),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreCopy {
+    /// The store to leave, a URL as --store takes it
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The store to go to, empty
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
 }
 
 #[derive(Debug, Args)]

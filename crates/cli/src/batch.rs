@@ -1,12 +1,15 @@
 //! The onboardings that a run is about, and how each of them ended.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
 
-use onboarding::{AccountName, OnboardingId, State};
+use onboarding::{AccountName, Handoff, OnboardingId, State};
 use store::{Filter, Inspect, Onboarding};
 
 use crate::{
-    error::Result,
+    error::{Result, unless_away},
     handoffs::{Folder, Handoffs},
     lookup::Pages,
     output::{Output, counted, note},
@@ -32,6 +35,14 @@ pub(crate) struct Batch<'a> {
     blocked_in_store: u64,
     /// Handoff files that could not be written.
     unwritten: u64,
+    /// Those that ended and could not be read yet, because the store was away.
+    unread: Vec<OnboardingId>,
+    /// Those that are still to be looked at in this round; see [`Batch::look_further`].
+    round: Vec<OnboardingId>,
+    /// Those that were blocked when they were last looked at.
+    blocked: HashSet<OnboardingId>,
+    /// Those that had ended and left the store before they could be looked at.
+    gone: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -49,6 +60,10 @@ impl<'a> Batch<'a> {
             folder,
             blocked_in_store: 0,
             unwritten: 0,
+            unread: Vec::new(),
+            round: Vec::new(),
+            blocked: HashSet::new(),
+            gone: 0,
         }
     }
 
@@ -70,7 +85,8 @@ impl<'a> Batch<'a> {
 
     /// Whether something is left to do by a person.
     pub(crate) fn leaves_something(&self) -> bool {
-        self.counts.failed + self.counts.blocked + self.unwritten + self.counts.open() > 0
+        self.counts.failed + self.counts.blocked + self.unwritten + self.gone + self.counts.open()
+            > 0
     }
 
     /// Onboardings ended, perhaps some of these.
@@ -100,16 +116,66 @@ impl<'a> Batch<'a> {
     /// Looks at those of which there is more to tell than that they succeeded.
     async fn ended(&mut self, ended: &[(OnboardingId, State)], output: &mut Output) -> Result<()> {
         let tells_all = output.json() || self.folder.is_some();
-        let mut to_read = Vec::new();
         for (id, state) in ended {
             if *state == State::Succeeded && !tells_all {
-                self.open.remove(id);
-                self.counts.succeeded += 1;
+                if self.close(*id) {
+                    self.counts.succeeded += 1;
+                }
             } else {
-                to_read.push(*id);
+                self.unread.push(*id);
             }
         }
-        self.look_at(&to_read, output).await
+        self.catch_up(output).await
+    }
+
+    /// Reads those that ended, as far as the store answers.
+    pub(crate) async fn catch_up(&mut self, output: &mut Output) -> Result<()> {
+        while !self.unread.is_empty() {
+            let rest = self.unread.len().saturating_sub(AT_ONCE);
+            let mut ids = self.unread.split_off(rest);
+            ids.retain(|id| self.open.contains(id));
+            let looked = self.look_at(&ids, output).await;
+            if looked.is_err() {
+                self.unread.extend(ids);
+            }
+            if unless_away(looked)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on looking at those that are open, some hundred at a time and for about this long:
+    /// for a store in which others work too and tell nobody here. Returns whether it has been
+    /// round.
+    pub(crate) async fn look_further(
+        &mut self,
+        budget: Duration,
+        output: &mut Output,
+    ) -> Result<bool> {
+        let begun = Instant::now();
+        if self.round.is_empty() {
+            self.round = self.open.iter().copied().collect();
+        }
+        loop {
+            let rest = self.round.len().saturating_sub(AT_ONCE);
+            let mut ids = self.round.split_off(rest);
+            ids.retain(|id| self.open.contains(id));
+            if unless_away(self.look_at(&ids, output).await)?.is_none() || self.round.is_empty() {
+                // After an outage from the beginning: what was not read is still open.
+                self.round.clear();
+                self.count_open_blocked();
+                return Ok(true);
+            }
+            if begun.elapsed() >= budget {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn count_open_blocked(&mut self) {
+        self.blocked.retain(|id| self.open.contains(id));
+        self.counts.blocked = self.blocked.len() as u64;
     }
 
     /// Looks at all that are open: others may have ended or blocked them.
@@ -134,13 +200,19 @@ impl<'a> Batch<'a> {
     }
 
     async fn look_at(&mut self, ids: &[OnboardingId], output: &mut Output) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let found = self.store.get_many(ids).await?;
         if found.len() < ids.len() {
-            // Nothing removes onboardings; one that is gone cannot be waited for.
+            // A store that keeps finished ones for a time only may let them go before they were
+            // looked at: how they ended is not known any more.
             let there: HashSet<OnboardingId> = found.iter().map(|own| own.id).collect();
             for id in ids.iter().filter(|id| !there.contains(id)) {
-                self.open.remove(id);
-                self.counts.total = self.counts.total.saturating_sub(1);
+                if self.close(*id) {
+                    self.counts.total = self.counts.total.saturating_sub(1);
+                    self.gone += 1;
+                }
             }
         }
         for own in &found {
@@ -149,20 +221,54 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// How many had left the store before they could be looked at.
+    pub(crate) fn gone(&self) -> u64 {
+        self.gone
+    }
+
     /// Takes note of an onboarding, if it ended.
     async fn take(&mut self, own: &Onboarding, output: &mut Output) -> Result<()> {
+        if !self.open.contains(&own.id) {
+            return Ok(());
+        }
+        match own.state {
+            State::Succeeded | State::Failed | State::Cancelled => {}
+            State::Blocked => {
+                self.blocked.insert(own.id);
+                return Ok(());
+            }
+            State::Queued | State::Running => {
+                self.blocked.remove(&own.id);
+                return Ok(());
+            }
+        }
+        // First, so that it is looked at again where the store goes away now.
+        let handoff = match (self.folder, own.state) {
+            (Some(_), State::Succeeded) => Some(self.handoffs.render(own, true).await?),
+            _ => None,
+        };
+        self.close(own.id);
         match own.state {
             State::Succeeded => self.counts.succeeded += 1,
             State::Failed => self.counts.failed += 1,
-            State::Cancelled => self.counts.cancelled += 1,
-            State::Queued | State::Running | State::Blocked => return Ok(()),
+            State::Cancelled | State::Queued | State::Running | State::Blocked => {
+                self.counts.cancelled += 1;
+            }
         }
-        self.open.remove(&own.id);
-        self.tell(own, output).await
+        self.tell(own, handoff.as_ref(), output);
+        Ok(())
+    }
+
+    /// It is not waited for any more. Whether it was.
+    fn close(&mut self, id: OnboardingId) -> bool {
+        if self.blocked.remove(&id) {
+            self.counts.blocked = self.counts.blocked.saturating_sub(1);
+        }
+        self.open.remove(&id)
     }
 
     /// Prints an onboarding that ended, and writes its handoff.
-    async fn tell(&mut self, own: &Onboarding, output: &mut Output) -> Result<()> {
+    fn tell(&mut self, own: &Onboarding, handoff: Option<&Handoff>, output: &mut Output) {
         output.record(&OnboardingRecord::of(own, &Parked::default()));
         if let (Some((fault, _)), State::Failed) = (&own.fault, own.state) {
             let (step, message) = match faulty_step(own) {
@@ -171,14 +277,12 @@ impl<'a> Batch<'a> {
             };
             note(format_args!("{} {}{step}: {message}", own.key, own.state));
         }
-        if let (Some(folder), State::Succeeded) = (self.folder, own.state) {
-            let handoff = self.handoffs.render(own, true).await?;
-            if let Err(error) = folder.write(&handoff) {
-                self.unwritten += 1;
-                note(error);
-            }
+        if let (Some(folder), Some(handoff)) = (self.folder, handoff)
+            && let Err(error) = folder.write(handoff)
+        {
+            self.unwritten += 1;
+            note(error);
         }
-        Ok(())
     }
 
     /// All that were blocked in the store when they were last counted, others' too.
@@ -203,18 +307,35 @@ impl<'a> Batch<'a> {
     /// in first.
     pub(crate) async fn tell_blocked(&mut self, others: bool, output: &mut Output) -> Result<()> {
         self.counts.blocked = 0;
+        if !others && self.open.is_empty() {
+            return Ok(());
+        }
         let parked = Parked::read(self.store).await?;
         let mut by_account: BTreeMap<AccountName, u64> = BTreeMap::new();
-        let mut pages = Pages::of(self.store, blocked());
-        while let Some(page) = pages.next().await? {
-            for own in &page {
-                if others && self.open.insert(own.id) {
-                    self.counts.total += 1;
+        let mut tell = |counts: &mut Counts, own: &Onboarding| {
+            counts.blocked += 1;
+            output.record(&OnboardingRecord::of(own, &parked));
+            *by_account.entry(own.account.clone()).or_default() += 1;
+        };
+        let in_store = self.store.tally().await?.of(State::Blocked);
+        if !others && self.open.len() as u64 <= in_store / WORTH_A_PAGE {
+            let ids: Vec<OnboardingId> = self.open.iter().copied().collect();
+            for ids in ids.chunks(AT_ONCE) {
+                let found = self.store.get_many(ids).await?;
+                for own in found.iter().filter(|own| own.state == State::Blocked) {
+                    tell(&mut self.counts, own);
                 }
-                if self.open.contains(&own.id) {
-                    self.counts.blocked += 1;
-                    output.record(&OnboardingRecord::of(own, &parked));
-                    *by_account.entry(own.account.clone()).or_default() += 1;
+            }
+        } else {
+            let mut pages = Pages::of(self.store, blocked());
+            while let Some(page) = pages.next().await? {
+                for own in &page {
+                    if others && self.open.insert(own.id) {
+                        self.counts.total += 1;
+                    }
+                    if self.open.contains(&own.id) {
+                        tell(&mut self.counts, own);
+                    }
                 }
             }
         }

@@ -11,6 +11,10 @@ pub(crate) enum Error {
     /// Correct what was given; nothing was changed.
     #[error("{}", list(.0))]
     Refused(Vec<Problem>),
+    /// The store does not answer now; nothing has to be corrected here, and trying again later may
+    /// help.
+    #[error("{0}")]
+    Away(String),
     /// Something outside went wrong while it ran.
     #[error("{0}")]
     Failed(String),
@@ -34,7 +38,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Refused(_) => Exit::Refused,
-            Self::Failed(_) => Exit::Left,
+            Self::Away(_) | Self::Failed(_) => Exit::Left,
         }
     }
 }
@@ -45,11 +49,24 @@ impl From<store::Error> for Error {
             store::Error::WorkerRunning { .. } | store::Error::Unusable { .. } => {
                 Self::refused("store", chain(&error))
             }
-            store::Error::LeaseLost { .. }
-            | store::Error::Unavailable { .. }
-            | store::Error::Corrupt { .. }
-            | _ => Self::Failed(chain(&error)),
+            store::Error::Unavailable { .. } => Self::Away(chain(&error)),
+            store::Error::LeaseLost { .. } | store::Error::Corrupt { .. } | _ => {
+                Self::Failed(chain(&error))
+            }
         }
+    }
+}
+
+/// The result of looking at a store that may be away for a while: `None` where it is. It will be
+/// looked at again; the worker beside it tells people of the outage, once.
+pub(crate) fn unless_away<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::Away(message)) => {
+            tracing::debug!(message, "the store is away");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -21,6 +21,7 @@ mod signals;
 mod signups;
 mod simulator;
 mod store_place;
+mod store_wait;
 mod telemetry;
 mod toml_file;
 mod worker_run;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let exit = run(&cli, &mut output).unwrap_or_else(|error| {
         match &error {
             Error::Refused(problems) => output.problems(problems),
-            Error::Failed(message) => note(message),
+            Error::Away(message) | Error::Failed(message) => note(message),
         }
         error.exit()
     });
@@ -95,6 +96,7 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Verify(args) => commands::verify::run(args, settings, output).await,
         Command::Accounts(args) => commands::accounts::run(args, settings, output).await,
         Command::Recipes(args) => commands::recipes::run(args, settings, output),
+        Command::Store(args) => commands::store_copy::run(args, settings, output).await,
         Command::Sandbox(args) => commands::sandbox::run(args, output).await,
         Command::Completions(args) => Ok(commands::completions::run(args, output)),
         Command::Man(args) => commands::man::run(args, output),

@@ -61,11 +61,23 @@ impl Observer for Ear {
     }
 }
 
-/// A worker's name: unique per start.
+/// A worker's name: unique per start, on whatever machine. In containers every process has the same
+/// number, and two may start in the same millisecond.
 pub(crate) fn name() -> WorkerName {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
     let started = since_epoch.unwrap_or_default().as_millis();
-    WorkerName(format!("{}-{started}", std::process::id()))
+    let system = rustix::system::uname();
+    let kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let host: String = system
+        .nodename()
+        .to_string_lossy()
+        .chars()
+        .filter(kept)
+        .take(40)
+        .collect();
+    let process = std::process::id();
+    let drawn: u32 = rand::random();
+    WorkerName(format!("{host}-{process}-{started}-{drawn:08x}"))
 }
 
 /// The settings as the worker takes them.
@@ -182,5 +194,15 @@ fn outcome(ended: Result<Result<Stats, worker::Error>, JoinError>) -> Result<Sta
         Ok(Err(worker::Error::Store(error))) => Err(error.into()),
         Ok(Err(error)) => Err(Error::failed("the worker ended", &error)),
         Err(error) => Err(Error::failed("the worker broke", &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_workers_that_start_at_once_have_two_names() {
+        assert_ne!(name(), name());
     }
 }

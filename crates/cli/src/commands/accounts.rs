@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use onboarding::AccountName;
-use store::{AccountStatus, Inspect, Operate, World};
+use store::{AccountStatus, World};
 
 use crate::{
     account_record::AccountRecord,
@@ -27,12 +27,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 }
 
 async fn list(args: &AccountsList, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let world = store_place::peek(settings)?;
+    let world = store_place::peek(settings).await?;
     let sandbox = args.world.sandbox || world == Some(World::Sandbox);
     let accounts = Accounts::load(settings, sandbox)?;
     let mut known: BTreeMap<AccountName, AccountStatus> = BTreeMap::new();
     if let Some(world) = world {
-        let store = store_place::open(settings, world)?;
+        let store = store_place::open(settings, world).await?;
         let statuses = store.accounts().await?;
         known.extend(statuses.into_iter().map(|own| (own.name.clone(), own)));
     }
@@ -45,7 +45,7 @@ async fn list(args: &AccountsList, settings: &Settings, output: &mut Output) -> 
 }
 
 async fn resume(args: &AccountsResume, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, _) = store_place::open_existing(settings)?;
+    let (store, _) = store_place::open_existing(settings).await?;
     let known = store.accounts().await?;
     let names: Vec<AccountName> = if args.all {
         let parked = known.iter().filter(|own| own.parked.is_some());

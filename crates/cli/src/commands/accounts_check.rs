@@ -35,7 +35,7 @@ struct ErrorLine {
 
 /// Sends one cheap read per account.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let world = world(args, settings)?;
+    let world = world(args, settings).await?;
     let sandbox = world == World::Sandbox;
     let accounts = Accounts::load(settings, sandbox)?;
     let unknown = args
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let keys = accounts.unlock()?;
     accounts.refuse_unusable(&keys, settings)?;
     // Permits are the store's, so that a check keeps to the limits of a worker that runs.
-    let store = store_place::open(settings, world)?;
+    let store = store_place::open(settings, world).await?;
     let simulator = match sandbox {
         true => Some(simulator::start(settings, &accounts).await?),
         false => None,
@@ -82,11 +82,11 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 }
 
 /// The world of the store, where there is one, else the one that was asked for.
-fn world(args: &Args, settings: &Settings) -> Result<World> {
-    let found = store_place::peek(settings)?;
+async fn world(args: &Args, settings: &Settings) -> Result<World> {
+    let found = store_place::peek(settings).await?;
     if args.world.sandbox && found == Some(World::Live) {
         // The store says why.
-        drop(store_place::open(settings, World::Sandbox)?);
+        drop(store_place::open(settings, World::Sandbox).await?);
     }
     Ok(found.unwrap_or(args.world.kind()))
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Calls onboardings off: all that were named, or none.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, _) = store_place::open_existing(settings)?;
+    let (store, _) = store_place::open_existing(settings).await?;
     let named = lookup::all(&*store, &args.ids).await?;
     let problems = named
         .iter()

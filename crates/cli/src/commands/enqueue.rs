@@ -14,7 +14,7 @@ use crate::{
 /// Accepts signups and leaves them to a worker.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let accounts = Accounts::load(settings, args.world.sandbox)?;
-    let store = store_place::open(settings, args.world.kind())?;
+    let store = store_place::open(settings, args.world.kind()).await?;
     let report = signups::enqueue(&args.input, &accounts, settings, &*store, |_| {}).await?;
     output.record(&Enqueued {
         accepted: report.accepted,

@@ -10,7 +10,7 @@ use crate::{
 
 /// Shows what the partner's side needs.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, world) = store_place::open_existing(settings)?;
+    let (store, world) = store_place::open_existing(settings).await?;
     let named = lookup::all(&*store, &args.ids).await?;
     let accounts = Accounts::load(settings, world == store::World::Sandbox)?;
     let mut handoffs = Handoffs::new(&*store, &accounts);

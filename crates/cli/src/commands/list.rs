@@ -19,7 +19,7 @@ use crate::{
 
 /// Lists onboardings in the order in which they were accepted.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, _) = store_place::open_existing(settings)?;
+    let (store, _) = store_place::open_existing(settings).await?;
     let filter = Filter {
         state: args.state,
         partner: args.partner.clone(),

@@ -7,14 +7,14 @@ use std::{
 };
 
 use onboarding::{AccountName, OnboardingId, State};
-use store::{Inspect, Store, Tally, Work, sqlite::SqliteStore};
+use store::{Inspect, Intake, Tally};
 
 use crate::{
     accounts::Accounts,
     args::Onboard as Args,
     batch::Batch,
     commands::work::finished,
-    error::{Error, Result},
+    error::{Error, Result, unless_away},
     exit::Exit,
     handoffs::{Folder, Handoffs},
     output::{Output, counted, note},
@@ -32,6 +32,11 @@ const TICK: Duration = Duration::from_millis(200);
 /// After so much quiet it is looked whether the store's counts changed.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How long of each tick it is looked at what others ended: a tenth beside a worker that is busy,
+/// half while it has nothing to do.
+const BESIDE_WORK: Duration = Duration::from_millis(20);
+const WHILE_QUIET: Duration = Duration::from_millis(100);
+
 /// After this all that is waited for is looked at, whatever the counts say.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -42,7 +47,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let keys = accounts.unlock()?;
     accounts.refuse_unusable(&keys, settings)?;
     let folder = args.out.as_deref().map(Folder::make).transpose()?;
-    let store = store_place::open(settings, args.world.kind())?;
+    let store = store_place::open(settings, args.world.kind()).await?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let name = worker_run::name();
     // Takes the one worker's place, before anything is accepted that another process would run.
@@ -53,7 +58,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         false => None,
     };
 
-    let Some((ids, duplicates)) = accept(args, &accounts, settings, &store, &mut shutdown).await?
+    let Some((ids, duplicates)) = accept(args, &accounts, settings, &*store, &mut shutdown).await?
     else {
         note("stopped before anything was accepted");
         return Ok(Exit::Left);
@@ -62,14 +67,15 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let mut batch = Batch::new(&*store, handoffs, folder.as_ref());
     batch.wait_for(ids);
     if duplicates > 0 {
-        batch.look_at_all(output).await?;
+        // From here on a store that is away for a while is waited for.
+        unless_away(batch.look_at_all(output).await)?;
     }
     let mut requests = 0;
     if !batch.is_over() {
         let base_url = simulator.as_ref().map(|running| running.base_url());
         let names = served(&*store, &accounts).await?;
         let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
-        let worker = WorkerRun::start(name, as_store(&store), own, settings, false);
+        let worker = WorkerRun::start(name, Arc::clone(&store), own, settings, false);
         requests = watch(&mut batch, worker, &*store, &mut shutdown, settings, output).await?;
     }
     if let Some(simulator) = simulator {
@@ -77,11 +83,6 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     }
     batch.tell_blocked(false, output).await?;
     Ok(end(&batch, requests, started, folder.as_ref(), output))
-}
-
-/// A store in all its roles.
-pub(crate) fn as_store(store: &Arc<SqliteStore>) -> Arc<dyn Store> {
-    Arc::clone(store) as Arc<dyn Store>
 }
 
 /// Every account that a worker serves: those of the file, and in the sandbox those of the store.
@@ -100,7 +101,7 @@ async fn accept(
     args: &Args,
     accounts: &Accounts,
     settings: &Settings,
-    store: &SqliteStore,
+    store: &dyn Intake,
     shutdown: &mut Shutdown,
 ) -> Result<Option<(HashSet<OnboardingId>, u64)>> {
     let mut ids = HashSet::new();
@@ -131,7 +132,7 @@ async fn watch(
 ) -> Result<u64> {
     let mut progress = Progress::start(settings.progress_interval);
     progress.begin_at(batch.counts().finished());
-    let mut lookout = Lookout::default();
+    let mut lookout = Lookout::new(store_place::is_shared(settings));
     let mut tick = tokio::time::interval(TICK);
     let waited = loop {
         if batch.is_over() {
@@ -141,7 +142,8 @@ async fn watch(
             told = worker.next() => match told {
                 Told::Happened(happened) => {
                     lookout.heard = Instant::now();
-                    hear(batch, worker.gather(happened).await, output).await
+                    let happened = worker.gather(happened).await;
+                    hear(batch, happened, lookout.shared, output).await
                 }
                 Told::Ended(ended) => {
                     ended?;
@@ -152,7 +154,7 @@ async fn watch(
             _ = tick.tick() => {
                 output.flush();
                 progress.update(batch.counts());
-                lookout.look(batch, store, output).await
+                lookout.look(batch, store, output).await.and(batch.catch_up(output).await)
             }
         };
         if stepped.is_err() {
@@ -163,22 +165,33 @@ async fn watch(
     let stats = worker.stopped().await;
     waited?;
     while let Some(happened) = worker.heard() {
-        hear(batch, worker.gather(happened).await, output).await?;
+        let happened = worker.gather(happened).await;
+        hear(batch, happened, lookout.shared, output).await?;
     }
     Ok(stats?.requests)
 }
 
-async fn hear(batch: &mut Batch<'_>, happened: Vec<Happened>, output: &mut Output) -> Result<()> {
+async fn hear(
+    batch: &mut Batch<'_>,
+    happened: Vec<Happened>,
+    shared: bool,
+    output: &mut Output,
+) -> Result<()> {
     let parked = happened.contains(&Happened::Parked);
     batch.finished(finished(happened), output).await?;
-    if parked {
-        batch.count_blocked().await?;
+    if parked && !shared {
+        unless_away(batch.count_blocked().await)?;
     }
     Ok(())
 }
 
-/// Looks, while the worker is quiet, whether somebody else ended or blocked what is waited for.
+/// Looks whether somebody else ended or blocked what is waited for: in a store of one worker while
+/// that one is quiet, in a shared one all the time.
 struct Lookout {
+    /// Whether others work in the store too.
+    shared: bool,
+    /// All were looked at; the next round begins a little later.
+    went_round: bool,
     /// When the worker told something.
     heard: Instant,
     looked: Instant,
@@ -187,20 +200,45 @@ struct Lookout {
     seen: Option<Tally>,
 }
 
-impl Default for Lookout {
-    fn default() -> Self {
+impl Lookout {
+    fn new(shared: bool) -> Self {
         let now = Instant::now();
         Self {
+            shared,
+            went_round: false,
             heard: now,
             looked: now,
             pause: LOOK_AGAIN,
             seen: None,
         }
     }
-}
 
-impl Lookout {
     async fn look(
+        &mut self,
+        batch: &mut Batch<'_>,
+        store: &dyn Inspect,
+        output: &mut Output,
+    ) -> Result<()> {
+        let looked = if self.shared {
+            self.look_around(batch, output).await
+        } else {
+            self.look_if_quiet(batch, store, output).await
+        };
+        unless_away(looked).map(drop)
+    }
+
+    async fn look_around(&mut self, batch: &mut Batch<'_>, output: &mut Output) -> Result<()> {
+        if self.went_round && self.looked.elapsed() < QUIET {
+            return Ok(());
+        }
+        let quiet = self.heard.elapsed() >= QUIET;
+        let budget = if quiet { WHILE_QUIET } else { BESIDE_WORK };
+        self.went_round = batch.look_further(budget, output).await?;
+        self.looked = Instant::now();
+        Ok(())
+    }
+
+    async fn look_if_quiet(
         &mut self,
         batch: &mut Batch<'_>,
         store: &dyn Inspect,
@@ -257,6 +295,12 @@ pub(crate) fn end(
         note(format_args!(
             "{} are not finished; the same command, or `trunkline work`, goes on with them",
             counts.open()
+        ));
+    }
+    if batch.gone() > 0 {
+        note(format_args!(
+            "{} ended and left the store before they were looked at, so nothing is known of them here; raise keep_finished_days",
+            counted(batch.gone(), "onboarding")
         ));
     }
     if let Some(folder) = folder {

@@ -88,8 +88,8 @@ struct AccountLine {
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let accounts = Accounts::load(settings, args.world.sandbox)?;
     let book = recipe_files::book(settings.recipes.as_deref())?;
-    let store = match store_place::peek(settings)? {
-        Some(_) => Some(store_place::open(settings, args.world.kind())?),
+    let store = match store_place::peek(settings).await? {
+        Some(_) => Some(store_place::open(settings, args.world.kind()).await?),
         None => None,
     };
     let limits = |name: &AccountName| match accounts.find(name) {

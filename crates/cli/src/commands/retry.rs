@@ -18,7 +18,7 @@ use crate::{
 
 /// Queues failed or cancelled onboardings again: all that were named, or none.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, _) = store_place::open_existing(settings)?;
+    let (store, _) = store_place::open_existing(settings).await?;
     if args.all {
         return all(&*store, output).await;
     }

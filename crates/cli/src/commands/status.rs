@@ -34,7 +34,7 @@ struct TallyRecord {
 
 /// Shows one onboarding, or how many there are and how the accounts stand.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, world) = store_place::open_existing(settings)?;
+    let (store, world) = store_place::open_existing(settings).await?;
     match &args.id {
         Some(id) => {
             let parked = Parked::read(&*store).await?;

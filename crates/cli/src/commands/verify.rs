@@ -1,17 +1,16 @@
 //! `trunkline verify`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use exotel::Client;
 use onboarding::{AccountName, Key, OnboardingId, State, StepKind};
 use serde::Serialize;
-use store::{Filter, Onboarding, Store, Work as _};
+use store::{Filter, Onboarding, Store};
 use worker::{Comparison, Verdict};
 
 use crate::{
     accounts::{Accounts, Keys, client_config},
     args::Verify as Args,
-    commands::onboard::as_store,
     error::{Error, Result, chain},
     exit::Exit,
     lookup::{self, Pages},
@@ -52,10 +51,10 @@ struct ExtraLine<'v> {
 
 /// Compares onboardings with what Exotel has; reads only.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let (store, world) = store_place::open_existing(settings)?;
+    let (store, world) = store_place::open_existing(settings).await?;
     if args.world.sandbox && world == store::World::Live {
         // The store says why.
-        drop(store_place::open(settings, store::World::Sandbox)?);
+        drop(store_place::open(settings, store::World::Sandbox).await?);
     }
     let sandbox = world == store::World::Sandbox;
     let accounts = Accounts::load(settings, sandbox)?;
@@ -71,7 +70,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         false => None,
     };
     let mut check = Check {
-        store: as_store(&store),
+        store: Arc::clone(&store),
         accounts: &accounts,
         keys,
         base_url: simulator.as_ref().map(|running| running.base_url()),
@@ -113,7 +112,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 }
 
 struct Check<'c> {
-    store: std::sync::Arc<dyn Store>,
+    store: Arc<dyn Store>,
     accounts: &'c Accounts,
     keys: BTreeMap<AccountName, Keys>,
     base_url: Option<String>,
@@ -129,7 +128,7 @@ impl Check<'_> {
             state: Some(State::Succeeded),
             ..Filter::default()
         };
-        let store = std::sync::Arc::clone(&self.store);
+        let store = Arc::clone(&self.store);
         let mut pages = Pages::of(&*store, succeeded);
         while let Some(page) = pages.next().await? {
             self.each(&page, output).await?;

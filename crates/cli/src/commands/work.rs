@@ -1,16 +1,19 @@
 //! `trunkline work`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use onboarding::{OnboardingId, State};
-use store::{Inspect, Work as _};
+use store::Inspect;
 
 use crate::{
     accounts::Accounts,
     args::Work as Args,
     batch::Batch,
-    commands::onboard::{as_store, end, served},
-    error::{Error, Result, refuse_if_any},
+    commands::onboard::{end, served},
+    error::{Error, Result, refuse_if_any, unless_away},
     exit::Exit,
     handoffs::Handoffs,
     output::{Output, counted, note},
@@ -19,6 +22,7 @@ use crate::{
     settings::Settings,
     signals::Shutdown,
     simulator, store_place,
+    store_wait::when_there,
     worker_run::{self, Happened, Told, WorkerRun},
 };
 
@@ -31,19 +35,27 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let accounts = Accounts::load(settings, args.world.sandbox)?;
     let keys = accounts.unlock()?;
     accounts.refuse_unusable(&keys, settings)?;
-    let store = store_place::open(settings, args.world.kind())?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let name = worker_run::name();
-    store.register(&name, &[]).await?;
-    strangers(&*store, &accounts, args.drain).await?;
+    let begin = async || {
+        let store = store_place::open(settings, args.world.kind()).await?;
+        store.register(&name, &[]).await?;
+        let names = served(&*store, &accounts).await?;
+        // Another worker of a shared store may serve the accounts that this one does not know.
+        let refuses = args.drain && !store_place::is_shared(settings);
+        strangers(&*store, &accounts, refuses).await?;
+        Ok((store, names))
+    };
+    let Some((store, names)) = when_there(&mut shutdown, begin).await? else {
+        return Ok(Exit::Done);
+    };
     let simulator = match args.world.sandbox {
         true => Some(simulator::start(settings, &accounts).await?),
         false => None,
     };
     let base_url = simulator.as_ref().map(|running| running.base_url());
-    let names = served(&*store, &accounts).await?;
     let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
-    let worker = WorkerRun::start(name, as_store(&store), own, settings, args.drain);
+    let worker = WorkerRun::start(name, Arc::clone(&store), own, settings, args.drain);
     let mut batch = Batch::new(&*store, Handoffs::new(&*store, &accounts), None);
     let ended = watch(
         &mut batch,
@@ -73,7 +85,7 @@ async fn left(store: &dyn Inspect, counts: &Counts) -> Result<Exit> {
     let open = tally.of(State::Queued) + tally.of(State::Running);
     if failed > 0 {
         note(format_args!(
-            "{failed} failed in earlier runs and are left failed"
+            "{failed} failed in earlier runs, or in other workers, and are left failed"
         ));
     }
     if open > 0 {
@@ -88,7 +100,7 @@ async fn left(store: &dyn Inspect, counts: &Counts) -> Result<Exit> {
 
 /// Onboardings of accounts that no file names would wait for ever: told, and refused where the
 /// command waits for their end.
-async fn strangers(store: &dyn Inspect, accounts: &Accounts, drain: bool) -> Result<()> {
+async fn strangers(store: &dyn Inspect, accounts: &Accounts, refuses: bool) -> Result<()> {
     let mut problems = Vec::new();
     for status in store.accounts().await? {
         let waiting = status.waiting + status.running;
@@ -101,7 +113,7 @@ async fn strangers(store: &dyn Inspect, accounts: &Accounts, drain: bool) -> Res
             problems.push(Problem::new(format!("accounts.{}", status.name), message));
         }
     }
-    if drain {
+    if refuses {
         return refuse_if_any(problems);
     }
     problems.iter().for_each(note);
@@ -138,7 +150,13 @@ async fn watch(
             }
             _ = tick.tick() => {
                 output.flush();
-                progress.update(&counts(store).await?);
+                // A store that is away must not keep a signal from being heard.
+                if let Ok(counted) = tokio::time::timeout(TICK, counts(store)).await
+                    && let Some(counts) = unless_away(counted)?
+                {
+                    progress.update(&counts);
+                }
+                batch.catch_up(output).await?;
             }
         }
     };
@@ -148,6 +166,7 @@ async fn watch(
             batch.take_in(finished(happened), output).await?;
         }
     }
+    batch.catch_up(output).await?;
     tracing::info!(requests = stats.requests, "worker ended");
     Ok(stats.requests)
 }

@@ -46,6 +46,10 @@ const HOUR_MS: u64 = 3_600_000;
 pub(crate) const ALL: &[Known] = &[
     known("store", Kind::Text, Some("--store")),
     known("secret_key", Kind::Secret, None),
+    known("store_password", Kind::Secret, None),
+    known("sentinel_password", Kind::Secret, None),
+    known("store_ca", Kind::Path, None),
+    number("keep_finished_days", 1, 3650),
     known("accounts", Kind::Path, Some("--accounts")),
     known("recipes", Kind::Path, Some("--recipes")),
     known("log", Kind::Word(&["text", "json"]), Some("--log")),
@@ -72,9 +76,18 @@ pub(crate) fn find(name: &str) -> Option<&'static Known> {
 }
 
 impl Known {
+    /// Whether `variable` would hold this secret itself instead of its place.
+    pub(crate) fn is_bare_secret(&self, variable: &str) -> bool {
+        self.kind == Kind::Secret && variable == self.variable()
+    }
+
+    fn variable(&self) -> String {
+        format!("TRUNKLINE_{}", self.name.to_ascii_uppercase())
+    }
+
     /// Its environment variable; a secret has one for each form.
     pub(crate) fn variables(&self) -> Vec<String> {
-        let name = format!("TRUNKLINE_{}", self.name.to_ascii_uppercase());
+        let name = self.variable();
         if self.kind == Kind::Secret {
             vec![format!("{name}__ENV"), format!("{name}__FILE")]
         } else {

@@ -98,11 +98,10 @@ impl Layer {
     fn take_variable(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
         let matching = |known: &&Known| known.variables().iter().any(|own| own == name);
         let Some(known) = known::ALL.iter().find(matching) else {
-            if name == "TRUNKLINE_SECRET_KEY" {
-                return Err(
-                    "the key itself is not a setting; name its place in TRUNKLINE_SECRET_KEY__ENV or TRUNKLINE_SECRET_KEY__FILE"
-                        .into(),
-                );
+            if known::ALL.iter().any(|known| known.is_bare_secret(name)) {
+                return Err(format!(
+                    "the secret itself is not a setting; name its place in {name}__ENV or {name}__FILE"
+                ));
             }
             return Err(
                 "there is no such setting; remove the variable, or correct its name".into(),
@@ -199,6 +198,8 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
 fn unit(name: &str) -> &'static str {
     if name.ends_with("_ms") {
         " (milliseconds)"
+    } else if name.ends_with("_days") {
+        " (days)"
     } else {
         ""
     }

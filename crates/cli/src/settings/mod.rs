@@ -27,6 +27,9 @@ pub(crate) const DEFAULTS: &str = include_str!("../../../../trunkline.example.to
 /// The settings file where none is named.
 const DEFAULT_FILE: &str = "trunkline.toml";
 
+/// Seconds of a day.
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
 /// What the program runs with.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -36,6 +39,14 @@ pub(crate) struct Settings {
     pub(crate) store_base: PathBuf,
     /// The place of the store's secret key, if it is not the embedded default.
     pub(crate) secret_key: Option<SecretSource>,
+    /// The place of the password of a store behind a network.
+    pub(crate) store_password: Option<SecretSource>,
+    /// The place of its Sentinels' password.
+    pub(crate) sentinel_password: Option<SecretSource>,
+    /// Certification authorities that its servers' certificates may be signed by, PEM.
+    pub(crate) store_ca: Option<PathBuf>,
+    /// How long finished onboardings are kept in a store that does not keep them for good.
+    pub(crate) keep_finished: Duration,
     /// The accounts file.
     pub(crate) accounts: PathBuf,
     /// Whether a person named it; else it may be missing in the sandbox.
@@ -173,7 +184,11 @@ impl Merged {
         Ok(Settings {
             store: self.text("store"),
             store_base,
-            secret_key: self.secret_key(),
+            secret_key: self.secret("secret_key"),
+            store_password: self.secret("store_password"),
+            sentinel_password: self.secret("sentinel_password"),
+            store_ca: self.value("store_ca").map(|_| self.text("store_ca").into()),
+            keep_finished: Duration::from_secs(self.number("keep_finished_days") * DAY_SECONDS),
             accounts: self.text("accounts").into(),
             accounts_named: !self.origin("accounts").starts_with("<defaults>:"),
             recipes: self.value("recipes").map(|_| self.text("recipes").into()),
@@ -230,12 +245,12 @@ impl Merged {
                 "the first pause cannot be longer than the longest: lower the first or raise the second",
             ));
         }
-        if self.value("secret_key.env").is_some() && self.value("secret_key.file").is_some() {
-            problems.push(self.contradiction(
-                "secret_key.env",
-                "secret_key.file",
-                "the key has one place: remove one of the two",
-            ));
+        for known in known::ALL {
+            let [env, file] = ["env", "file"].map(|form| format!("{}.{form}", known.name));
+            if self.value(&env).is_some() && self.value(&file).is_some() {
+                let remedy = "a secret has one place: remove one of the two";
+                problems.push(self.contradiction(&env, &file, remedy));
+            }
         }
         refuse_if_any(problems)
     }
@@ -294,12 +309,13 @@ impl Merged {
         Duration::from_millis(self.number(name))
     }
 
-    fn secret_key(&self) -> Option<SecretSource> {
-        if self.value("secret_key.env").is_some() {
-            return Some(SecretSource::Env(self.text("secret_key.env")));
+    fn secret(&self, name: &str) -> Option<SecretSource> {
+        let [env, file] = ["env", "file"].map(|form| format!("{name}.{form}"));
+        if self.value(&env).is_some() {
+            return Some(SecretSource::Env(self.text(&env)));
         }
-        self.value("secret_key.file")
-            .map(|_| SecretSource::File(self.text("secret_key.file").into()))
+        self.value(&file)
+            .map(|_| SecretSource::File(self.text(&file).into()))
     }
 }
 

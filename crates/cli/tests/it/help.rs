@@ -26,6 +26,8 @@ const COMMANDS: &[&str] = &[
     "recipes check",
     "recipes new",
     "recipes schema",
+    "store",
+    "store copy",
     "sandbox",
     "completions",
     "man",

@@ -75,11 +75,23 @@ const BAD_FILES: &[(&str, &[&str])] = &[
     ("store = \"trunkline.db\"", &["store", "sqlite:PATH"]),
     (
         "store = \"redis://:KEEPOUT@localhost/0\"",
-        &["not supported by this version", "sqlite:PATH"],
+        &["must not hold a password", "store_password"],
     ),
     (
         "store = \"rediss://localhost\"",
-        &["not supported by this version"],
+        &["--sandbox", "`trunkline sandbox`", "base_url"],
+    ),
+    (
+        "store = \"postgres://me:KEEPOUT@localhost/0\"",
+        &["sqlite:PATH", "redis://HOST"],
+    ),
+    (
+        "store_password = \"KEEPOUT\"",
+        &["store_password", "{ env = \"VARIABLE\" }"],
+    ),
+    (
+        "keep_finished_days = 0",
+        &["keep_finished_days", "1 to 3650 (days)"],
     ),
     ("store = \"sqlite:\"", &["names no file"]),
     ("accounts = \"\"", &["accounts: \"\"", "write a path"]),

@@ -1,4 +1,4 @@
-//! Which store, and with which key.
+//! A store in one file, and the key beside it.
 
 use std::{
     ffi::OsString,
@@ -11,56 +11,107 @@ use std::{
 
 use onboarding::Secret;
 use store::{
-    SealingKey, SqliteOptions, World,
+    SealingKey, SqliteOptions, Store, World,
     clock::SystemClock,
     sqlite::{SqliteStore, world_of},
 };
 
+use super::key_from;
 use crate::{
     error::{Error, Result},
     secret_source::SecretSource,
     settings::Settings,
 };
 
-/// Opens the store, and makes it if it is not there.
-pub(crate) fn open(settings: &Settings, world: World) -> Result<Arc<SqliteStore>> {
-    let path = place(settings)?;
-    Ok(SqliteStore::open(SqliteOptions {
-        key: key(settings, &path)?,
-        path,
-        world,
-        clock: Arc::new(SystemClock::default()),
-    })?)
-}
+/// A file that is a store, or may become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SqlitePlace(PathBuf);
 
-/// Opens a store that must be there, in whatever world it is.
-pub(crate) fn open_existing(settings: &Settings) -> Result<(Arc<SqliteStore>, World)> {
-    match peek(settings)? {
-        Some(world) => Ok((open(settings, world)?, world)),
-        // Made, and nothing accepted yet: looking at it decides nothing.
-        None if fs::metadata(place(settings)?).is_ok_and(|file| file.len() > 0) => {
-            Ok((open(settings, World::Live)?, World::Live))
-        }
-        None => Err(Error::refused(
+impl SqlitePlace {
+    /// The place of a URL. What is there already has to be a database: everything else is said of
+    /// the wrong thing otherwise.
+    pub(super) fn of(url: &str, base: &Path) -> Result<Self> {
+        let path = database(url, base)?;
+        let what = match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => "is a folder",
+            Ok(found) if found.is_file() && found.len() > 0 && !is_database(&path) => {
+                "is no SQLite database"
+            }
+            Ok(_) | Err(_) => return Ok(Self(path)),
+        };
+        Err(Error::refused(
             "store",
             format!(
-                "there is nothing in {} yet; `trunkline onboard` or `trunkline enqueue` fills it, or name another with --store",
-                settings.store
+                "{} {what}, and nothing was changed; name another file, sqlite:PATH",
+                path.display()
             ),
-        )),
+        ))
+    }
+
+    /// Opens the store, and makes it if it is not there.
+    pub(super) fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
+        self.open_with(self.key(settings)?, world)
+    }
+
+    fn open_with(&self, key: SealingKey, world: World) -> Result<Arc<dyn Store>> {
+        Ok(SqliteStore::open(SqliteOptions {
+            key,
+            path: self.0.clone(),
+            world,
+            clock: Arc::new(SystemClock::default()),
+        })?)
+    }
+
+    /// Opens a store that was made with the configured key, or else with the one beside it: for a
+    /// store whose passwords are to be sealed with the configured key elsewhere.
+    pub(super) fn open_with_own_key(
+        &self,
+        settings: &Settings,
+        world: World,
+    ) -> Result<Arc<dyn Store>> {
+        let opened = self.open(settings, world);
+        let beside = beside(&self.0, KEY);
+        if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
+            return opened;
+        }
+        let own = key_from(&SecretSource::File(beside))?;
+        // What is told is what the configured key led to.
+        self.open_with(own, world).or(opened)
+    }
+
+    /// The world of the store, if there is a store.
+    pub(super) fn world(&self) -> Result<Option<World>> {
+        Ok(world_of(&self.0)?)
+    }
+
+    /// Whether a store was made here.
+    pub(super) fn is_made(&self) -> bool {
+        fs::metadata(&self.0).is_ok_and(|file| file.len() > 0)
+    }
+
+    /// However the path is spelled, the place is the same.
+    pub(super) fn full(&self) -> PathBuf {
+        std::path::absolute(&self.0)
+            .and_then(|path| path.canonicalize().or(Ok(path)))
+            .unwrap_or_else(|_| self.0.clone())
+    }
+
+    /// The file beside the database that holds the simulator's state.
+    pub(super) fn sandbox_file(&self) -> PathBuf {
+        beside(&self.0, ".sandbox")
+    }
+
+    /// The key of the store's secrets: the configured one, or the one beside the database.
+    fn key(&self, settings: &Settings) -> Result<SealingKey> {
+        match &settings.secret_key {
+            Some(source) => key_from(source),
+            None => key_from(&SecretSource::File(embedded_key(&self.0)?)),
+        }
     }
 }
 
-/// The world of the store, if there is a store.
-pub(crate) fn peek(settings: &Settings) -> Result<Option<World>> {
-    let path = place(settings)?;
-    Ok(world_of(&path)?)
-}
-
-/// The file beside the database that holds the simulator's state.
-pub(crate) fn sandbox_file(settings: &Settings) -> Result<PathBuf> {
-    Ok(beside(&place(settings)?, ".sandbox"))
-}
+/// What the embedded default of the secret key is called, after the database's name.
+const KEY: &str = ".key";
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -70,26 +121,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// What every SQLite file that holds anything begins with: the file format's documentation.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// The database of the settings. What is there already has to be one: everything else is said of
-/// the wrong thing otherwise.
-fn place(settings: &Settings) -> Result<PathBuf> {
-    let path = database(&settings.store, &settings.store_base)?;
-    let what = match fs::metadata(&path) {
-        Ok(found) if found.is_dir() => "is a folder",
-        Ok(found) if found.is_file() && found.len() > 0 && !is_database(&path) => {
-            "is no SQLite database"
-        }
-        Ok(_) | Err(_) => return Ok(path),
-    };
-    Err(Error::refused(
-        "store",
-        format!(
-            "{} {what}, and nothing was changed; name another file, sqlite:PATH",
-            path.display()
-        ),
-    ))
-}
 
 /// Whether a file begins as one; where it cannot be read, opening it says why.
 fn is_database(path: &Path) -> bool {
@@ -111,13 +142,10 @@ fn database(url: &str, base: &Path) -> Result<PathBuf> {
             format!("\"{shown}:...\" {message}"),
         ))
     };
-    if url.starts_with("redis:") || url.starts_with("rediss:") {
-        return refused(
-            "is not supported by this version, which keeps everything in one file; write sqlite:PATH",
-        );
-    }
     let Some(path) = url.strip_prefix("sqlite:") else {
-        return refused("is not a store; write sqlite:PATH, such as sqlite:trunkline.db");
+        return refused(
+            "is not a store; write sqlite:PATH, such as sqlite:trunkline.db, or redis://HOST",
+        );
     };
     if path.is_empty() || path.ends_with('/') {
         return refused("names no file; write sqlite:PATH, such as sqlite:trunkline.db");
@@ -133,22 +161,9 @@ fn database(url: &str, base: &Path) -> Result<PathBuf> {
     Ok(base.join(path))
 }
 
-/// The key of the store's secrets: the configured one, or the one beside the database.
-fn key(settings: &Settings, database: &Path) -> Result<SealingKey> {
-    let (source, field) = match &settings.secret_key {
-        Some(source) => (source.clone(), "secret_key"),
-        None => (SecretSource::File(embedded_key(database)?), "secret_key"),
-    };
-    let text = source
-        .load()
-        .map_err(|message| Error::refused(field, message))?;
-    SealingKey::from_base64(&text)
-        .map_err(|error| Error::refused(field, format!("{source}: {error}")))
-}
-
 /// The key file beside the database; made on first use.
 fn embedded_key(database: &Path) -> Result<PathBuf> {
-    let path = beside(database, ".key");
+    let path = beside(database, KEY);
     if path.exists() {
         return Ok(path);
     }
@@ -217,8 +232,6 @@ mod tests {
             "sqlite://host/a.db",
             "sqlite:a.db?mode=ro",
             "postgres://me:hunter2@host/db",
-            "redis://:hunter2@host/0",
-            "rediss://:hunter2@host/0",
         ] {
             let message = database(bad, base).unwrap_err().to_string();
             assert!(message.contains("sqlite:PATH"), "{bad}: {message}");

@@ -1,0 +1,134 @@
+//! Which store, and with which key.
+
+mod redis;
+mod sqlite;
+
+use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+
+use store::{SealingKey, Store, World};
+
+use self::{redis::Redis, sqlite::SqlitePlace};
+use crate::{
+    error::{Error, Result},
+    secret_source::SecretSource,
+    settings::Settings,
+};
+
+/// A store that a URL names, made or not.
+pub(crate) enum Place {
+    /// One file.
+    Sqlite(SqlitePlace),
+    /// A Redis that several machines share.
+    Redis(Redis),
+}
+
+impl Place {
+    /// The place that the settings name.
+    pub(crate) fn of_settings(settings: &Settings) -> Result<Self> {
+        Self::of(&settings.store, &settings.store_base, settings)
+    }
+
+    /// The place of a URL; a relative path in it starts at `base`.
+    pub(crate) fn of(url: &str, base: &Path, settings: &Settings) -> Result<Self> {
+        if redis::is_url(url) {
+            return Redis::of(url, settings).map(Self::Redis);
+        }
+        SqlitePlace::of(url, base).map(Self::Sqlite)
+    }
+
+    /// Opens the store, and makes it if it is not there.
+    pub(crate) async fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
+        match self {
+            Self::Sqlite(place) => place.open(settings, world),
+            Self::Redis(place) => place.open(settings, world).await,
+        }
+    }
+
+    /// Opens a store that everything is to be taken out of.
+    pub(crate) async fn open_to_leave(
+        &self,
+        settings: &Settings,
+        world: World,
+    ) -> Result<Arc<dyn Store>> {
+        match self {
+            Self::Sqlite(place) => place.open_with_own_key(settings, world),
+            Self::Redis(place) => place.open(settings, world).await,
+        }
+    }
+
+    /// The world of the store; `None` where nothing was accepted yet.
+    pub(crate) async fn world(&self) -> Result<Option<World>> {
+        match self {
+            Self::Sqlite(place) => place.world(),
+            Self::Redis(place) => place.world().await,
+        }
+    }
+
+    /// Whether looking at it makes nothing that was not there.
+    fn is_made(&self) -> bool {
+        match self {
+            Self::Sqlite(place) => place.is_made(),
+            Self::Redis(_) => true,
+        }
+    }
+}
+
+/// As a URL, without a secret; a file with its whole path.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(place) => write!(f, "sqlite:{}", place.full().display()),
+            Self::Redis(place) => place.fmt(f),
+        }
+    }
+}
+
+/// Opens the store, and makes it if it is not there.
+pub(crate) async fn open(settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
+    Place::of_settings(settings)?.open(settings, world).await
+}
+
+/// Opens a store that must be there, in whatever world it is.
+pub(crate) async fn open_existing(settings: &Settings) -> Result<(Arc<dyn Store>, World)> {
+    let place = Place::of_settings(settings)?;
+    let world = match place.world().await? {
+        Some(world) => world,
+        // Made, and nothing accepted yet: looking at it decides nothing.
+        None if place.is_made() => World::Live,
+        None => {
+            return Err(Error::refused(
+                "store",
+                format!(
+                    "there is nothing in {} yet; `trunkline onboard` or `trunkline enqueue` fills it, or name another with --store",
+                    settings.store
+                ),
+            ));
+        }
+    };
+    Ok((place.open(settings, world).await?, world))
+}
+
+/// The world of the store, if there is a store.
+pub(crate) async fn peek(settings: &Settings) -> Result<Option<World>> {
+    Place::of_settings(settings)?.world().await
+}
+
+/// Whether others may work on the store at the same time.
+pub(crate) fn is_shared(settings: &Settings) -> bool {
+    redis::is_url(&settings.store)
+}
+
+/// The file beside the database that holds the simulator's state.
+pub(crate) fn sandbox_file(settings: &Settings) -> Result<PathBuf> {
+    match Place::of_settings(settings)? {
+        Place::Sqlite(place) => Ok(place.sandbox_file()),
+        Place::Redis(_) => Err(redis::no_simulator()),
+    }
+}
+
+/// The key that `source` names.
+fn key_from(source: &SecretSource) -> Result<SealingKey> {
+    let refused = |message| Error::refused("secret_key", message);
+    let text = source.load().map_err(refused)?;
+    SealingKey::from_base64(&text).map_err(|error| refused(format!("{source}: {error}")))
+}
