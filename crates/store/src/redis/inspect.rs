@@ -15,7 +15,7 @@ use super::{
     RedisStore,
     lane::{self, LaneNumber},
     progress::Progress,
-    record::{self, Record},
+    record::{self, Entry, Record},
 };
 use crate::{AccountStatus, Cursor, Error, Filter, Inspect, Onboarding, Page, Result, Tally};
 
@@ -64,10 +64,21 @@ impl RedisStore {
         Ok(all)
     }
 
-    /// An accepted or staged record.
+    /// What was accepted.
     pub(super) async fn record_of(&self, id: OnboardingId) -> Result<Option<Record>> {
-        let found = self.fields("onboarding", &[id.to_bytes()]).await?;
-        let packed = found.into_iter().next().flatten();
+        let entry = self
+            .fields("entry", &[id.to_bytes()])
+            .await?
+            .pop()
+            .flatten();
+        if entry.and_then(|entry| Entry::unpack(&entry)).is_none() {
+            return Ok(None);
+        }
+        let packed = self
+            .fields("onboarding", &[id.to_bytes()])
+            .await?
+            .pop()
+            .flatten();
         packed
             .map(|packed| record::unpack(id, &packed, &self.key, self.place()))
             .transpose()
@@ -100,17 +111,19 @@ impl RedisStore {
         parked: &HashSet<AccountName>,
     ) -> Result<Vec<(u64, Onboarding)>> {
         let keys: Vec<[u8; ID]> = ids.iter().map(|id| id.to_bytes()).collect();
+        let entries = self.fields("entry", &keys).await?;
         let records = self.fields("onboarding", &keys).await?;
         let progress = self.fields("progress", &keys).await?;
         let mut found = Vec::with_capacity(ids.len());
-        for ((id, packed), progress) in ids.iter().zip(records).zip(progress) {
-            let Some(packed) = packed else { continue };
-            let record = record::unpack(*id, &packed, &self.key, self.place())?;
-            if record.staged.is_some() {
+        for (((id, entry), packed), progress) in ids.iter().zip(entries).zip(records).zip(progress)
+        {
+            let entry = entry.and_then(|entry| Entry::unpack(&entry));
+            let (Some(entry), Some(packed)) = (entry, packed) else {
                 continue;
-            }
-            let seq = record.seq;
-            found.push((seq, self.whole(*id, record, progress.as_deref(), parked)?));
+            };
+            let record = record::unpack(*id, &packed, &self.key, self.place())?;
+            let one = self.whole(*id, entry, record, progress.as_deref(), parked)?;
+            found.push((entry.seq, one));
         }
         Ok(found)
     }
@@ -118,6 +131,7 @@ impl RedisStore {
     fn whole(
         &self,
         id: OnboardingId,
+        entry: Entry,
         record: Record,
         progress: Option<&[u8]>,
         parked: &HashSet<AccountName>,
@@ -133,7 +147,7 @@ impl RedisStore {
                 Journal::new(&record.plan),
                 None,
                 0,
-                record.created_ms,
+                entry.created_ms,
             ),
             Some(progress) => (
                 progress.state(is_parked),
@@ -157,13 +171,44 @@ impl RedisStore {
             journal,
             fault,
             epoch,
-            created_at: lane::time(record.created_ms),
+            created_at: lane::time(entry.created_ms),
             updated_at: lane::time(updated_ms),
         })
     }
 
-    /// Goes through an order of acceptance from `from` on, and calls `f` with every id and its
-    /// place, segment by segment, until it says that it is enough.
+    /// Some ids of an order of acceptance from a place on, with their places, and the place behind
+    /// the last that was looked at.
+    async fn segment_ids(
+        &self,
+        key: &str,
+        prefix: &[u8],
+        from: u64,
+        end: u64,
+    ) -> Result<(Vec<(u64, OnboardingId)>, u64)> {
+        let first = from / SEGMENT;
+        let fields: Vec<Vec<u8>> = (first..(first + SEGMENTS).min(end.div_ceil(SEGMENT)))
+            .map(|number| {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                [prefix, &number.to_be_bytes()].concat()
+            })
+            .collect();
+        let segments = self.fields(key, &fields).await?;
+        let last = ((first + fields.len() as u64) * SEGMENT).min(end);
+        let mut ids = Vec::new();
+        for at in from..last {
+            let segment = usize::try_from(at / SEGMENT - first).unwrap_or(0);
+            let segment = segments.get(segment).and_then(Option::as_deref);
+            let offset = usize::try_from(at % SEGMENT).unwrap_or(0) * ID;
+            let id = segment.and_then(|segment| segment.get(offset..offset + ID));
+            let id: Option<[u8; ID]> = id.and_then(|id| id.try_into().ok());
+            if let Some(id) = id.filter(|id| *id != [0; ID]) {
+                ids.push((at, OnboardingId::from_bytes(id)));
+            }
+        }
+        Ok((ids, last))
+    }
+
+    /// Goes through an order of acceptance from a place on, until the page is full.
     async fn walk(
         &self,
         key: &str,
@@ -174,26 +219,7 @@ impl RedisStore {
     ) -> Result<()> {
         let mut nth = from;
         while nth < end && !page.is_full() {
-            let first = nth / SEGMENT;
-            let fields: Vec<Vec<u8>> = (first..(first + SEGMENTS).min(end.div_ceil(SEGMENT)))
-                .map(|number| {
-                    let number = u32::try_from(number).unwrap_or(u32::MAX);
-                    [prefix, &number.to_be_bytes()].concat()
-                })
-                .collect();
-            let segments = self.fields(key, &fields).await?;
-            let last = ((first + fields.len() as u64) * SEGMENT).min(end);
-            let mut ids = Vec::new();
-            for at in nth..last {
-                let segment = usize::try_from(at / SEGMENT - first).unwrap_or(0);
-                let segment = segments.get(segment).and_then(Option::as_deref);
-                let offset = usize::try_from(at % SEGMENT).unwrap_or(0) * ID;
-                let id = segment.and_then(|segment| segment.get(offset..offset + ID));
-                let id: Option<[u8; ID]> = id.and_then(|id| id.try_into().ok());
-                if let Some(id) = id.filter(|id| *id != [0; ID]) {
-                    ids.push((at, OnboardingId::from_bytes(id)));
-                }
-            }
+            let (ids, last) = self.segment_ids(key, prefix, nth, end).await?;
             let only: Vec<OnboardingId> = ids.iter().map(|(_, id)| *id).collect();
             let mut found: HashMap<OnboardingId, Onboarding> = HashMap::new();
             for (_, one) in self.read_all(&only, page.parked).await? {
@@ -246,7 +272,7 @@ impl RedisStore {
         }
     }
 
-    /// The ids of everything that waits, if it is few.
+    /// The ids of everything that waits, where that is little, and perhaps of some that do not.
     async fn waiting(&self) -> Result<Vec<OnboardingId>> {
         let mut all = Vec::new();
         for key in ["queue", "delayed"] {
@@ -261,7 +287,47 @@ impl RedisStore {
                 Some(OnboardingId::from_bytes(id))
             }));
         }
+        for (number, lane) in self.lanes().await? {
+            // Behind what claims have looked at, nothing was begun.
+            let mut nth = lane.looked;
+            while lane.waiting > 0 && nth < lane.taken && all.len() < LOOKS {
+                let some = self.segment_ids("lane_order", &number, nth, lane.taken);
+                let (ids, last) = some.await?;
+                all.extend(ids.into_iter().map(|(_, id)| id));
+                nth = last;
+            }
+        }
         Ok(all)
+    }
+
+    /// Every account's lane.
+    async fn lanes(&self) -> Result<Vec<(LaneNumber, lane::Lane)>> {
+        let mut all = Vec::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut command = cmd("HSCAN");
+            command
+                .arg(self.name("lane"))
+                .arg(&cursor)
+                .arg("COUNT")
+                .arg(AT_ONCE);
+            let mut answer = self.values(&command).await?.into_iter();
+            let next = answer.next().and_then(bytes);
+            let next = next.and_then(|next| String::from_utf8(next).ok());
+            let Some(Value::Array(pairs)) = answer.next() else {
+                return Ok(all);
+            };
+            let mut pairs = pairs.into_iter().filter_map(bytes);
+            while let (Some(number), Some(packed)) = (pairs.next(), pairs.next()) {
+                if let Ok(number) = LaneNumber::try_from(number) {
+                    all.push((number, lane::Lane::unpack(&packed, self.place())?));
+                }
+            }
+            match next {
+                Some(next) if next != "0" => cursor = next,
+                Some(_) | None => return Ok(all),
+            }
+        }
     }
 
     /// Few ids, gathered: those of the page.
@@ -528,42 +594,14 @@ impl Inspect for RedisStore {
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
         let now = self.now().await?;
         let parked = self.parked().await?;
+        let lanes = self.lanes().await?;
+        let numbers: Vec<LaneNumber> = lanes.iter().map(|(number, _)| *number).collect();
+        let outs = self.fields("out", &numbers).await?;
         let mut all = BTreeMap::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut command = cmd("HSCAN");
-            command
-                .arg(self.name("lane"))
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(AT_ONCE);
-            let mut answer = self.values(&command).await?.into_iter();
-            cursor = answer
-                .next()
-                .and_then(bytes)
-                .and_then(|next| String::from_utf8(next).ok())
-                .unwrap_or_else(|| "0".to_owned());
-            let Some(Value::Array(pairs)) = answer.next() else {
-                break;
-            };
-            let mut pairs = pairs.into_iter().filter_map(bytes);
-            let mut lanes = Vec::new();
-            while let (Some(number), Some(packed)) = (pairs.next(), pairs.next()) {
-                if let Ok(number) = LaneNumber::try_from(number) {
-                    lanes.push((number, packed));
-                }
-            }
-            let numbers: Vec<LaneNumber> = lanes.iter().map(|(number, _)| *number).collect();
-            let outs = self.fields("out", &numbers).await?;
-            for ((number, packed), out) in lanes.into_iter().zip(outs) {
-                let lane = lane::Lane::unpack(&packed, self.place())?;
-                let out = out.unwrap_or_default();
-                let status = lane.status(parked.get(&number), &out, now, self.place())?;
-                all.insert(status.name.clone(), status);
-            }
-            if cursor == "0" {
-                break;
-            }
+        for ((number, lane), out) in lanes.into_iter().zip(outs) {
+            let out = out.unwrap_or_default();
+            let status = lane.status(parked.get(&number), &out, now, self.place())?;
+            all.insert(status.name.clone(), status);
         }
         Ok(all.into_values().collect())
     }

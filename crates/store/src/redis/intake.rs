@@ -225,8 +225,7 @@ impl RedisStore {
         for (at, obstacle) in obstacles.iter().enumerate() {
             let whose: [u8; 16] = obstacle.whose.as_slice().try_into().unwrap_or_default();
             let whose = OnboardingId::from_bytes(whose);
-            let existing = self.record_of(whose).await?;
-            let accepted = existing.filter(|found| found.staged.is_none());
+            let accepted = self.record_of(whose).await?;
             if accepted.is_none() {
                 inside.entry(whose).or_default().push(at);
             }
@@ -276,8 +275,7 @@ impl RedisStore {
         if own.is_none() && first_of.is_none() {
             return Ok(());
         }
-        // A header that was never written, so that the rest can be read.
-        let packed = [&[b'S'; 21][..], &row.packed(self.place())?].concat();
+        let packed = row.packed(self.place())?;
         let read = record::unpack(row.id, &packed, &self.key, self.place())?;
         for at in first_of.unwrap_or_default() {
             match &mut clashes[at].kind {

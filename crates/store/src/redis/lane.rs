@@ -33,6 +33,7 @@ pub(super) struct Lane {
     pub(super) taken: u64,
     _groups: serde::de::IgnoredAny,
     _places: serde::de::IgnoredAny,
+    pub(super) looked: u64,
 }
 
 impl Lane {

@@ -10,13 +10,14 @@
 //! | `count` | counters: sequence numbers, and how many onboardings are in which state |
 //! | `onboarding` | by id: what was accepted, packed; see `record` |
 //! | `progress` | by id, from the first claim or cancel on: state, epoch, journal |
-//! | `queue` | all lanes: sorted by lane, begun or not, order of acceptance |
+//! | `entry` | by id: place in the order of acceptance, time, lane; or the batch it is laid down for |
+//! | `queue` | what was begun and waits: sorted by lane and order of acceptance |
 //! | `delayed` `leases` | what waits until a time; what is held until a time |
 //! | `account` `lane` | an account's lane by its name; the lane's limits, pace, counts |
 //! | `out` `flying` | permits by when they come back; requests in flight |
 //! | `ready` | lanes with something due, by group of workers and by when they have allowance |
 //! | `groups` `alive` | groups of workers with the same accounts, and when they were heard of |
-//! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane |
+//! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane; what was not begun waits there |
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
 //! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |

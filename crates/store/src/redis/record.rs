@@ -1,8 +1,7 @@
 //! An onboarding as it was accepted, packed: what a million of them cost is mostly this.
 //!
-//! After the header that the scripts write (see `lua/onboarding.lua`) come the length of a trunk name that
-//! a person chose and the name, the digest of the signup, the sealed password, and the texts,
-//! compressed against a dictionary of what they have in common.
+//! The length of a trunk name that a person chose and the name, the digest of the signup, the
+//! sealed password, and the texts, compressed against a dictionary of what they have in common.
 
 use onboarding::{
     AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword, Step,
@@ -10,9 +9,6 @@ use onboarding::{
 use sha2::{Digest, Sha256};
 
 use crate::{Error, NewOnboarding, Result, SealingKey};
-
-/// Bytes that the scripts write before a record.
-const HEADER: usize = 21;
 
 /// What the texts of onboardings have in common. Records name the dictionary that they were
 /// compressed against, so this one is never edited: a better one is a second file.
@@ -28,10 +24,6 @@ const BETWEEN: char = '\n';
 /// An onboarding as it was accepted.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
-    pub(super) seq: u64,
-    pub(super) created_ms: i64,
-    /// It is of a batch that is not accepted, or not entered, yet.
-    pub(super) staged: Option<[u8; 8]>,
     pub(super) key: Key,
     pub(super) account: AccountName,
     pub(super) partner: PartnerName,
@@ -43,7 +35,27 @@ pub(super) struct Record {
     pub(super) password: Option<SipPassword>,
 }
 
-/// Packs what is to be accepted, without the header.
+/// Where an accepted onboarding stands; see `lua/onboarding.lua`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) seq: u64,
+    pub(super) created_ms: i64,
+}
+
+impl Entry {
+    /// `None` for one that is of a batch which is not accepted, or not entered, yet.
+    pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(packed);
+        let (seq, created) = (bytes.number(6)?, bytes.number(6)?);
+        bytes.take(8).filter(|_| bytes.0.is_empty())?;
+        Some(Self {
+            seq,
+            created_ms: i64::try_from(created).ok()?,
+        })
+    }
+}
+
+/// Packs what is to be accepted.
 pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result<Vec<u8>> {
     let unusable = |message: String| Error::Unusable {
         place: place.to_owned(),
@@ -168,9 +180,6 @@ pub(super) fn unpack(
         ))
     };
     Ok(Record {
-        seq: parts.seq,
-        created_ms: parts.created_ms,
-        staged: parts.staged,
         key: own_key.parse().map_err(|error| invalid("key", &error))?,
         account: account
             .parse()
@@ -190,9 +199,6 @@ pub(super) fn unpack(
 }
 
 struct Parts<'a> {
-    staged: Option<[u8; 8]>,
-    seq: u64,
-    created_ms: i64,
     sealed: &'a [u8],
     dictionary: u8,
     size: usize,
@@ -201,17 +207,6 @@ struct Parts<'a> {
 
 fn split(packed: &[u8]) -> Option<Parts<'_>> {
     let mut bytes = Bytes(packed);
-    let kind = bytes.byte()?;
-    let mut staged = None;
-    let (mut seq, mut created) = (0, 0);
-    if kind == b'S' {
-        staged = bytes.take(8)?.try_into().ok();
-        bytes.take(HEADER - 9)?;
-    } else {
-        seq = bytes.number(6)?;
-        created = bytes.number(6)?;
-        bytes.take(HEADER - 13)?;
-    }
     let name = bytes.byte()?;
     bytes.take(usize::from(name))?;
     bytes.take(16)?;
@@ -220,9 +215,6 @@ fn split(packed: &[u8]) -> Option<Parts<'_>> {
     let dictionary = bytes.byte()?;
     let size = usize::try_from(bytes.number(4)?).ok()?;
     Some(Parts {
-        staged,
-        seq,
-        created_ms: i64::try_from(created).ok()?,
         sealed,
         dictionary,
         size,
@@ -262,13 +254,16 @@ mod tests {
         )
     }
 
-    fn accepted(packed: &[u8]) -> Vec<u8> {
-        let mut record = vec![b'C'];
-        record.extend([0, 0, 0, 0, 0, 7]);
-        record.extend(&1_790_000_000_000_u64.to_be_bytes()[2..]);
-        record.extend([0, 0, 0, 1, 0, 0, 0, 9]);
-        record.extend(packed);
-        record
+    #[test]
+    fn only_an_accepted_entry_is_one() {
+        let mut accepted = vec![0, 0, 0, 0, 0, 7];
+        accepted.extend(&1_790_000_000_000_u64.to_be_bytes()[2..]);
+        accepted.extend([0, 0, 0, 1, 0, 0, 0, 9]);
+        let entry = Entry::unpack(&accepted).unwrap();
+        assert_eq!((entry.seq, entry.created_ms), (7, 1_790_000_000_000));
+        let laid_down = b"S12345678\0\0\0\x01";
+        assert_eq!(Entry::unpack(laid_down), None);
+        assert_eq!(Entry::unpack(b""), None);
     }
 
     #[test]
@@ -277,9 +272,7 @@ mod tests {
         let new = four_steps();
         let packed = pack(&new, &key, PLACE).unwrap();
         assert!(!packed.windows(16).any(|w| w == b"planted-password"));
-        let read = unpack(new.id, &accepted(&packed), &key, PLACE).unwrap();
-        assert_eq!((read.seq, read.created_ms), (7, 1_790_000_000_000));
-        assert_eq!(read.staged, None);
+        let read = unpack(new.id, &packed, &key, PLACE).unwrap();
         assert_eq!(
             (read.key, read.account, read.partner),
             (new.key, new.account, new.partner)
@@ -304,7 +297,7 @@ mod tests {
     fn a_damaged_record_is_an_error_whatever_was_done_to_it() {
         let key = SealingKey::generate().0;
         let new = four_steps();
-        let record = accepted(&pack(&new, &key, PLACE).unwrap());
+        let record = pack(&new, &key, PLACE).unwrap();
         for length in 0..record.len() {
             assert!(
                 unpack(new.id, &record[..length], &key, PLACE).is_err(),

@@ -9,7 +9,7 @@ const LANES: &[&str] = &[
     "count", "account", "lane", "out", "flying", "ready", "queue", "alive",
 ];
 /// What the scripts of onboardings touch besides.
-const PROGRESS: &[&str] = &["onboarding", "progress", "delayed", "leases"];
+const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "leases"];
 /// What taking in and leaving touch besides.
 const ORDERS: &[&str] = &["order", "lane_order", "names"];
 
@@ -75,10 +75,10 @@ macro_rules! scripts {
 scripts! {
     OPEN = "open.lua", keys [&["meta"]], after [];
     ACCEPT = "accept.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    STAGE = "stage.lua", keys [&["onboarding", "names", "meta", "batches", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    STAGE = "stage.lua", keys [&["onboarding", "entry", "names", "meta", "batches", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
     COMMIT = "commit.lua", keys [&["count", "meta", "batches", "committed", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    APPLY = "apply.lua", keys [LANES, ORDERS, &["onboarding", "committed", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    UNSTAGE = "unstage.lua", keys [&["onboarding", "names", "batches", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    APPLY = "apply.lua", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
+    UNSTAGE = "unstage.lua", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
     REGISTER = "register.lua", keys [LANES, &["meta", "groups"]], after [LANE];
     CLAIM = "claim.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]], after [LANE, ONBOARDING, ORDER];
     ADVANCE = "advance.lua", keys [LANES, PROGRESS, &["done", "failed", "cancelled"]], after [LANE, ONBOARDING];

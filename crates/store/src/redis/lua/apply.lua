@@ -9,14 +9,10 @@ end
 local packed = call('LINDEX', K.rows, applied)
 if packed then
   local rows = cmsgpack.unpack(packed)
-  local ids, accounts, rests = rows[1], rows[2], {}
-  for i, id in ipairs(ids) do
-    local record = call('HGET', K.onboarding, id)
-    rests[i] = string.sub(record, HEADER + 1)
-  end
+  local ids, accounts = rows[1], rows[2]
   local seq = tonumber(call('HGET', K.batch, 'seq'))
   local created = tonumber(call('HGET', K.batch, 'created'))
-  if #ids > 0 then enter(seq, created, ids, accounts, rests) end
+  if #ids > 0 then enter(seq, created, ids, accounts) end
   call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids, 'touched', now)
 end
 local left = call('LLEN', K.rows) - applied - 1

@@ -4,11 +4,10 @@
 if closed() then return -1 end
 local id, state = ARGV[1], tonumber(ARGV[2])
 local progress = progress_of(id)
-local fresh = not progress
-if fresh then
-  local record = call('HGET', K.onboarding, id)
-  if not record or staged_by(record) then return 0 end
-  local seq, _, L = header_of(record)
+local begun = progress ~= nil
+if not begun then
+  local seq, _, L = entry_of(id)
+  if not seq then return 0 end
   progress = fresh_progress(seq, L)
 end
 if progress[STATE] ~= state then return 0 end
@@ -18,11 +17,11 @@ if state == RUNNING then
   save_progress(id, progress)
   return 2
 end
-if state == QUEUED then
-  local member = be6(progress[SEQ]) .. id
+if state == QUEUED and begun then
+  local member = L .. be6(progress[SEQ]) .. id
   if progress[WAKE_AT] > 0 then
-    call('ZREM', K.delayed, L .. member)
-  elseif call('ZREM', K.queue, L .. (fresh and '1' or '0') .. member) == 1 then
+    call('ZREM', K.delayed, member)
+  elseif call('ZREM', K.queue, member) == 1 then
     local lane = change_lane(L)
     lane[DUE] = lane[DUE] - 1
   end

@@ -5,30 +5,28 @@ call('HSETNX', K.meta, 'world', ARGV[1])
 local new = 0
 local i = 2
 while i < #ARGV do
-  local id, account, rest, created = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local id, account, record, created = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local state, epoch, updated = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6])
   local suspect, fault, fault_step = tonumber(ARGV[i + 7]), ARGV[i + 8], tonumber(ARGV[i + 9])
   local steps = {}
   for j = 1, tonumber(ARGV[i + 10]) do steps[j] = ARGV[i + 10 + j] end
   i = i + 11 + #steps
-  if call('HEXISTS', K.onboarding, id) == 0 then
+  if call('HEXISTS', K.entry, id) == 0 then
     new = new + 1
     local L = lane_of(account)
     local lane = change_lane(L)
     local seq = call('HINCRBY', K.count, 'seq', 1)
-    call('HSET', K.onboarding, id, 'C' .. be6(seq) .. be6(created) .. L .. be4(lane[TAKEN]) .. rest)
+    call('HSET', K.onboarding, id, record)
+    call('HSET', K.entry, id, be6(seq) .. be6(created) .. L .. be4(lane[TAKEN]))
     write_order(K.order, '', seq, { id })
     write_order(K.lane_order, L, lane[TAKEN], { id })
     lane[TAKEN] = lane[TAKEN] + 1
-    local length = string.byte(rest, 1)
-    if length > 0 then
-      call('HSET', K.names, account .. '\0' .. string.sub(rest, 2, 1 + length), id)
-    end
+    local name = name_in(record)
+    if name ~= '' then call('HSET', K.names, account .. '\0' .. name, id) end
     count(state, 1)
     if state == QUEUED then lane[WAITING] = lane[WAITING] + 1 end
-    if state == QUEUED and epoch == 0 and suspect == 0 and #steps == 0 then
-      queue(L, '1', seq, id)
-    else
+    -- One that was never begun waits in its lane's order.
+    if state ~= QUEUED or epoch > 0 or suspect == 1 or #steps > 0 then
       local progress = fresh_progress(seq, L)
       progress[STATE], progress[EPOCH], progress[UPDATED] = state, epoch, updated
       progress[SUSPECT], progress[FAULT], progress[FAULT_STEP] = suspect, fault, fault_step

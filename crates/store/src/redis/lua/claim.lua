@@ -56,9 +56,10 @@ if keep > 0 then
     local progress = progress_of(id)
     local state = progress and progress[STATE]
     if progress and progress[UPDATED] <= at and (state == SUCCEEDED or state == CANCELLED) then
-      local record = call('HGET', K.onboarding, id)
-      local seq, _, L, nth, name = header_of(record)
+      local seq, _, L, nth = entry_of(id)
+      local name = name_in(call('HGET', K.onboarding, id))
       call('HDEL', K.onboarding, id)
+      call('HDEL', K.entry, id)
       call('HDEL', K.progress, id)
       if state == CANCELLED then call('ZREM', K.cancelled, id) end
       if name ~= '' then call('HDEL', K.names, lane_at(L)[NAME] .. '\0' .. name) end
@@ -67,6 +68,24 @@ if keep > 0 then
       count(state, -1)
     end
   end
+end
+
+-- What comes next in a lane, and its member of the queue if it was begun before. That goes first.
+local function head_of(L, lane)
+  if lane[DUE] > 0 then
+    local member = call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, 1)[1]
+    if member and string.sub(member, 1, 4) == L then return string.sub(member, 11), member end
+    lane[DUE] = 0
+  end
+  for _ = 1, SWEEP do
+    if lane[LOOKED] >= lane[TAKEN] then return nil end
+    local field, offset = segment_of(L, lane[LOOKED])
+    local id = string.sub(call('HGET', K.lane_order, field) or '', offset + 1, offset + ID)
+    -- One that was cancelled before it began has a progress, and one that has left has no id.
+    if id ~= '' and id ~= GONE and call('HEXISTS', K.progress, id) == 0 then return id, nil end
+    lane[LOOKED] = lane[LOOKED] + 1
+  end
+  return nil
 end
 
 -- Lanes in turn. A lane of which nothing is due costs a look, so looks are bounded too.
@@ -82,18 +101,18 @@ while claimed < most do
   end
   local L = string.sub(member, 15, 18)
   local lane = change_lane(L)
-  local head = call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, 1)[1]
-  if not head or string.sub(head, 1, 4) ~= L then
-    lane[DUE] = 0
-  else
+  local id, member = head_of(L, lane)
+  if id then
     local serial, expires = take(L, nil, timeout)
     if serial then
-      local id = string.sub(head, 12)
-      call('ZREM', K.queue, head)
-      lane[DUE] = lane[DUE] - 1
+      if member then
+        call('ZREM', K.queue, member)
+        lane[DUE] = lane[DUE] - 1
+      else
+        lane[LOOKED] = lane[LOOKED] + 1
+      end
       local packed = call('HGET', K.progress, id)
-      local progress = packed and cmsgpack.unpack(packed)
-        or fresh_progress(struct.unpack('>I6', head, 6), L)
+      local progress = packed and cmsgpack.unpack(packed) or fresh_progress(entry_of(id), L)
       progress[EPOCH] = progress[EPOCH] + 1
       progress[TIMEOUT] = timeout
       progress[WRITE], progress[ANSWER] = '', ''

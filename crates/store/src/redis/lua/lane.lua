@@ -6,7 +6,7 @@ local TOLD, PARKED, CLOSED = 6, 7, 8
 local PACE = 9
 -- Who waits for the next permit, and until when it is kept for it (ms).
 local ASKER, ASKER_UNTIL = 10, 11
--- Onboardings that wait, due or not; that a worker holds; that wait and are due.
+-- Onboardings that wait, due or not; that a worker holds; that were begun, wait and are due.
 local WAITING, HELD, DUE = 12, 13, 14
 -- Permits that are out; requests in flight.
 local OUT, FLYING = 15, 16
@@ -14,6 +14,8 @@ local OUT, FLYING = 15, 16
 local TAKEN = 17
 -- The groups of workers that serve it, two bytes each; its places in `ready`, one per group.
 local GROUPS, PLACES = 18, 19
+-- How many of those accepted were looked at by a claim: what comes behind was never begun.
+local LOOKED = 20
 
 -- Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute
 -- at most. Permits of requests in flight in steps of a second: they matter only when no answer comes.
@@ -55,7 +57,7 @@ local function lane_of(account)
   call('HSET', K.account, account, L)
   numbers[account] = L
   lanes[L] = { account, DEFAULT_LIMITS[1], DEFAULT_LIMITS[2], DEFAULT_LIMITS[3], DEFAULT_LIMITS[4],
-    0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '' }
+    0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '', 0 }
   changed[L] = true
   return L
 end
@@ -192,7 +194,7 @@ end
 local function place(L, served)
   local lane = change_lane(L)
   local at = nil
-  if lane[DUE] > 0 and lane[PARKED] == 0 and lane[GROUPS] ~= '' then
+  if (lane[DUE] > 0 or lane[LOOKED] < lane[TAKEN]) and lane[PARKED] == 0 and lane[GROUPS] ~= '' then
     at = math.max(permit_at(L, lane), reserved_until(lane, nil))
   end
   local places = lane[PLACES]
@@ -218,10 +220,10 @@ local function place(L, served)
   end
 end
 
--- Puts an onboarding in its lane. What was begun (class 0) goes before what was not (1).
-local function queue(L, class, seq, id)
+-- Puts an onboarding that was begun back in its lane, in the order of acceptance.
+local function queue(L, seq, id)
   local lane = change_lane(L)
-  call('ZADD', K.queue, 0, L .. class .. be6(seq) .. id)
+  call('ZADD', K.queue, 0, L .. be6(seq) .. id)
   lane[DUE] = lane[DUE] + 1
 end
 

@@ -16,7 +16,7 @@ if ARGV[4] == 'idle' then
   finish()
   if call('ZCARD', K.leases) > 0 or call('LLEN', K.committed) > 0 then return 'busy' end
 end
-if ARGV[4] == 'empty' and (call('HLEN', K.onboarding) > 0 or call('ZCARD', K.batches) > 0) then
+if ARGV[4] == 'empty' and (call('HLEN', K.entry) > 0 or call('ZCARD', K.batches) > 0) then
   return 'filled'
 end
 call('HSET', K.meta, 'mark', ARGV[2], 'closed', ARGV[3])

@@ -15,18 +15,21 @@ local STEPS = 14
 local SEGMENT, ID = 16, 16
 local GONE = string.rep('\0', ID)
 
--- An accepted record begins with C, seq, created_at, lane, place in its lane's order, the length
--- of a chosen trunk name, and that. A staged one with S, its batch, its row.
-local function header_of(record)
-  local seq, created, L, nth, length = struct.unpack('>I6I6c4I4B', record, 2)
-  return seq, created, L, nth, string.sub(record, 23, 22 + length)
+-- The entry of an accepted onboarding: its place in the order of acceptance, when, its lane, its
+-- place in that. Of one that is only laid down: S, its batch, its row.
+local function entry_of(id)
+  local entry = call('HGET', K.entry, id)
+  if not entry or #entry ~= 20 then return nil end
+  return struct.unpack('>I6I6c4I4', entry)
 end
 
--- The batch and the row of a record that is staged.
-local function staged_by(record)
-  if string.byte(record, 1) ~= 83 then return nil end
-  local batch, row = struct.unpack('>c8I4', record, 2)
-  return batch, row
+local function laid_down_by(entry)
+  if entry and #entry == 13 then return struct.unpack('>c8I4', entry, 2) end
+end
+
+-- A trunk name that a person chose comes first in a record; '' where nobody did.
+local function name_in(record)
+  return string.sub(record, 2, 1 + string.byte(record, 1))
 end
 
 local function progress_of(id)
@@ -63,7 +66,7 @@ local function line_up(id, progress)
     return
   end
   progress[WAKE_AT] = 0
-  queue(progress[LANE], '0', progress[SEQ], id)
+  queue(progress[LANE], progress[SEQ], id)
 end
 
 -- Ends a lease whose holder vanished: queued again in doubt. One that a person cancelled is kept

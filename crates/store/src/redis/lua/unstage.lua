@@ -10,10 +10,10 @@ local packed = call('RPOP', K.rows)
 if packed then
   local rows = cmsgpack.unpack(packed)
   for i, id in ipairs(rows[1]) do
-    local record = call('HGET', K.onboarding, id)
-    if record and staged_by(record) == batch then
-      local name = name_of(record)
+    if laid_down_by(call('HGET', K.entry, id)) == batch then
+      local name = name_in(call('HGET', K.onboarding, id))
       call('HDEL', K.onboarding, id)
+      call('HDEL', K.entry, id)
       if name ~= '' and call('HGET', K.names, rows[2][i] .. '\0' .. name) == id then
         call('HDEL', K.names, rows[2][i] .. '\0' .. name)
       end
