@@ -52,6 +52,22 @@ async fn cut_after<T>(waits: usize, future: impl Future<Output = T>) -> Option<T
     .await
 }
 
+/// Stops a future at the `waits`-th time that it has to wait, as if its process was stopped, until
+/// `pause` has ended.
+async fn pause_after<T>(
+    waits: usize,
+    pause: impl Future<Output = ()>,
+    future: impl Future<Output = T>,
+) -> T {
+    let mut future = pin!(future);
+    let ended = cut_after(waits, future.as_mut()).await;
+    pause.await;
+    match ended {
+        Some(value) => value,
+        None => future.await,
+    }
+}
+
 /// Counts how often a future has to wait until its end.
 async fn count_waits<T>(waits: &mut usize, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
@@ -100,6 +116,7 @@ macro_rules! fleet_conformance {
             batches::a_large_batch_that_is_not_committed_leaves_nothing,
             batches::a_small_batch_cut_off_anywhere_is_there_whole_or_not_at_all,
             batches::a_large_batch_cut_off_anywhere_is_there_whole_or_not_at_all,
+            batches::a_producer_that_was_stopped_for_long_is_accepted_whole_or_refused_whole,
             batches::a_large_batch_is_seen_by_nobody_before_it_is_accepted,
             batches::a_large_batch_that_is_refused_is_seen_by_nobody,
         );

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Fixture, count_waits, cut_after, in_time, two};
+use super::{Fixture, count_waits, cut_after, in_time, pause_after, two};
 use crate::{
     Batch, Candidate, Committed, Filter, Store,
     conformance::sample::{
@@ -288,6 +288,40 @@ pub async fn a_large_batch_cut_off_anywhere_is_there_whole_or_not_at_all(
     fixture: Box<dyn Fixture>,
 ) {
     cut_off_anywhere(fixture.as_ref(), 1000).await;
+}
+
+/// Stopped at any moment, for as long as another one needs to have the same keys with other content
+/// decided: one of the two has them all.
+pub async fn a_producer_that_was_stopped_for_long_is_accepted_whole_or_refused_whole(
+    fixture: Box<dyn Fixture>,
+) {
+    let many = 600;
+    let store = fixture.store();
+    let mut waits = 0;
+    let whole = count_waits(&mut waits, produce(&store, signups(0..many))).await;
+    assert_eq!(accepted(&whole), (many, 0));
+    let mut pauses = tokio::task::JoinSet::new();
+    for at in (0..=waits).step_by(waits / CUTS_MAX + 1) {
+        let first = (at as u64 + 1) * 10 * many;
+        let batch = signups(first..first + many);
+        let others: Vec<_> = (first..first + many)
+            .map(|n| with_content(&format!("account-{}", n % 5), n, "other"))
+            .collect();
+        let (stopped, rival) = (fixture.elsewhere().await, store.clone());
+        pauses.spawn(async move {
+            let mut theirs = None;
+            let pause = async { theirs = Some(produce(&rival, others).await) };
+            let mine = pause_after(at, pause, produce(&stopped, batch));
+            let mine = in_time("both are decided", mine).await;
+            assert_one_of(&mine, &theirs.expect("decided meanwhile"), many);
+        });
+    }
+    let mut batches = 1;
+    while let Some(paused) = pauses.join_next().await {
+        paused.expect("one of two is accepted whole");
+        batches += 1;
+    }
+    assert_there_once(&store, batches * many).await;
 }
 
 /// A reader who looks all the time: what it finds, until told to stop.
