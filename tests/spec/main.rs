@@ -35,3 +35,4 @@ mod processes;
 mod readme;
 mod secrets;
 mod signals;
+mod store_copy;

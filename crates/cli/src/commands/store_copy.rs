@@ -69,7 +69,7 @@ async fn copy(args: &StoreCopy, settings: &Settings, output: &mut Output) -> Res
     }
     let world = worth_copying(&from, &from_name).await?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
-    let source = from.open_to_leave(settings, world).await?;
+    let source = from.open(settings, world).await?;
     let target = to.open(settings, world).await?;
     fits(&*source, &*target, &to_name).await?;
 

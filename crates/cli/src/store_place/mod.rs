@@ -44,18 +44,6 @@ impl Place {
         }
     }
 
-    /// Opens a store that everything is to be taken out of.
-    pub(crate) async fn open_to_leave(
-        &self,
-        settings: &Settings,
-        world: World,
-    ) -> Result<Arc<dyn Store>> {
-        match self {
-            Self::Sqlite(place) => place.open_with_own_key(settings, world),
-            Self::Redis(place) => place.open(settings, world).await,
-        }
-    }
-
     /// The world of the store; `None` where nothing was accepted yet.
     pub(crate) async fn world(&self) -> Result<Option<World>> {
         match self {

@@ -48,9 +48,17 @@ impl SqlitePlace {
         ))
     }
 
-    /// Opens the store, and makes it if it is not there.
+    /// Opens the store, and makes it if it is not there. One that was made with the key beside it
+    /// stays open where another store's key is configured meanwhile.
     pub(super) fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
-        self.open_with(self.key(settings)?, world)
+        let opened = self.open_with(self.key(settings)?, world);
+        let beside = beside(&self.0, KEY);
+        if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
+            return opened;
+        }
+        let own = key_from(&SecretSource::File(beside))?;
+        // What is told is what the configured key led to.
+        self.open_with(own, world).or(opened)
     }
 
     fn open_with(&self, key: SealingKey, world: World) -> Result<Arc<dyn Store>> {
@@ -60,23 +68,6 @@ impl SqlitePlace {
             world,
             clock: Arc::new(SystemClock::default()),
         })?)
-    }
-
-    /// Opens a store that was made with the configured key, or else with the one beside it: for a
-    /// store whose passwords are to be sealed with the configured key elsewhere.
-    pub(super) fn open_with_own_key(
-        &self,
-        settings: &Settings,
-        world: World,
-    ) -> Result<Arc<dyn Store>> {
-        let opened = self.open(settings, world);
-        let beside = beside(&self.0, KEY);
-        if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
-            return opened;
-        }
-        let own = key_from(&SecretSource::File(beside))?;
-        // What is told is what the configured key led to.
-        self.open_with(own, world).or(opened)
     }
 
     /// The world of the store, if there is a store.
