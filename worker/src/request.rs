@@ -131,7 +131,9 @@ impl Run<'_> {
         let mut delays = None;
         loop {
             let lease = &self.held.lease;
-            let error = match self.shared.store.advance(lease, write.clone()).await {
+            let written = self.shared.store.advance(lease, write.clone()).await;
+            self.shared.recorded(&written);
+            let error = match written {
                 Ok(Advanced::Released) => return Err(Halt(Ending::Released)),
                 Ok(Advanced::Finished) => return Err(Halt(finished)),
                 Ok(Advanced::Cancelled) => return Err(Halt(Ending::Cancelled)),
@@ -143,12 +145,12 @@ impl Run<'_> {
                 Err(error) => error,
             };
             let retryable = matches!(error, store::Error::Unavailable { .. });
-            if delays.is_none() || !retryable {
+            if !retryable {
                 tracing::warn!(
                     onboarding = %lease.id,
                     step = self.step_name(),
                     error = &error as &dyn std::error::Error,
-                    "the store does not record; trying again while the lease lasts"
+                    "the store does not record"
                 );
             }
             let delay = delays.get_or_insert_with(retry::of_store).next();

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use onboarding::{AccountName, OnboardingId};
@@ -27,6 +30,8 @@ pub(crate) struct Shared {
     /// A handler ended: there may be a free slot, or a lane to look at again.
     pub(crate) ended: Notify,
     troubles: Mutex<HashMap<OnboardingId, Troubles>>,
+    /// The store did not take a write when it was last asked to.
+    outage: AtomicBool,
 }
 
 /// What the journal does not count, of onboardings that have trouble now.
@@ -52,12 +57,35 @@ impl Shared {
             stop: Flag::default(),
             ended: Notify::new(),
             troubles: Mutex::default(),
+            outage: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
         if let Some(observer) = &self.settings.observer {
             observer.event(event);
+        }
+    }
+
+    /// Says once that the store does not record, however many onboardings are in hand, and once
+    /// that it does again.
+    pub(crate) fn recorded<T>(&self, written: &store::Result<T>) {
+        match written {
+            Err(error @ store::Error::Unavailable { .. }) => {
+                if !self.outage.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        error = error as &dyn std::error::Error,
+                        "the store does not record; trying again while the leases last"
+                    );
+                }
+            }
+            // Looks first: a write for every answer would send the cache line between cores.
+            Ok(_) if self.outage.load(Ordering::Relaxed) => {
+                if self.outage.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the store records again");
+                }
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 
