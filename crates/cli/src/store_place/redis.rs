@@ -3,7 +3,7 @@
 use std::{fmt, fs, sync::Arc};
 
 use store::{
-    Store, World,
+    SealingKey, Store, World,
     redis::{RedisOptions, RedisPlace, RedisStore, world_of},
 };
 
@@ -13,8 +13,11 @@ use crate::{
     settings::Settings,
 };
 
-/// A Redis, with what it takes to log in.
-pub(crate) struct Redis(RedisPlace);
+/// A Redis, with what it takes to log in and to open its secrets.
+pub(crate) struct Redis {
+    place: RedisPlace,
+    key: SealingKey,
+}
 
 /// Whether a URL is meant to be one of these.
 pub(super) fn is_url(url: &str) -> bool {
@@ -30,7 +33,7 @@ pub(super) fn no_simulator() -> Error {
 }
 
 impl Redis {
-    /// The place of a URL.
+    /// The place of a URL. Nothing is reached yet, so that what is missing is told first.
     pub(super) fn of(url: &str, settings: &Settings) -> Result<Self> {
         let mut place =
             RedisPlace::parse(url).map_err(|message| Error::refused("store", message))?;
@@ -54,7 +57,15 @@ impl Redis {
             })?;
             place = place.with_ca(pem);
         }
-        Ok(Self(place))
+        // Every machine has to have the same one, so that none can be made here.
+        let key = settings.secret_key.as_ref().ok_or_else(|| {
+            let message = "a redis:// store needs a key that seals its secrets, the same on every machine; make one with `openssl rand -base64 32`, and say where it is: secret_key = { env = \"VARIABLE\" } or { file = \"PATH\" }";
+            Error::refused("secret_key", message)
+        })?;
+        Ok(Self {
+            place,
+            key: key_from(key)?,
+        })
     }
 
     /// Opens the store, and makes it if it is not there.
@@ -62,14 +73,9 @@ impl Redis {
         if world == World::Sandbox {
             return Err(no_simulator());
         }
-        // Every machine has to have the same one, so that none can be made here.
-        let key = settings.secret_key.as_ref().ok_or_else(|| {
-            let message = "a redis:// store needs a key that seals its secrets, the same on every machine; make one with `openssl rand -base64 32`, and say where it is: secret_key = { env = \"VARIABLE\" } or { file = \"PATH\" }";
-            Error::refused("secret_key", message)
-        })?;
         let options = RedisOptions {
-            place: self.0.clone(),
-            key: key_from(key)?,
+            place: self.place.clone(),
+            key: self.key.clone(),
             world,
             keep_finished: settings.keep_finished,
         };
@@ -78,12 +84,12 @@ impl Redis {
 
     /// The world of the store; `None` where nothing was accepted yet.
     pub(super) async fn world(&self) -> Result<Option<World>> {
-        Ok(world_of(&self.0).await?)
+        Ok(world_of(&self.place).await?)
     }
 }
 
 impl fmt::Display for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.place.fmt(f)
     }
 }

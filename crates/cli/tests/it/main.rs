@@ -11,4 +11,5 @@ mod recipes;
 mod records;
 mod sandbox;
 mod settings;
+mod shared_store;
 mod signals;

@@ -1,0 +1,72 @@
+//! A store that several machines share: what is refused before anything is reached, and moving to it.
+
+use crate::home::{Home, THREE};
+
+/// Nobody listens on port 1.
+const NOBODY: &str = "redis://127.0.0.1:1";
+
+/// 32 made-up bytes.
+const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRlc3RzLCAzMmJ5dGU=";
+
+fn with_key() -> Home {
+    Home::new()
+        .with("STORE_KEY", KEY)
+        .with("TRUNKLINE_SECRET_KEY__ENV", "STORE_KEY")
+}
+
+#[test]
+fn a_redis_store_without_a_secret_key_is_refused_with_the_way_to_make_one() {
+    let ran = Home::new().run(&["status", "--store", NOBODY]).ends(2);
+    for part in ["secret_key", "openssl rand -base64 32"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_wherever_it_comes_from_and_not_repeated() {
+    let url = "redis://:KEEPOUT@127.0.0.1:1/0";
+    let by_option = with_key().run(&["status", "--store", url]).ends(2);
+    let by_variable = with_key()
+        .with("TRUNKLINE_STORE", url)
+        .run(&["list"])
+        .ends(2);
+    let to_copy = ["--json", "store", "copy", url, "sqlite:b.db"];
+    let by_argument = with_key().run(&to_copy).ends(2);
+    for ran in [by_option, by_variable, by_argument] {
+        assert!(ran.stderr.contains("store_password"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("KEEPOUT") && !ran.stdout.contains("KEEPOUT"));
+    }
+}
+
+#[test]
+fn a_store_that_is_away_ends_a_command_at_once_and_nothing_was_changed() {
+    let home = with_key();
+    home.write("three.csv", THREE);
+    for args in [&["status"][..], &["list"], &["retry", "--all"]] {
+        let ran = home.run(&[args, &["--store", NOBODY]].concat()).ends(1);
+        assert!(ran.stderr.contains("127.0.0.1:1"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_be_moved_is_refused_and_both_stores_stay_open() {
+    let home = with_key();
+    home.write("three.csv", THREE);
+    home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
+    for (from, to, wanted) in [
+        ("sqlite:trunkline.db", "sqlite:b.db", "--sandbox"),
+        (
+            "sqlite:trunkline.db",
+            "sqlite:./trunkline.db",
+            "another store",
+        ),
+        ("sqlite:none.db", "sqlite:b.db", "nothing was accepted"),
+        ("none.db", "sqlite:b.db", "FROM"),
+        ("sqlite:trunkline.db", "b.db", "TO"),
+    ] {
+        let ran = home.run(&["store", "copy", from, to]).ends(2);
+        assert!(ran.stderr.contains(wanted), "{from} {to}: {}", ran.stderr);
+    }
+    home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
+}
