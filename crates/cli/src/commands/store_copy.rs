@@ -67,7 +67,7 @@ async fn copy(args: &StoreCopy, settings: &Settings, output: &mut Output) -> Res
             format!("{to_name} is where it is already; name another store"),
         ));
     }
-    let world = worth_copying(&from, &from_name).await?;
+    let world = worth_copying(&from, &from_name, settings).await?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let source = from.open(settings, world).await?;
     let target = to.open(settings, world).await?;
@@ -95,8 +95,8 @@ async fn copy(args: &StoreCopy, settings: &Settings, output: &mut Output) -> Res
 }
 
 /// The world of a store that there is something in to be copied.
-async fn worth_copying(from: &Place, name: &str) -> Result<World> {
-    match from.world().await? {
+async fn worth_copying(from: &Place, name: &str, settings: &Settings) -> Result<World> {
+    match from.world(settings).await? {
         Some(World::Live) => Ok(World::Live),
         Some(World::Sandbox) => Err(Error::refused(
             "FROM",

@@ -45,10 +45,10 @@ impl Place {
     }
 
     /// The world of the store; `None` where nothing was accepted yet.
-    pub(crate) async fn world(&self) -> Result<Option<World>> {
+    pub(crate) async fn world(&self, settings: &Settings) -> Result<Option<World>> {
         match self {
             Self::Sqlite(place) => place.world(),
-            Self::Redis(place) => place.world().await,
+            Self::Redis(place) => place.world(settings).await,
         }
     }
 
@@ -79,7 +79,7 @@ pub(crate) async fn open(settings: &Settings, world: World) -> Result<Arc<dyn St
 /// Opens a store that must be there, in whatever world it is.
 pub(crate) async fn open_existing(settings: &Settings) -> Result<(Arc<dyn Store>, World)> {
     let place = Place::of_settings(settings)?;
-    let world = match place.world().await? {
+    let world = match place.world(settings).await? {
         Some(world) => world,
         // Made, and nothing accepted yet: looking at it decides nothing.
         None if place.is_made() => World::Live,
@@ -98,7 +98,7 @@ pub(crate) async fn open_existing(settings: &Settings) -> Result<(Arc<dyn Store>
 
 /// The world of the store, if there is a store.
 pub(crate) async fn peek(settings: &Settings) -> Result<Option<World>> {
-    Place::of_settings(settings)?.world().await
+    Place::of_settings(settings)?.world(settings).await
 }
 
 /// Whether others may work on the store at the same time.

@@ -13,11 +13,8 @@ use crate::{
     settings::Settings,
 };
 
-/// A Redis, with what it takes to log in and to open its secrets.
-pub(crate) struct Redis {
-    place: RedisPlace,
-    key: SealingKey,
-}
+/// A Redis, with what it takes to log in.
+pub(crate) struct Redis(RedisPlace);
 
 /// Whether a URL is meant to be one of these.
 pub(super) fn is_url(url: &str) -> bool {
@@ -33,7 +30,7 @@ pub(super) fn no_simulator() -> Error {
 }
 
 impl Redis {
-    /// The place of a URL. Nothing is reached yet, so that what is missing is told first.
+    /// The place of a URL. Nothing is reached yet.
     pub(super) fn of(url: &str, settings: &Settings) -> Result<Self> {
         let mut place =
             RedisPlace::parse(url).map_err(|message| Error::refused("store", message))?;
@@ -57,15 +54,18 @@ impl Redis {
             })?;
             place = place.with_ca(pem);
         }
+        Ok(Self(place))
+    }
+
+    /// The key of the store's secrets. It is looked for before anything is reached, so that what is
+    /// missing is told also while the store is away.
+    fn key(settings: &Settings) -> Result<SealingKey> {
         // Every machine has to have the same one, so that none can be made here.
         let key = settings.secret_key.as_ref().ok_or_else(|| {
             let message = "a redis:// store needs a key that seals its secrets, the same on every machine; make one with `openssl rand -base64 32`, and say where it is: secret_key = { env = \"VARIABLE\" } or { file = \"PATH\" }";
             Error::refused("secret_key", message)
         })?;
-        Ok(Self {
-            place,
-            key: key_from(key)?,
-        })
+        key_from(key)
     }
 
     /// Opens the store, and makes it if it is not there.
@@ -74,8 +74,8 @@ impl Redis {
             return Err(no_simulator());
         }
         let options = RedisOptions {
-            place: self.place.clone(),
-            key: self.key.clone(),
+            place: self.0.clone(),
+            key: Self::key(settings)?,
             world,
             keep_finished: settings.keep_finished,
         };
@@ -83,13 +83,14 @@ impl Redis {
     }
 
     /// The world of the store; `None` where nothing was accepted yet.
-    pub(super) async fn world(&self) -> Result<Option<World>> {
-        Ok(world_of(&self.place).await?)
+    pub(super) async fn world(&self, settings: &Settings) -> Result<Option<World>> {
+        Self::key(settings)?;
+        Ok(world_of(&self.0).await?)
     }
 }
 
 impl fmt::Display for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.fmt(f)
+        self.0.fmt(f)
     }
 }
