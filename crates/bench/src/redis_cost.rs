@@ -35,6 +35,8 @@ struct Run {
     workers: f64,
     server: f64,
     simulator: f64,
+    /// Bytes per onboarding: read by Redis, sent by it, written to its append-only file.
+    bytes: [f64; 3],
     commands: String,
 }
 
@@ -69,12 +71,16 @@ pub(crate) fn run() -> Result<()> {
         println!(
             "redis-cost ({aof}, {workers} worker processes, {} onboardings at once each): {:.0} onboardings per second (median of {ROUNDS}) [aim 800]; \
              CPU per onboarding: workers {own:.0} us, Redis {server:.0} us, simulator {:.0} us; \
-             ratio to the bare loop {:.2} without Redis, {:.2} with it [aim 1.3]",
+             ratio to the bare loop {:.2} without Redis, {:.2} with it [aim 1.3]; \
+             per onboarding {:.0} bytes to Redis, {:.0} from it, {:.0} into its append-only file",
             CONCURRENCY / workers,
             of(|run| run.rate),
             of(|run| run.simulator),
             own / bare,
             (own + server) / bare,
+            of(|run| run.bytes[0]),
+            of(|run| run.bytes[1]),
+            of(|run| run.bytes[2]),
         );
     }
     if let Some(last) = runs.first().and_then(|runs| runs.last()) {
@@ -126,8 +132,10 @@ fn onboard(aof: Aof, workers: usize) -> Result<Run> {
     let place = prepare(&redis, &simulator, ONBOARDINGS)?;
     redis.forget()?;
     let before = (redis.cpu()?, process::cpu(simulator.pid())?);
+    let file = redis.written()?[2];
     let used = drain(&redis, &place, workers, ONBOARDINGS)?;
     let after = (redis.cpu()?, process::cpu(simulator.pid())?);
+    let written = redis.written()?;
     let wall = used.iter().map(|used| used.wall).max();
     let wall = wall.context("no worker")?.as_secs_f64();
     Ok(Run {
@@ -135,6 +143,7 @@ fn onboard(aof: Aof, workers: usize) -> Result<Run> {
         workers: each(used.iter().map(|used| used.cpu).sum(), ONBOARDINGS),
         server: each(after.0.saturating_sub(before.0), ONBOARDINGS),
         simulator: each(after.1.saturating_sub(before.1), ONBOARDINGS),
+        bytes: [written[0], written[1], written[2] - file].map(|bytes| bytes / ONBOARDINGS as f64),
         commands: redis.commands(12)?,
     })
 }

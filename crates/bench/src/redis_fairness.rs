@@ -29,30 +29,32 @@ enum Busy {
     Saturated,
     /// It is parked.
     Parked,
-    /// Its limit is raised beyond what the worker can send: every slot of the worker is taken.
-    Unlimited,
+    /// Its limit is raised and its requests take long: every slot of the worker is taken by it,
+    /// and one comes free every few milliseconds.
+    AllSlots,
 }
 
 /// Real processes: one accepted the backlog, one works; this one accepts a signup every 100 ms.
 pub(crate) fn run() -> Result<()> {
     for (busy, aof) in [
         (Busy::Saturated, Aof::Always),
-        (Busy::Saturated, Aof::Everysec),
         (Busy::Parked, Aof::Always),
-        (Busy::Unlimited, Aof::Everysec),
+        (Busy::AllSlots, Aof::Always),
     ] {
         let mut waits = measure(busy, aof)?;
         let what = match busy {
             Busy::Saturated => "sends its 200 requests a minute",
             Busy::Parked => "is parked",
-            Busy::Unlimited => "sends without a limit, all slots of the worker taken",
+            Busy::AllSlots => {
+                "has no limit, takes all slots of the worker and waits 250 ms for every answer"
+            }
         };
         println!(
             "redis-fairness ({aof}): an account with {BACKLOG} queued {what}; first request of an idle account {:.1} ms p50, {:.1} ms p99, {:.1} ms worst of {SIGNUPS} after acceptance{}",
             share(&mut waits, 0.5),
             share(&mut waits, 0.99),
             share(&mut waits, 1.0),
-            if busy == Busy::Unlimited {
+            if busy == Busy::AllSlots {
                 ""
             } else {
                 " [aim p99 10 ms]"
@@ -64,11 +66,11 @@ pub(crate) fn run() -> Result<()> {
 
 fn measure(busy: Busy, aof: Aof) -> Result<Vec<f64>> {
     let redis = Redis::start(aof);
-    let simulator = Simulator::unlimited()?;
-    let limits = match busy {
-        Busy::Saturated | Busy::Parked => "requests_per_minute = 200",
-        Busy::Unlimited => "requests_per_minute = 1000000, connections = 1000",
+    let (latency, limits) = match busy {
+        Busy::Saturated | Busy::Parked => ("0", "requests_per_minute = 200"),
+        Busy::AllSlots => ("250", "requests_per_minute = 1000000, connections = 1000"),
     };
+    let simulator = Simulator::unlimited_after(latency)?;
     let place = Place::new(&simulator.base_url, 1 + SIGNUPS, limits)?.on(&redis);
     // All of them of `bench0`.
     write_signups(&place.path("signups.csv"), BACKLOG, 1)?;

@@ -20,7 +20,7 @@ const MANY: usize = 1_000_000;
 const FEW: usize = 1000;
 const ACCOUNTS: usize = 1000;
 /// Rounds of claims, in turn between the two stores.
-const ROUNDS: usize = 160;
+const ROUNDS: usize = 250;
 /// Claims of one, and of as many as one script hands out, in a round: about half of the few.
 const ONES: usize = 40;
 const SIXTY_FOURS: usize = 8;

@@ -130,6 +130,23 @@ impl Redis {
         Ok((bytes("used_memory")?, bytes("used_memory_rss")?))
     }
 
+    /// Bytes that it read and sent since it was last asked to forget, and those of its append-only
+    /// file.
+    pub(crate) fn written(&self) -> Result<[f64; 3]> {
+        let mut all = self.info("stats")?;
+        all.extend(self.info("persistence")?);
+        let names = [
+            "total_net_input_bytes",
+            "total_net_output_bytes",
+            "aof_current_size",
+        ];
+        Ok(names.map(|name| {
+            all.get(name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0.0)
+        }))
+    }
+
     /// Begins the counts of `scripts`, `commands` and `slow_scripts` anew.
     pub(crate) fn forget(&self) -> Result<()> {
         self.ask(&["CONFIG", "RESETSTAT"])?;

@@ -69,7 +69,14 @@ impl Simulator {
 
     /// One that limits nothing.
     pub(crate) fn unlimited() -> Result<Self> {
+        Self::unlimited_after("0")
+    }
+
+    /// One that limits nothing and adds so many milliseconds to every round trip.
+    pub(crate) fn unlimited_after(latency_ms: &str) -> Result<Self> {
         Self::start(&[
+            "--latency-ms",
+            latency_ms,
             "--requests-per-minute",
             "10000000",
             "--connections",
