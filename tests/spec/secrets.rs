@@ -3,7 +3,8 @@
 //! The method: planted keys and the generated passwords are searched for, byte by byte, in every
 //! file that the binary wrote in its folder: its output and its logs at the most talkative level in
 //! both forms, through faults of every kind; the store, its write-ahead log and its shared memory,
-//! also as a kill leaves them; process arguments.
+//! also as a kill leaves them; what a Redis
+//! has on its disk; process arguments.
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use tests::{Place, Signup, Simulator, lines_of, until};
+use tests::{KEY as STORE_KEY, Place, Program, Server, Signup, Simulator, lines_of, until};
 
 const KEY: &str = "planted0key0A7f31c9e";
 const TOKEN: &str = "planted0token0B58d2e4a06c";
@@ -29,6 +30,7 @@ fn forbidden(passwords: &[String]) -> Vec<(String, Vec<u8>)> {
             .encode(TOKEN)
             .trim_end_matches('=')
             .to_owned(),
+        STORE_KEY.into(),
     ];
     all.extend(passwords.iter().cloned());
     all.into_iter()
@@ -49,11 +51,15 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// Every file of the place that has one of them, handoff files aside.
 fn leaks(place: &Place, forbidden: &[(String, Vec<u8>)]) -> Vec<String> {
+    leaks_in(place.folder(), &place.path("out"), forbidden)
+}
+
+/// Every file in a folder that has one of them, those in `out` aside.
+fn leaks_in(folder: &Path, out: &Path, forbidden: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut all = Vec::new();
-    files(place.folder(), &mut all);
-    let out = place.path("out");
+    files(folder, &mut all);
     let mut found = Vec::new();
-    for path in all.iter().filter(|path| !path.starts_with(&out)) {
+    for path in all.iter().filter(|path| !path.starts_with(out)) {
         let Ok(bytes) = fs::read(path) else { continue };
         for (text, wanted) in forbidden {
             if has(&bytes, wanted) {
@@ -195,6 +201,68 @@ fn keys_tokens_and_passwords_are_found_in_handoff_files_alone() {
         let said = |n: usize| fs::read_to_string(place.path(&format!("{n}.stderr"))).unwrap();
         assert!((0..2).any(|n| said(n).contains("TRACE")), "{}", said(1));
     }
+}
+
+#[test]
+fn keys_tokens_and_passwords_are_not_found_in_a_redis_either_nor_in_the_logs_of_its_workers() {
+    let simulator = Simulator::start();
+    let redis = Server::with_aof();
+    // Every command with its arguments, as an administrator may log them.
+    redis
+        .ask(&["CONFIG", "SET", "slowlog-log-slower-than", "0"])
+        .unwrap();
+    redis
+        .ask(&["CONFIG", "SET", "slowlog-max-len", "100000"])
+        .unwrap();
+    let place = place(&simulator).on_redis(&redis.url());
+    place.settings("log_level = \"trace\"\n");
+    break_everything(&simulator);
+    let mut workers: Vec<Program> = (0..3).map(|_| place.start(&["work"])).collect();
+    let command = ["onboard", "signups.jsonl", "--out", "out", "--json"];
+    let program = place.start(&command);
+    until("credentials are being made", || {
+        let log = simulator.requests();
+        let made = log.iter().filter(|it| it.path.ends_with("/credentials"));
+        (made.count() >= 6).then_some(())
+    });
+    let ids: Vec<u32> = workers.iter().chain([&program]).map(Program::id).collect();
+    let arguments: Vec<u8> = ids.into_iter().flat_map(command_lines).collect();
+    workers.remove(0).kill();
+    let _ = program.wait();
+    let _ = place.run(&["accounts", "resume", "--all"]);
+    let _ = place.run(&["retry", "--all"]);
+    let _ = place.run(&command).with(0);
+    let forbidden = forbidden(&passwords(&place));
+    assert!(forbidden.len() > ACCOUNTS);
+
+    redis.ask(&["SAVE"]).unwrap();
+    let dumps = redis.folder();
+    let mut leaks = leaks_in(dumps, Path::new("none"), &forbidden);
+    leaks.extend(self::leaks(&place, &forbidden));
+    let commands = redis.ask(&["SLOWLOG", "GET", "-1"]).unwrap();
+    let info = redis.ask(&["CLIENT", "LIST"]).unwrap();
+    for (text, wanted) in &forbidden {
+        for (place, said) in [
+            ("the arguments", arguments.as_slice()),
+            ("what the Redis was asked", commands.as_bytes()),
+            ("what the Redis knows of its clients", info.as_bytes()),
+        ] {
+            if has(said, wanted) {
+                leaks.push(format!("{text} is in {place}"));
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    // What was searched has what it is meant to have.
+    let mut all = Vec::new();
+    files(dumps, &mut all);
+    let held: Vec<u8> = all
+        .iter()
+        .flat_map(|path| fs::read(path).unwrap())
+        .collect();
+    assert!(has(&held, place.store_name().as_bytes()));
+    assert!(commands.contains("EVALSHA"), "{commands}");
+    assert!(workers[0].stderr().contains("TRACE"));
 }
 
 #[test]

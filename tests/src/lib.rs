@@ -20,8 +20,10 @@ mod store;
 mod wait;
 
 pub use log::{Collection, Request, repeats_without_a_read};
-pub use outcome::{Resources, exactly_once, resources, wrong_outcomes};
-pub use place::{EVERYTHING, Place, STEPS};
+pub use outcome::{
+    Resources, exactly_once, repeats_on_trunks, resources, wrong_outcomes, wrong_records,
+};
+pub use place::{EVERYTHING, FIVE_STEPS, Place, STEPS};
 pub use program::{Ended, Program, binary};
 pub use signup::{Signup, csv_of, lines_of};
 pub use simulator::Simulator;

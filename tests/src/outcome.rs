@@ -1,5 +1,7 @@
 //! What a run left in the simulator.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::{Place, Request, Simulator, repeats_without_a_read};
@@ -30,6 +32,12 @@ impl Resources {
         credentials: 1,
         destinations: 1,
         settings: 1,
+    };
+
+    /// What the recipe [`crate::FIVE_STEPS`] leaves.
+    pub const ONE_EACH: Self = Self {
+        settings: 0,
+        ..Self::EVERYTHING
     };
 
     /// The same, so many times.
@@ -139,6 +147,88 @@ pub fn wrong_outcomes<'a>(
         }
         if !problems.is_empty() {
             wrong.push(format!("{name}: {}\n{mine:#?}", problems.join("; ")));
+        }
+    }
+    wrong
+}
+
+/// What is wrong with accounts of which every onboarding made one trunk with one entry of each of
+/// these collections: `records` are all onboardings as `list --json` tells them.
+#[must_use]
+pub fn wrong_records(state: &Value, records: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut told: HashMap<&str, usize> = HashMap::new();
+    for record in records {
+        let account = record["account"].as_str().unwrap_or_default();
+        *told.entry(account).or_default() += 1;
+        let problems = wrong_record(&state[account], record);
+        if !problems.is_empty() {
+            wrong.push(format!("{}: {}", record["key"], problems.join("; ")));
+        }
+    }
+    for (account, n) in told {
+        let (found, wanted) = (resources(&state[account]), Resources::ONE_EACH.times(n));
+        if found != wanted {
+            wrong.push(format!("{account} has {found:?}, not {wanted:?}"));
+        }
+    }
+    wrong
+}
+
+fn wrong_record(account: &Value, record: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if record["state"] != "succeeded" {
+        wrong.push(format!("it is {}: {}", record["state"], record["error"]));
+    }
+    let result = |step: &str| {
+        let mut steps = record["steps"].as_array().into_iter().flatten();
+        let found = steps.find(|it| it["name"] == step);
+        found.map_or(Value::Null, |it| it["result"].clone())
+    };
+    let sid = &result("create_trunk")["trunk_sid"];
+    let mut trunks = account["trunks"].as_array().into_iter().flatten();
+    let Some(trunk) = trunks.find(|trunk| trunk["trunk_sid"] == *sid) else {
+        wrong.push(format!("its trunk {sid} is not there"));
+        return wrong;
+    };
+    if trunk["numbers"][0]["phone_number"] != record["number"] {
+        wrong.push(format!("{} is not its number", trunk["numbers"]));
+    }
+    for (step, list) in [
+        ("map_number", "numbers"),
+        ("whitelist_ip", "whitelisted_ips"),
+        ("create_credentials", "credentials"),
+        ("map_destination", "destinations"),
+    ] {
+        let (there, told) = (&trunk[list], &result(step)["id"]);
+        let length = there.as_array().map_or(0, Vec::len);
+        if length != 1 || text(&there[0]["id"]) != text(told) {
+            wrong.push(format!("{step} told {told}, and there is {there}"));
+        }
+    }
+    wrong
+}
+
+fn text(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}
+
+/// Where a trunk's collection was written to again without being listed in between, by its path.
+/// For trunks with one entry of each kind.
+#[must_use]
+pub fn repeats_on_trunks(log: &[Request]) -> Vec<String> {
+    let mut by_path: HashMap<&str, Vec<Request>> = HashMap::new();
+    for request in log.iter().filter(|it| !it.path.ends_with("/trunks")) {
+        by_path
+            .entry(&request.path)
+            .or_default()
+            .push(request.clone());
+    }
+    let mut wrong = Vec::new();
+    for (path, requests) in by_path {
+        let problems = repeats_without_a_read(&requests);
+        if !problems.is_empty() {
+            wrong.push(format!("{path}: {requests:#?}"));
         }
     }
     wrong

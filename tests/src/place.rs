@@ -39,6 +39,24 @@ user = "{user_name}"
 password = "{password}"
 "#;
 
+/// A recipe that leaves one of each, with a request for each and none more. All made up, too.
+pub const FIVE_STEPS: &str = r#"schema = 1
+name = "five_steps"
+title = "Five steps"
+prefix = "fs"
+directions = ["both"]
+default_direction = "both"
+allow_mixed_auth = true
+
+[outbound]
+auth = "digest"
+whitelist = ["44.248.146.11"]
+friendly_name = "Five_steps"
+
+[inbound]
+destination = "sip.five.example:5061;transport=tls"
+"#;
+
 /// The steps of [`EVERYTHING`] for a signup with a `caller_id`, in their order, and for each the
 /// method and the end of the path of its first request.
 pub const STEPS: [(&str, &str, &str); 7] = [
@@ -81,9 +99,18 @@ impl Place {
     /// Accounts with these `limits`.
     #[must_use]
     pub fn with_limits(simulator: &Simulator, accounts: &[&str], limits: &str) -> Self {
+        Self::with_own_limits(simulator, accounts.iter().map(|name| (*name, limits)))
+    }
+
+    /// Accounts, each with its own limits.
+    #[must_use]
+    pub fn with_own_limits<'a>(
+        simulator: &Simulator,
+        accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let place = Self::bare();
         let mut text = String::new();
-        for name in accounts {
+        for (name, limits) in accounts {
             text.push_str(&format!(
                 "[accounts.{name}]\naccount_sid = \"{name}\"\nbase_url = \"{}\"\n\
                  api_key = {{ env = \"EXOTEL_KEY\" }}\napi_token = {{ env = \"EXOTEL_TOKEN\" }}\n\
@@ -107,6 +134,7 @@ impl Place {
         };
         fs::create_dir(place.path("recipes")).unwrap();
         place.write("recipes/everything.toml", EVERYTHING);
+        place.write("recipes/five_steps.toml", FIVE_STEPS);
         place.settings("");
         place.env("EXOTEL_KEY", "key").env("EXOTEL_TOKEN", "token")
     }

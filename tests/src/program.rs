@@ -111,6 +111,12 @@ impl Program {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
+    /// How often it has said this on stderr so far.
+    #[must_use]
+    pub fn said(&self, what: &str) -> usize {
+        self.stderr().matches(what).count()
+    }
+
     /// Waits for its end.
     #[must_use]
     pub fn wait(mut self) -> Ended {

@@ -1,0 +1,62 @@
+//! The promise: an account's limits hold for all workers together: its connections, its pause after
+//! a 429.
+//!
+//! The method: three workers on one Redis, and a simulator that answers slowly and counts.
+
+use serde_json::json;
+use tests::{Place, Program, Signup, Simulator, StoreKind, lines_of, until};
+
+const WORKERS: usize = 3;
+
+fn enqueue(place: &Place, accounts: &[&str], count: usize) {
+    let signups: Vec<Signup> = (0..count)
+        .map(|n| Signup::new(accounts[n % accounts.len()], "five_steps", n))
+        .collect();
+    place.write("signups.jsonl", &lines_of(&signups));
+    let _ = place.run(&["enqueue", "signups.jsonl"]).with(0);
+}
+
+fn workers(place: &Place) -> Vec<Program> {
+    (0..WORKERS).map(|_| place.start(&["work"])).collect()
+}
+
+fn until_all_succeeded(place: &Place, count: usize) {
+    until("all have succeeded", || {
+        (place.tally()["succeeded"] == json!(count)).then_some(())
+    });
+}
+
+#[test]
+fn a_429_that_one_worker_sees_stops_all_until_its_retry_after_has_passed() {
+    let simulator = Simulator::slow(20, 60);
+    let accounts = ["acme", "globex"];
+    let place = Place::new(&simulator, &accounts).kept_in(StoreKind::Redis);
+    place.settings("concurrency = 8\n");
+    let limit = json!({"account": "acme", "nth": 40, "status": 429, "retry_after": 3});
+    simulator.break_with(&[limit]);
+    enqueue(&place, &accounts, 240);
+    let _workers = workers(&place);
+    until_all_succeeded(&place, 240);
+
+    let log = simulator.requests();
+    let of = |account: &str| {
+        log.iter()
+            .filter(|it| it.account == account)
+            .collect::<Vec<_>>()
+    };
+    let acme = of("acme");
+    let refused: Vec<u64> = acme
+        .iter()
+        .filter(|it| it.status == Some(429))
+        .map(|it| it.at_ms)
+        .collect();
+    assert_eq!(refused.len(), 1, "a closed account asks for nothing");
+    // What was under way then, and the time that the answer takes, half a second with all.
+    let (from, to) = (refused[0] + 500, refused[0] + 3_000);
+    let between = |at: u64| (from..to).contains(&at);
+    let meanwhile = acme.iter().filter(|it| between(it.at_ms)).count();
+    assert_eq!(meanwhile, 0, "requests while the account was closed");
+    assert!(acme.iter().any(|it| it.at_ms >= to), "nothing came after");
+    let others = of("globex").iter().filter(|it| between(it.at_ms)).count();
+    assert!(others > 0, "another account was stopped too");
+}
