@@ -595,11 +595,21 @@ impl Inspect for RedisStore {
         let now = self.now().await?;
         let parked = self.parked().await?;
         let lanes = self.lanes().await?;
-        let numbers: Vec<LaneNumber> = lanes.iter().map(|(number, _)| *number).collect();
-        let outs = self.fields("out", &numbers).await?;
+        let mut fields = Vec::new();
+        for (number, lane) in &lanes {
+            for segment in lane.segments() {
+                let segment = u32::try_from(segment).unwrap_or(u32::MAX);
+                fields.push([*number, segment.to_be_bytes()].concat());
+            }
+        }
+        let mut outs = self.fields("out", &fields).await?.into_iter();
         let mut all = BTreeMap::new();
-        for ((number, lane), out) in lanes.into_iter().zip(outs) {
-            let out = out.unwrap_or_default();
+        for (number, lane) in lanes {
+            let out: Vec<(u64, Vec<u8>)> = lane
+                .segments()
+                .zip(outs.by_ref())
+                .filter_map(|(segment, counts)| Some((segment, counts?)))
+                .collect();
             let status = lane.status(parked.get(&number), &out, now, self.place())?;
             all.insert(status.name.clone(), status);
         }

@@ -28,12 +28,14 @@ pub(super) struct Lane {
     pub(super) waiting: u64,
     running: u64,
     _due: i64,
-    _out: i64,
+    out: i64,
     _flying: i64,
     pub(super) taken: u64,
     _groups: serde::de::IgnoredAny,
     _places: serde::de::IgnoredAny,
     pub(super) looked: u64,
+    swept: u64,
+    last: u64,
 }
 
 impl Lane {
@@ -51,21 +53,31 @@ impl Lane {
         })
     }
 
-    /// The account as people see it. `out` are its permits, by when they come back.
+    /// The segments of the permits that may be out, by number.
+    pub(super) fn segments(&self) -> std::ops::RangeInclusive<u64> {
+        if self.out > 0 {
+            (self.swept + 1) / STEPS..=self.last
+        } else {
+            std::ops::RangeInclusive::new(1, 0)
+        }
+    }
+
+    /// The account as people see it. `out` are its permits, by segment.
     pub(super) fn status(
         &self,
         parked: Option<&Parked>,
-        out: &[u8],
+        out: &[(u64, Vec<u8>)],
         now_ms: i64,
         place: &str,
     ) -> Result<AccountStatus> {
+        let swept = self.swept.max(u64::try_from(now_ms / STEP_MS).unwrap_or(0));
         Ok(AccountStatus {
             name: self.account(place)?,
             parked: parked.cloned(),
             closed_until: (self.closed_until > now_ms).then(|| time(self.closed_until)),
             waiting: self.waiting,
             running: self.running,
-            permits_out: permits_out(out, now_ms),
+            permits_out: permits_out(out, swept),
             limits: (self.told == 1).then_some(Limits {
                 requests_per_window: self.limit,
                 window: Duration::from_millis(self.window_ms),
@@ -76,18 +88,22 @@ impl Lane {
     }
 }
 
-/// Entries of a time (6 bytes) and a count (4), big-endian.
-fn permits_out(out: &[u8], now_ms: i64) -> u32 {
-    let number = |digits: &[u8]| {
-        digits
-            .iter()
-            .fold(0_u64, |n, digit| n << 8 | u64::from(*digit))
-    };
-    let now = u64::try_from(now_ms).unwrap_or(0);
-    let entries = out.chunks_exact(10).map(|entry| entry.split_at(6));
-    let still = entries.filter(|(at, _)| number(at) > now);
-    let total: u64 = still.map(|(_, n)| number(n)).sum();
-    u32::try_from(total).unwrap_or(u32::MAX)
+/// Permits are counted by when they come back, in steps of so many milliseconds, so many steps in
+/// a segment.
+const STEP_MS: i64 = 100;
+const STEPS: u64 = 32;
+
+/// How many come back after a step, of counts of three bytes each, big-endian.
+fn permits_out(segments: &[(u64, Vec<u8>)], after: u64) -> u32 {
+    let mut total = 0;
+    for (segment, counts) in segments {
+        for (step, count) in (segment * STEPS..).zip(counts.chunks_exact(3)) {
+            if step > after {
+                total += count.iter().fold(0, |n, digit| n << 8 | u32::from(*digit));
+            }
+        }
+    }
+    total
 }
 
 /// Why and since when an account is parked, as packed.

@@ -97,6 +97,8 @@ pub struct RedisStore {
     groups: Mutex<HashMap<WorkerName, Group>>,
     /// What the workers of this process hold: epoch and holder.
     held: Mutex<HashMap<OnboardingId, (u64, WorkerName)>>,
+    /// The names of scripts' keys, by where the script is.
+    keys: Mutex<HashMap<usize, Arc<[String]>>>,
     /// Itself, for batches and for what goes on after a call has returned.
     this: std::sync::Weak<Self>,
 }
@@ -142,6 +144,7 @@ impl RedisStore {
             prefix: prefix_of(&place),
             groups: Mutex::default(),
             held: Mutex::default(),
+            keys: Mutex::default(),
             this: this.clone(),
         });
         store.check().await?;
@@ -246,21 +249,31 @@ impl RedisStore {
         args: &[Vec<u8>],
         durable: bool,
     ) -> Result<Answer> {
-        let keys: Vec<String> = script
-            .keys
-            .iter()
-            .map(|key| match (*key, batch) {
-                ("batch", Some(batch)) => format!("{}batch:{}", self.prefix, hex(batch)),
-                ("rows", Some(batch)) => format!("{}batch:{}:rows", self.prefix, hex(batch)),
-                (key, _) => self.name(key),
-            })
-            .collect();
+        let keys = self.keys_of(script, batch);
         let value = if durable {
             self.link.run_durable(&script.code, &keys, args).await?
         } else {
             self.link.run(&script.code, &keys, args).await?
         };
         Ok(Answer::new(value, self.place()))
+    }
+
+    /// The names of a script's keys. Those that are the same every time are made once.
+    fn keys_of(&self, script: &Script, batch: Option<BatchId>) -> Arc<[String]> {
+        let names = || {
+            let name = |key: &&str| match (*key, batch) {
+                ("batch", Some(batch)) => format!("{}batch:{}", self.prefix, hex(batch)),
+                ("rows", Some(batch)) => format!("{}batch:{}:rows", self.prefix, hex(batch)),
+                (key, _) => self.name(key),
+            };
+            script.keys.iter().map(name).collect()
+        };
+        if batch.is_some() {
+            return names();
+        }
+        let made = std::ptr::from_ref(script).addr();
+        let mut keys = self.lock(&self.keys);
+        Arc::clone(keys.entry(made).or_insert_with(names))
     }
 
     /// A lease is not held any more.

@@ -8,7 +8,7 @@ local PACE = 9
 local ASKER, ASKER_UNTIL = 10, 11
 -- Onboardings that wait, due or not; that a worker holds; that were begun, wait and are due.
 local WAITING, HELD, DUE = 12, 13, 14
--- Permits that are out; requests in flight.
+-- Permits that are out, as of SWEPT; requests in flight.
 local OUT, FLYING = 15, 16
 -- How many onboardings were ever accepted.
 local TAKEN = 17
@@ -16,6 +16,8 @@ local TAKEN = 17
 local GROUPS, PLACES = 18, 19
 -- How many of those accepted were looked at by a claim: what comes behind was never begun.
 local LOOKED = 20
+-- Up to which step permits that came back were counted back; the last segment that has any.
+local SWEPT, LAST = 21, 22
 
 -- Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute
 -- at most. Permits of requests in flight in steps of a second: they matter only when no answer comes.
@@ -57,59 +59,76 @@ local function lane_of(account)
   call('HSET', K.account, account, L)
   numbers[account] = L
   lanes[L] = { account, DEFAULT_LIMITS[1], DEFAULT_LIMITS[2], DEFAULT_LIMITS[3], DEFAULT_LIMITS[4],
-    0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '', 0 }
+    0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '', 0,
+    math.floor(now / ANSWERED_STEP), 0 }
   changed[L] = true
   return L
 end
 
--- Permits that are out, by when they come back: entries of time (6 bytes) and count (4), in order.
-local function out_of(L)
-  local out = outs[L]
-  if not out then
-    out = call('HGET', K.out, L) or ''
-    outs[L] = out
-  end
-  return out
-end
+-- Permits that are out, by when they come back: counts of three bytes, one per step of 100 ms, in
+-- segments of 32 steps. Small ones, because this language looks at every byte of every string.
+local STEPS_OF, BYTES = 32, 3
+local NONE = string.rep('\0', STEPS_OF * BYTES)
 
-local function set_out(L, out)
-  outs[L] = out
-  outs_changed[L] = true
+local function out_of(L, segment)
+  local field = L .. be4(segment)
+  local counts = outs[field]
+  if counts == nil then
+    counts = call('HGET', K.out, field)
+    outs[field] = counts
+  end
+  return counts, field
 end
 
 local function add_out(L, lane, at, n)
-  local out = out_of(L)
+  local step = at / ANSWERED_STEP
+  if step <= lane[SWEPT] then return end
+  local segment = math.floor(step / STEPS_OF)
+  local counts, field = out_of(L, segment)
+  counts = counts or NONE
+  local i = (step % STEPS_OF) * BYTES
+  local left = math.max(0, struct.unpack('>I3', counts, i + 1) + n)
+  outs[field] = string.sub(counts, 1, i) .. struct.pack('>I3', left) .. string.sub(counts, i + BYTES + 1)
+  outs_changed[field] = true
   lane[OUT] = lane[OUT] + n
-  -- Nearly always the last entry, or among the last dozen.
-  local i = #out
-  while i > 0 do
-    local there, m = struct.unpack('>I6I4', out, i - 9)
-    if there == at then
-      local left = m + n
-      local entry = left > 0 and struct.pack('>I6I4', at, left) or ''
-      return set_out(L, string.sub(out, 1, i - 10) .. entry .. string.sub(out, i + 1))
-    end
-    if there < at then break end
-    i = i - 10
-  end
-  if n > 0 then
-    set_out(L, string.sub(out, 1, i) .. struct.pack('>I6I4', at, n) .. string.sub(out, i + 1))
-  else
-    lane[OUT] = lane[OUT] - n
-  end
+  if segment > lane[LAST] then lane[LAST] = segment end
 end
 
--- Counts back what has come back.
+-- Counts back what has come back, and forgets segments that are over.
 local function expire_out(L, lane)
-  local out = out_of(L)
-  local i = 1
-  while i < #out do
-    local at, n = struct.unpack('>I6I4', out, i)
-    if at > now then break end
-    lane[OUT] = lane[OUT] - n
-    i = i + 10
+  local step, last = lane[SWEPT] + 1, math.floor(now / ANSWERED_STEP)
+  if lane[OUT] == 0 then step = math.max(step, math.min(last, (lane[LAST] + 1) * STEPS_OF)) end
+  while step <= last do
+    local segment = math.floor(step / STEPS_OF)
+    if segment > lane[LAST] then break end
+    local counts, field = out_of(L, segment)
+    local stop = math.min(last, (segment + 1) * STEPS_OF - 1)
+    if counts then
+      for at = step, stop do
+        lane[OUT] = lane[OUT] - struct.unpack('>I3', counts, (at % STEPS_OF) * BYTES + 1)
+      end
+      if stop % STEPS_OF == STEPS_OF - 1 then
+        outs[field] = false
+        outs_changed[field] = true
+      end
+    end
+    step = stop + 1
   end
-  if i > 1 then set_out(L, string.sub(out, i)) end
+  lane[SWEPT] = last
+end
+
+-- When the next permit comes back (ms).
+local function next_back(L, lane)
+  local step = lane[SWEPT] + 1
+  for segment = math.floor(step / STEPS_OF), lane[LAST] do
+    local counts = out_of(L, segment)
+    local from = math.max(0, step - segment * STEPS_OF)
+    local found = counts and string.find(counts, '[^%z]', from * BYTES + 1)
+    if found then
+      return (segment * STEPS_OF + math.floor((found - 1) / BYTES)) * ANSWERED_STEP
+    end
+  end
+  return now
 end
 
 -- Requests in flight are members lane, time at which the permit comes back without an answer,
@@ -128,7 +147,7 @@ local function permit_at(L, lane)
   if lane[OUT] >= lane[LIMIT] then
     expire_out(L, lane)
     if lane[OUT] >= lane[LIMIT] then
-      at = math.max(at, (struct.unpack('>I6', out_of(L))))
+      at = math.max(at, next_back(L, lane))
     end
   end
   if lane[FLYING] >= lane[CONNECTIONS] then
@@ -231,8 +250,8 @@ local function finish()
   for L in pairs(changed) do
     if lanes[L] then call('HSET', K.lane, L, cmsgpack.pack(lanes[L])) end
   end
-  for L in pairs(outs_changed) do
-    if outs[L] == '' then call('HDEL', K.out, L) else call('HSET', K.out, L, outs[L]) end
+  for field in pairs(outs_changed) do
+    if outs[field] then call('HSET', K.out, field, outs[field]) else call('HDEL', K.out, field) end
   end
   for state, change in pairs(counted) do
     if change ~= 0 then call('HINCRBY', K.count, tostring(state), change) end

@@ -3,16 +3,20 @@
 -- Answers the group's number, or that the store is closed.
 if closed() then return { 'closed' } end
 local digest = ARGV[1]
-local group = call('HGET', K.groups, digest)
-if not group then
-  group = struct.pack('>I2', call('HINCRBY', K.count, 'group', 1) % 65536)
-  call('HSET', K.groups, digest, group)
-end
-call('ZADD', K.alive, now, group)
 -- Groups that are long gone leave nothing behind.
 for _, gone in ipairs(call('ZRANGEBYSCORE', K.alive, '-inf', now - 24 * GROUP_GONE, 'LIMIT', 0, 10)) do
   call('ZREM', K.alive, gone)
+  local its = call('HGET', K.groups, gone)
+  if its then call('HDEL', K.groups, its, gone) end
 end
+local group = call('HGET', K.groups, digest)
+if not group then
+  repeat
+    group = struct.pack('>I2', call('HINCRBY', K.count, 'group', 1) % 65536)
+  until not call('ZSCORE', K.alive, group)
+  call('HSET', K.groups, digest, group, group, digest)
+end
+call('ZADD', K.alive, now, group)
 for i = 2, #ARGV, 5 do
   local L = lane_of(ARGV[i])
   local lane = change_lane(L)
