@@ -20,6 +20,7 @@ mod redis_million;
 mod redis_monitor;
 mod redis_scripts;
 mod redis_server;
+mod redis_steady;
 mod setup;
 mod window;
 
@@ -36,6 +37,7 @@ const NAMES: &[&str] = &[
     "redis-million",
     "redis-fairness",
     "redis-cost",
+    "redis-steady",
     "redis-scripts",
 ];
 
@@ -60,6 +62,7 @@ fn main() -> Result<()> {
             "redis-million" => redis_million::run()?,
             "redis-accept" => redis_accept::run()?,
             "redis-cost" => redis_cost::run()?,
+            "redis-steady" => redis_steady::run()?,
             "redis-scripts" => redis_scripts::run()?,
             other => bail!("{other}: there are {}", NAMES.join(", ")),
         }

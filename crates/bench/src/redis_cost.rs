@@ -94,7 +94,7 @@ fn each(cpu: Duration, onboardings: usize) -> f64 {
 }
 
 /// A place with so many onboardings accepted.
-fn prepare(redis: &Redis, simulator: &Simulator, onboardings: usize) -> Result<Place> {
+pub(crate) fn prepare(redis: &Redis, simulator: &Simulator, onboardings: usize) -> Result<Place> {
     let place = Place::new(&simulator.base_url, ACCOUNTS, LIMITS)?.on(redis);
     write_signups(&place.path("signups.csv"), onboardings, ACCOUNTS)?;
     let mut enqueue = place.command(&["enqueue", "signups.csv"])?;
