@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Cmd, Pipeline, RedisError, Script, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
@@ -14,6 +14,7 @@ use super::{
     dial::{Dialer, Purpose},
     failure::{Failure, spoils_connection},
     keeper::{Kept, Line, Running, Voice},
+    script::Code,
 };
 
 /// How many writes go in one group: a bound on how long the server is kept from others.
@@ -25,7 +26,7 @@ const DISK_MS: u64 = 5_000;
 const ANSWER: Duration = Duration::from_millis(DISK_MS + 2_000);
 
 struct Write {
-    script: Script,
+    code: Code,
     call: Cmd,
     done: oneshot::Sender<Result<Value, Failure>>,
 }
@@ -55,10 +56,10 @@ impl Durable {
         }
     }
 
-    pub(super) async fn run(&self, script: &Script, call: Cmd) -> Result<Value, Failure> {
+    pub(super) async fn run(&self, code: &Code, call: Cmd) -> Result<Value, Failure> {
         let (done, answer) = oneshot::channel();
         let write = Write {
-            script: script.clone(),
+            code: code.clone(),
             call,
             done,
         };
@@ -99,7 +100,7 @@ impl Grouper {
             Err(failure) => return all_failed(failure),
         };
         let unknown: Vec<_> = (0..group.len())
-            .filter(|at| answers.get(*at).is_some_and(not_loaded))
+            .filter(|at| answers.get(*at).is_some_and(Code::is_missing))
             .collect();
         if !unknown.is_empty() {
             let again: Vec<_> = unknown.iter().filter_map(|at| group.get(*at)).collect();
@@ -129,11 +130,13 @@ impl Grouper {
     }
 
     async fn load(&self, line: &mut Line, writes: &[&Write]) -> Result<(), RedisError> {
-        let mut loaded: Vec<&str> = Vec::new();
+        let mut loaded: Vec<&Code> = Vec::new();
         for write in writes {
-            if !loaded.contains(&write.script.get_hash()) {
-                write.script.load_async(&mut line.connection).await?;
-                loaded.push(write.script.get_hash());
+            if !loaded.iter().any(|code| code.is_beside(&write.code)) {
+                let load = write.code.load();
+                let answer = line.connection.send_packed_command(&load).await;
+                answer.and_then(Value::extract_error)?;
+                loaded.push(&write.code);
             }
         }
         Ok(())
@@ -184,8 +187,4 @@ impl Grouper {
         }
         Failure::of(error, self.dialer.name())
     }
-}
-
-fn not_loaded(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT")
 }

@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, RedisError, Script, Value};
+use redis::{Cmd, RedisError, Value};
 
 use super::{
     dial::{Dialer, Purpose},
     durable::Durable,
     failure::{Failure, spoils_connection},
     keeper::{Kept, Line, Voice},
+    script::Code,
     url::RedisPlace,
     wake::Wake,
 };
@@ -61,15 +62,15 @@ impl Link {
         self.settle(&line, answer)
     }
 
-    /// Runs a script by its digest. A server that does not know it (it was restarted, or is
-    /// another after a failover) is given its text first.
+    /// Calls a function. A server that does not know it (a new one, or one that lost it) is given
+    /// its library first.
     pub(super) async fn run(
         &self,
-        script: &Script,
+        code: &Code,
         keys: &[impl AsRef<[u8]>],
         args: &[impl AsRef<[u8]>],
     ) -> Result<Value> {
-        self.run_call(script, &call(script, keys, args)).await
+        self.run_call(code, &code.call(keys, args)).await
     }
 
     /// As [`Self::run`], and where the server can tell (7.2 with the append-only file), returns
@@ -77,17 +78,17 @@ impl Link {
     /// done, so it must be safe to repeat.
     pub(super) async fn run_durable(
         &self,
-        script: &Script,
+        code: &Code,
         keys: &[impl AsRef<[u8]>],
         args: &[impl AsRef<[u8]>],
     ) -> Result<Value> {
-        let call = call(script, keys, args);
+        let call = code.call(keys, args);
         if !self.line().await?.tells_durability {
-            return self.run_call(script, &call).await;
+            return self.run_call(code, &call).await;
         }
         self.durable
             .get_or_init(|| Durable::start(Arc::clone(&self.dialer)))
-            .run(script, call)
+            .run(code, call)
             .await
             .map_err(|failure| failure.at(self.place()))
     }
@@ -106,11 +107,12 @@ impl Link {
         self.dialer.place()
     }
 
-    async fn run_call(&self, script: &Script, call: &Cmd) -> Result<Value> {
+    async fn run_call(&self, code: &Code, call: &Cmd) -> Result<Value> {
         let mut line = self.line().await?;
         let mut answer = line.connection.send_packed_command(call).await;
-        if matches!(&answer, Ok(Value::ServerError(error)) if error.code() == "NOSCRIPT") {
-            if let Err(error) = script.load_async(&mut line.connection).await {
+        if answer.as_ref().is_ok_and(Code::is_missing) {
+            let loaded = line.connection.send_packed_command(&code.load()).await;
+            if let Err(error) = loaded.and_then(Value::extract_error) {
                 return self.settle(&line, Err(error));
             }
             answer = line.connection.send_packed_command(call).await;
@@ -133,18 +135,6 @@ impl Link {
             Failure::of(&error, self.dialer.name()).at(self.place())
         })
     }
-}
-
-fn call(script: &Script, keys: &[impl AsRef<[u8]>], args: &[impl AsRef<[u8]>]) -> Cmd {
-    let mut call = Cmd::new();
-    call.arg("EVALSHA").arg(script.get_hash()).arg(keys.len());
-    for key in keys {
-        call.arg(key.as_ref());
-    }
-    for arg in args {
-        call.arg(arg.as_ref());
-    }
-    call
 }
 
 #[cfg(test)]

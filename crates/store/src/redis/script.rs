@@ -1,6 +1,10 @@
-//! The operations on the store: Lua that the server runs as one, over keys that are declared.
+//! The operations on the store: functions in Lua that the server runs as one, over keys that are
+//! declared.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+
+use redis::{Cmd, Value};
+use sha2::{Digest, Sha256};
 
 use crate::Limits;
 
@@ -13,85 +17,169 @@ const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "lease
 /// What taking in and leaving touch besides.
 const ORDERS: &[&str] = &["order", "lane_order", "names"];
 
-const COMMON: &str = include_str!("lua/common.lua");
-const LANE: &str = include_str!("lua/lane.lua");
-const ONBOARDING: &str = include_str!("lua/onboarding.lua");
-const ORDER: &str = include_str!("lua/order.lua");
-const TAKING: &str = include_str!("lua/taking.lua");
+const PARTS: [&str; 5] = [
+    include_str!("lua/common.lua"),
+    include_str!("lua/lane.lua"),
+    include_str!("lua/onboarding.lua"),
+    include_str!("lua/order.lua"),
+    include_str!("lua/taking.lua"),
+];
 
-/// A script and the keys that it declares, by their names within the store.
+/// A function of the library and the keys that it declares, by their names within the store.
 pub(super) struct Script {
-    pub(super) code: redis::Script,
+    pub(super) code: Code,
     pub(super) keys: Vec<&'static str>,
 }
 
-impl Script {
-    fn new(keys: &[&[&'static str]], parts: &[&str]) -> Self {
-        let keys: Vec<&'static str> = keys.concat();
-        let mut text = String::from("local K = {");
-        for (at, key) in keys.iter().enumerate() {
-            text.push_str(&format!("{key}=KEYS[{}],", at + 1));
+/// A function as the server knows it, and the library that has it.
+#[derive(Debug, Clone)]
+pub(super) struct Code {
+    function: String,
+    library: Arc<str>,
+}
+
+impl Code {
+    /// The call of this function.
+    pub(super) fn call(&self, keys: &[impl AsRef<[u8]>], args: &[impl AsRef<[u8]>]) -> Cmd {
+        let mut call = Cmd::new();
+        call.arg("FCALL").arg(&self.function).arg(keys.len());
+        for key in keys {
+            call.arg(key.as_ref());
         }
-        text.push_str("}\n");
-        if keys.contains(&"count") {
-            text.push_str("local CHANNEL = string.gsub(K.count, ':count$', ':wake')\n");
+        for arg in args {
+            call.arg(arg.as_ref());
         }
-        let Limits {
-            requests_per_window,
-            window,
-            in_flight,
-            burst,
-        } = Limits::per_minute(200, 50);
-        text.push_str(&format!(
-            "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\n",
-            window.as_millis()
-        ));
-        for part in parts {
-            text.push_str(part);
-        }
+        call
+    }
+
+    /// Whether a server that answers so does not know this function.
+    pub(super) fn is_missing(answer: &Value) -> bool {
+        matches!(answer, Value::ServerError(error)
+            if error.details().is_some_and(|details| details.contains("Function not found")))
+    }
+
+    /// What makes it known.
+    pub(super) fn load(&self) -> Cmd {
+        let mut load = Cmd::new();
+        load.arg("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(&*self.library);
+        load
+    }
+
+    /// Whether both come from the same library.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.library == other.library
+    }
+
+    /// A library of one function, for tests of the link.
+    #[cfg(test)]
+    pub(super) fn of(body: &str) -> Self {
+        let digest = digest_of(body);
         Self {
-            code: redis::Script::new(&text),
-            keys,
+            function: format!("test_{digest}"),
+            library: format!(
+                "#!lua name=test_{digest}\nredis.register_function('test_{digest}', function(KEYS, ARGV)\n{body}\nend)"
+            )
+            .into(),
         }
     }
 }
 
+fn digest_of(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The library: what the functions share once, so that a call does not make it anew. It is named
+/// by its digest, so that those of several versions live side by side while a fleet is upgraded.
+static LIBRARY: LazyLock<(Arc<str>, String)> = LazyLock::new(|| {
+    let Limits {
+        requests_per_window,
+        window,
+        in_flight,
+        burst,
+    } = Limits::per_minute(200, 50);
+    let mut text = format!(
+        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\n{}",
+        window.as_millis(),
+        PARTS.concat()
+    );
+    for (name, keys, body) in BODIES {
+        let keys: Vec<String> = keys
+            .concat()
+            .iter()
+            .enumerate()
+            .map(|(at, key)| format!("{key}=KEYS[{}]", at + 1))
+            .collect();
+        text.push_str(&format!(
+            "redis.register_function('trunkline_@_{name}', function(KEYS, ARGV)\nbegin({{{}}})\n{body}\nend)\n",
+            keys.join(",")
+        ));
+    }
+    let digest = digest_of(&text);
+    let text = format!(
+        "#!lua name=trunkline_{digest}\n{}",
+        text.replace('@', &digest)
+    );
+    (text.into(), digest)
+});
+
+fn script(name: &str, keys: &[&[&'static str]]) -> Script {
+    let (library, digest) = &*LIBRARY;
+    Script {
+        code: Code {
+            function: format!("trunkline_{digest}_{name}"),
+            library: Arc::clone(library),
+        },
+        keys: keys.concat(),
+    }
+}
+
+/// A function's name, its keys, its text.
+type Body = (
+    &'static str,
+    &'static [&'static [&'static str]],
+    &'static str,
+);
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal, keys [$($keys:expr),*], after [$($part:expr),*];)*) => {
+    ($($constant:ident = $name:literal, keys [$($keys:expr),*];)*) => {
         $(
-            $(#[$doc])*
-            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-                Script::new(&[$($keys),*], &[COMMON, $($part,)* include_str!(concat!("lua/", $file))])
-            });
+            pub(super) static $constant: LazyLock<Script> =
+                LazyLock::new(|| script($name, &[$($keys),*]));
         )*
 
-        #[cfg(test)]
-        fn all() -> Vec<(&'static str, &'static str, &'static Script)> {
-            vec![$(($file, include_str!(concat!("lua/", $file)), &*$name)),*]
-        }
+        const BODIES: &[Body] = &[
+            $(($name, &[$($keys),*], include_str!(concat!("lua/", $name, ".lua")))),*
+        ];
     };
 }
 
 scripts! {
-    OPEN = "open.lua", keys [&["meta"]], after [];
-    ACCEPT = "accept.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    STAGE = "stage.lua", keys [&["onboarding", "entry", "names", "meta", "batches", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    COMMIT = "commit.lua", keys [&["count", "meta", "batches", "committed", "batch"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    APPLY = "apply.lua", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    UNSTAGE = "unstage.lua", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]], after [LANE, ONBOARDING, ORDER, TAKING];
-    REGISTER = "register.lua", keys [LANES, &["meta", "groups"]], after [LANE];
-    CLAIM = "claim.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]], after [LANE, ONBOARDING, ORDER];
-    ADVANCE = "advance.lua", keys [LANES, PROGRESS, &["done", "failed", "cancelled"]], after [LANE, ONBOARDING];
-    RENEW = "renew.lua", keys [&["progress", "leases"]], after [LANE, ONBOARDING];
-    ABANDON = "abandon.lua", keys [LANES, PROGRESS], after [LANE, ONBOARDING];
-    PERMIT = "permit.lua", keys [LANES, &["meta", "parked"]], after [LANE];
-    SETTLE = "settle.lua", keys [LANES], after [LANE];
-    ACCOUNT = "account.lua", keys [LANES, &["parked"]], after [LANE];
-    RETRY = "retry.lua", keys [LANES, PROGRESS, &["meta", "failed", "cancelled"]], after [LANE, ONBOARDING];
-    CANCEL = "cancel.lua", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]], after [LANE, ONBOARDING];
-    MARK = "mark.lua", keys [LANES, PROGRESS, &["meta", "batches", "committed"]], after [LANE, ONBOARDING];
-    CARRY = "carry.lua", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled"]], after [LANE, ONBOARDING, ORDER];
-    CARRY_ACCOUNT = "carry_account.lua", keys [LANES, &["parked"]], after [LANE];
+    OPEN = "open", keys [&["meta"]];
+    ACCEPT = "accept", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]];
+    STAGE = "stage", keys [&["onboarding", "entry", "names", "meta", "batches", "rows"]];
+    COMMIT = "commit", keys [&["count", "meta", "batches", "committed", "batch"]];
+    APPLY = "apply", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]];
+    UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
+    REGISTER = "register", keys [LANES, &["meta", "groups"]];
+    CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]];
+    ADVANCE = "advance", keys [LANES, PROGRESS, &["done", "failed", "cancelled"]];
+    RENEW = "renew", keys [&["progress", "leases"]];
+    ABANDON = "abandon", keys [LANES, PROGRESS];
+    PERMIT = "permit", keys [LANES, &["meta", "parked"]];
+    SETTLE = "settle", keys [LANES];
+    ACCOUNT = "account", keys [LANES, &["parked"]];
+    RETRY = "retry", keys [LANES, PROGRESS, &["meta", "failed", "cancelled"]];
+    CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]];
+    MARK = "mark", keys [LANES, PROGRESS, &["meta", "batches", "committed"]];
+    CARRY = "carry", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled"]];
+    CARRY_ACCOUNT = "carry_account", keys [LANES, &["parked"]];
 }
 
 #[cfg(test)]
@@ -112,25 +200,25 @@ mod tests {
 
     #[test]
     fn a_script_names_no_key_that_it_does_not_declare() {
-        for (file, text, script) in all() {
-            let declared: BTreeSet<&str> = script.keys.iter().copied().collect();
-            let named = keys_of(text);
-            assert!(named.is_subset(&declared), "{file}: {named:?} {declared:?}");
+        for (name, keys, body) in BODIES {
+            let declared: BTreeSet<&str> = keys.concat().into_iter().collect();
+            let named = keys_of(body);
+            assert!(named.is_subset(&declared), "{name}: {named:?} {declared:?}");
         }
     }
 
     #[test]
     fn no_script_reads_a_whole_key_that_grows() {
-        for (file, text, _) in all() {
-            for text in [text, COMMON, LANE, ONBOARDING, ORDER, TAKING] {
-                for command in [
-                    "'KEYS'", "SCAN", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE",
-                ] {
-                    assert!(!text.contains(command), "{file}: {command}");
-                }
-                for line in text.lines().filter(|line| line.contains("ZRANGEBY")) {
-                    assert!(line.contains("'LIMIT', 0, "), "{file}: {line}");
-                }
+        let bodies = BODIES.iter().map(|(_, _, body)| *body);
+        for text in PARTS.into_iter().chain(bodies) {
+            let whole = [
+                "'KEYS'", "SCAN", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE",
+            ];
+            for command in whole {
+                assert!(!text.contains(command), "{command} in {text}");
+            }
+            for line in text.lines().filter(|line| line.contains("ZRANGEBY")) {
+                assert!(line.contains("'LIMIT', 0, "), "{line}");
             }
         }
     }

@@ -8,11 +8,12 @@ mod sentinel;
 mod tls;
 mod wake;
 
+use crate::redis::script::Code;
 use std::{sync::Arc, time::Duration};
 
 use super::{super::url::RedisPlace, Link};
 use crate::{Error, Result};
-use redis::{Script, Value};
+use redis::Value;
 
 /// How long a condition may take on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -27,8 +28,8 @@ async fn link(url: &str) -> Arc<Link> {
 }
 
 /// A script that writes.
-fn count() -> Script {
-    Script::new("return redis.call('INCR', KEYS[1])")
+fn count() -> Code {
+    Code::of("return redis.call('INCR', KEYS[1])")
 }
 
 async fn counted(link: &Link) -> Result<Value> {

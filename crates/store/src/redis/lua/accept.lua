@@ -6,7 +6,7 @@ if before then return cmsgpack.unpack(before) end
 if other_world(ARGV[1]) then return { 'world' } end
 if closed() then return { 'closed' } end
 
-local found = look_at(2, nil, 0)
+local found = look_at(ARGV, 2, nil, 0)
 local verdict = verdict_on(found, 'accepted')
 if found.busy or found.refused then return verdict end
 local new = #found.ids

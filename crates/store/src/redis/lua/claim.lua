@@ -82,7 +82,7 @@ local function head_of(L, lane)
     local field, offset = segment_of(L, lane[LOOKED])
     local id = string.sub(call('HGET', K.lane_order, field) or '', offset + 1, offset + ID)
     -- One that was cancelled before it began has a progress, and one that has left has no id.
-    if id ~= '' and id ~= GONE and call('HEXISTS', K.progress, id) == 0 then return id, nil end
+    if id ~= '' and id ~= string.rep('\0', ID) and call('HEXISTS', K.progress, id) == 0 then return id, nil end
     lane[LOOKED] = lane[LOOKED] + 1
   end
   return nil

@@ -1,14 +1,23 @@
--- What every script begins with. KEYS are named by the line that the program puts before this one.
-local call = redis.call
-local clock = call('TIME')
+-- What all functions of the library share. It is loaded once, so what belongs to one call is set
+-- anew by `begin`: the call's keys by name, its time, and what it has read and changed.
+local call, K
 -- Fractions of a millisecond matter to the pacing of accounts with raised limits alone.
-local now_exact = clock[1] * 1000 + clock[2] / 1000
-local now = math.floor(now_exact)
-
--- Whether a claimer that waits has to hear of what this script did.
-local wake = false
+local now_exact, now
+-- Whether a claimer that waits has to hear of what this call did.
+local wake
 -- Changes of the counts of states, written once at the end.
-local counted = {}
+local counted
+-- Lanes and their permits, as read and as changed; lanes' numbers by account.
+local lanes, changed, outs, outs_changed, numbers
+
+local function begin(keys)
+  call, K = redis.call, keys
+  local clock = call('TIME')
+  now_exact = clock[1] * 1000 + clock[2] / 1000
+  now = math.floor(now_exact)
+  wake, counted = false, {}
+  lanes, changed, outs, outs_changed, numbers = {}, {}, {}, {}, {}
+end
 
 -- States as they are stored. Blocked has none: it is queued in a lane whose account is parked.
 local QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = 0, 1, 2, 3, 5

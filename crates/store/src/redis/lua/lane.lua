@@ -31,8 +31,6 @@ local PLACE = 18
 -- A group whose last worker was heard of so long ago (ms) has no claim to lanes any more.
 local GROUP_GONE = 3600000
 
-local lanes, changed, outs, outs_changed, numbers = {}, {}, {}, {}, {}
-
 local function lane_at(L)
   local lane = lanes[L]
   if lane == nil then
@@ -68,7 +66,6 @@ end
 -- Permits that are out, by when they come back: counts of three bytes, one per step of 100 ms, in
 -- segments of 32 steps. Small ones, because this language looks at every byte of every string.
 local STEPS_OF, BYTES = 32, 3
-local NONE = string.rep('\0', STEPS_OF * BYTES)
 
 local function out_of(L, segment)
   local field = L .. be4(segment)
@@ -85,7 +82,7 @@ local function add_out(L, lane, at, n)
   if step <= lane[SWEPT] then return end
   local segment = math.floor(step / STEPS_OF)
   local counts, field = out_of(L, segment)
-  counts = counts or NONE
+  counts = counts or string.rep('\0', STEPS_OF * BYTES)
   local i = (step % STEPS_OF) * BYTES
   local left = math.max(0, struct.unpack('>I3', counts, i + 1) + n)
   outs[field] = string.sub(counts, 1, i) .. struct.pack('>I3', left) .. string.sub(counts, i + BYTES + 1)
@@ -256,5 +253,6 @@ local function finish()
   for state, change in pairs(counted) do
     if change ~= 0 then call('HINCRBY', K.count, tostring(state), change) end
   end
-  if wake then call('PUBLISH', CHANNEL, '') end
+  -- Beside the keys, under the same tag.
+  if wake then call('PUBLISH', (string.gsub(K.count, ':count$', ':wake')), '') end
 end

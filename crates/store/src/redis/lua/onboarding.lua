@@ -13,7 +13,6 @@ local STEPS = 14
 -- How many ids a segment of an order has, and the bytes of an id. Few, because this language looks
 -- at every byte of every string that it makes.
 local SEGMENT, ID = 16, 16
-local GONE = string.rep('\0', ID)
 
 -- The entry of an accepted onboarding: its place in the order of acceptance, when, its lane, its
 -- place in that. Of one that is only laid down: S, its batch, its row.

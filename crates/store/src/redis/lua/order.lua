@@ -25,7 +25,7 @@ local function leave_order(key, prefix, nth)
   local field, offset = segment_of(prefix, nth)
   local segment = call('HGET', key, field)
   if not segment then return end
-  segment = string.sub(segment, 1, offset) .. GONE .. string.sub(segment, offset + ID + 1)
+  segment = string.sub(segment, 1, offset) .. string.rep('\0', ID) .. string.sub(segment, offset + ID + 1)
   if segment == string.rep('\0', SEGMENT * ID) then
     call('HDEL', key, field)
   else

@@ -9,7 +9,7 @@ local kept = tonumber(call('ZSCORE', K.batches, batch) or 0)
 if kept == 1 or (chunk > 0 and kept == 0) then return { 'gone' } end
 call('ZADD', K.batches, now + lasts, batch)
 
-local found = look_at(6, batch, first)
+local found = look_at(ARGV, 6, batch, first)
 -- Refused rows do not keep the others from being laid down, so that all clashes are found.
 if not found.busy and call('LLEN', K.rows) == chunk then
   keep(found)

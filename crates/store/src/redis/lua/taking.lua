@@ -58,11 +58,11 @@ end
 
 -- What a script does with rows of id, account and record: those that are new, what stands in the
 -- others' way. `own` and `first` are the batch and its first row here, where it is laid down.
-local function look_at(from, own, first)
+local function look_at(args, from, own, first)
   local found = { ids = {}, accounts = {}, records = {}, names = {}, obstacles = {}, duplicates = 0 }
   local seen, taken = {}, {}
-  for i = from, #ARGV, 3 do
-    local id, account, record = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  for i = from, #args, 3 do
+    local id, account, record = args[i], args[i + 1], args[i + 2]
     local row = first + (i - from) / 3
     local name = name_in(record)
     name = name ~= '' and account .. '\0' .. name or nil

@@ -1,3 +1,4 @@
+use crate::redis::script::Code;
 use std::{
     io,
     sync::{Mutex, PoisonError},
@@ -118,7 +119,7 @@ async fn a_script_that_the_server_forgot_is_given_to_it_again() {
     let server = Server::start(&[]);
     let link = link(&server.url()).await;
     assert_eq!(counted(&link).await.expect("it runs"), Value::Int(1));
-    server.ask(&["SCRIPT", "FLUSH"]).expect("flushed");
+    server.ask(&["FUNCTION", "FLUSH"]).expect("flushed");
     assert_eq!(counted(&link).await.expect("it runs"), Value::Int(2));
 }
 
@@ -145,7 +146,7 @@ async fn a_server_that_became_a_replica_is_a_passing_failure_and_its_promotion_h
 async fn an_answer_that_is_no_passing_one_is_told_with_its_text() {
     let server = Server::start(&["maxmemory 100mb"]);
     let link = link(&server.url()).await;
-    let broken = Script::new("return redis.error_reply('ERR our own mistake')");
+    let broken = Code::of("return redis.error_reply('ERR our own mistake')");
     let said = link.run(&broken, NONE, NONE).await;
     assert!(
         matches!(&said, Err(Error::Corrupt { message, .. }) if message.contains("our own mistake")),

@@ -1,3 +1,4 @@
+use crate::redis::script::Code;
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -143,7 +144,7 @@ async fn the_documented_rule_suffices_for_a_user_and_another_stores_keys_are_clo
         .await
         .expect("to write durably");
     link.changed().await;
-    let publish = Script::new("return redis.call('PUBLISH', ARGV[1], '')");
+    let publish = Code::of("return redis.call('PUBLISH', ARGV[1], '')");
     link.run(&publish, NONE, &["{trunkline}:wake"])
         .await
         .expect("to publish");
