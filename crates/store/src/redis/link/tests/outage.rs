@@ -54,6 +54,8 @@ async fn a_killed_server_fails_calls_in_time_is_told_once_and_is_used_again_when
         .with_writer(log.clone())
         .with_max_level(tracing::Level::INFO)
         .finish();
+    // With one subscriber alone, what a thread without it logs first is never heard by anybody.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let mut server = Server::start(&["appendonly yes", "appendfsync always"]);
@@ -219,7 +221,9 @@ async fn a_server_that_would_forget_is_warned_of_with_the_remedy() {
     for (lines, warnings) in [(&[][..], 1), (&["appendonly yes"][..], 0)] {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        // With one subscriber alone, what a thread without it logs first is never heard by anybody.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    let _guard = tracing::subscriber::set_default(subscriber);
         let server = Server::start(lines);
         let _link = link(&server.url()).await;
         assert_eq!(log.lines_with("appendonly yes"), warnings, "{lines:?}");
