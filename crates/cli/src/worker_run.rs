@@ -87,6 +87,12 @@ pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Setting
     own.lease = settings.lease;
     own.request_timeout = settings.request_timeout;
     own.shutdown_timeout = settings.shutdown_timeout;
+    // A database is one worker's.
+    own.workers = if settings.store.starts_with("sqlite:") {
+        1
+    } else {
+        settings.workers_max
+    };
     own.retry = RetryPolicy {
         base: settings.retry_first,
         cap: settings.retry_max,

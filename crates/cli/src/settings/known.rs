@@ -50,6 +50,7 @@ pub(crate) const ALL: &[Known] = &[
     known("sentinel_password", Kind::Secret, None),
     known("store_ca", Kind::Path, None),
     number("keep_finished_days", 1, 3650),
+    number("workers_max", 1, 1000),
     known("accounts", Kind::Path, Some("--accounts")),
     known("recipes", Kind::Path, Some("--recipes")),
     known("log", Kind::Word(&["text", "json"]), Some("--log")),

@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) store_ca: Option<PathBuf>,
     /// How long finished onboardings are kept in a store that does not keep them for good.
     pub(crate) keep_finished: Duration,
+    /// Most workers that serve an account of a shared store at once.
+    pub(crate) workers_max: u32,
     /// The accounts file.
     pub(crate) accounts: PathBuf,
     /// Whether a person named it; else it may be missing in the sandbox.
@@ -189,6 +191,7 @@ impl Merged {
             sentinel_password: self.secret("sentinel_password"),
             store_ca: self.value("store_ca").map(|_| self.text("store_ca").into()),
             keep_finished: Duration::from_secs(self.number("keep_finished_days") * DAY_SECONDS),
+            workers_max: self.count("workers_max"),
             accounts: self.text("accounts").into(),
             accounts_named: !self.origin("accounts").starts_with("<defaults>:"),
             recipes: self.value("recipes").map(|_| self.text("recipes").into()),
