@@ -24,6 +24,7 @@ macro_rules! on_both_stores {
 }
 
 mod accepting;
+mod away;
 mod crash_anywhere;
 mod crash_matrix;
 mod fairness;

@@ -60,3 +60,20 @@ fn a_429_that_one_worker_sees_stops_all_until_its_retry_after_has_passed() {
     let others = of("globex").iter().filter(|it| between(it.at_ms)).count();
     assert!(others > 0, "another account was stopped too");
 }
+
+#[test]
+fn workers_together_never_open_more_connections_than_an_account_may_have() {
+    let simulator = Simulator::slow(60, 100);
+    let accounts = ["acme"];
+    let limits = "requests_per_minute = 1000000, connections = 50";
+    let place = Place::with_limits(&simulator, &accounts, limits).kept_in(StoreKind::Redis);
+    place.settings("concurrency = 24\n");
+    enqueue(&place, &accounts, 300);
+    let _workers = workers(&place);
+    until_all_succeeded(&place, 300);
+    let stats = simulator.stats();
+    let most = stats["acme"]["max_connections"].as_u64().unwrap();
+    // Nearly as many as may be in flight at once, which is 40, were; idle ones beside them are
+    // within the rest.
+    assert!((35..=50).contains(&most), "{stats:#}");
+}

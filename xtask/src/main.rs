@@ -59,9 +59,16 @@ fn test(rest: &[String]) -> Result<(), String> {
     servers::install()?;
     // The end-to-end tests run the real binary.
     cargo(&["build", "--locked", "--package", "cli"], &[])?;
-    let mut arguments = vec!["test", "--locked", "--workspace"];
-    arguments.extend(rest.iter().map(String::as_str));
-    cargo(&arguments, &[])
+    let run = |which: &[&str], environment: &[(&str, &str)]| {
+        let mut arguments = vec!["test", "--locked"];
+        arguments.extend(which);
+        arguments.extend(rest.iter().map(String::as_str));
+        cargo(&arguments, environment)
+    };
+    run(&["--workspace", "--exclude", "tests"], &[])?;
+    // Those mostly wait: for leases and windows to end, and for processes.
+    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
+    run(&["--package", "tests"], &[("RUST_TEST_THREADS", &threads)])
 }
 
 fn check() -> Result<(), String> {

@@ -25,6 +25,10 @@ const PARTS: [&str; 5] = [
     include_str!("lua/taking.lua"),
 ];
 
+/// What a server refuses when its memory is full. Everything else goes on: it looks, it brings what
+/// was accepted to its end, which is what makes room again, and it adds little.
+const TAKE_IN: [&str; 4] = ["accept", "stage", "carry", "carry_account"];
+
 /// A function of the library and the keys that it declares, by their names within the store.
 pub(super) struct Script {
     pub(super) code: Code,
@@ -116,8 +120,13 @@ static LIBRARY: LazyLock<(Arc<str>, String)> = LazyLock::new(|| {
             .enumerate()
             .map(|(at, key)| format!("{key}=KEYS[{}]", at + 1))
             .collect();
+        let flags = if TAKE_IN.contains(name) {
+            ""
+        } else {
+            "'allow-oom'"
+        };
         text.push_str(&format!(
-            "redis.register_function('trunkline_@_{name}', function(KEYS, ARGV)\nbegin({{{}}})\n{body}\nend)\n",
+            "redis.register_function{{ function_name = 'trunkline_@_{name}', flags = {{ {flags} }}, callback = function(KEYS, ARGV)\nbegin({{{}}})\n{body}\nend }}\n",
             keys.join(",")
         ));
     }

@@ -222,8 +222,8 @@ async fn a_server_that_would_forget_is_warned_of_with_the_remedy() {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
         // With one subscriber alone, what a thread without it logs first is never heard by anybody.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(subscriber);
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+        let _guard = tracing::subscriber::set_default(subscriber);
         let server = Server::start(lines);
         let _link = link(&server.url()).await;
         assert_eq!(log.lines_with("appendonly yes"), warnings, "{lines:?}");
