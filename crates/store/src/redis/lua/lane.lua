@@ -111,10 +111,11 @@ local function expire_out(L, lane)
     end
     step = stop + 1
   end
-  lane[SWEPT] = last
+  -- Never back: a clock that is behind the last one must not count anything back twice.
+  lane[SWEPT] = math.max(lane[SWEPT], last)
 end
 
--- When the next permit comes back (ms).
+-- When the next permit comes back (ms); nil where none is out.
 local function next_back(L, lane)
   local step = lane[SWEPT] + 1
   for segment = math.floor(step / STEPS_OF), lane[LAST] do
@@ -125,7 +126,7 @@ local function next_back(L, lane)
       return (segment * STEPS_OF + math.floor((found - 1) / BYTES)) * ANSWERED_STEP
     end
   end
-  return now
+  return nil
 end
 
 -- Requests in flight are members lane, time at which the permit comes back without an answer,
@@ -140,21 +141,31 @@ end
 
 -- When there can be a permit (ms), whoever asks.
 local function permit_at(L, lane)
-  local at = lane[CLOSED]
+  -- After a failover the clock may be another one. Behind the last, nothing is given until it has
+  -- caught up; what lies further ahead than any wait was written by a clock that was wrong.
+  local at = lane[CLOSED] <= now + FARTHEST and lane[CLOSED] or 0
+  local swept = lane[SWEPT] * ANSWERED_STEP
+  if swept > now then at = math.max(at, swept) end
   if lane[OUT] >= lane[LIMIT] then
     expire_out(L, lane)
     if lane[OUT] >= lane[LIMIT] then
-      at = math.max(at, next_back(L, lane))
+      local back = next_back(L, lane)
+      if back then at = math.max(at, back) else lane[OUT] = 0 end
     end
   end
   if lane[FLYING] >= lane[CONNECTIONS] then
     expire_flying(L, lane)
     if lane[FLYING] >= lane[CONNECTIONS] then
       local first = call('ZRANGEBYLEX', K.flying, '[' .. L, '+', 'LIMIT', 0, 1)[1]
-      if first then at = math.max(at, struct.unpack('>I6', first, 5) - lane[WINDOW]) end
+      if first and string.sub(first, 1, 4) == L then
+        at = math.max(at, struct.unpack('>I6', first, 5) - lane[WINDOW])
+      else
+        lane[FLYING] = 0
+      end
     end
   end
   local period = lane[WINDOW] / lane[LIMIT]
+  lane[PACE] = math.min(lane[PACE], now_exact + lane[WINDOW])
   return math.max(at, math.floor(lane[PACE] - (lane[BURST] - 1) * period))
 end
 
