@@ -46,7 +46,10 @@ mod work;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -99,6 +102,8 @@ pub struct RedisStore {
     held: Mutex<HashMap<OnboardingId, (u64, WorkerName)>>,
     /// The names of scripts' keys, by where the script is.
     keys: Mutex<HashMap<usize, Arc<[String]>>>,
+    /// A batch that somebody left is being brought to its end.
+    seeing_to_batch: AtomicBool,
     /// Itself, for batches and for what goes on after a call has returned.
     this: std::sync::Weak<Self>,
 }
@@ -145,6 +150,7 @@ impl RedisStore {
             groups: Mutex::default(),
             held: Mutex::default(),
             keys: Mutex::default(),
+            seeing_to_batch: AtomicBool::new(false),
             this: this.clone(),
         });
         store.check().await?;
@@ -292,8 +298,14 @@ impl RedisStore {
         let Some(this) = self.this.upgrade() else {
             return;
         };
+        // One at a time: every claim meanwhile notices it too.
+        if self.seeing_to_batch.swap(true, Ordering::SeqCst) {
+            return;
+        }
         tokio::spawn(async move {
-            if let Err(error) = this.see_to_batch(batch).await {
+            let ended = this.see_to_batch(batch).await;
+            this.seeing_to_batch.store(false, Ordering::SeqCst);
+            if let Err(error) = ended {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "a batch could not be brought to its end; the next claim tries again"

@@ -17,5 +17,5 @@ if new > 0 then
   enter(last - new + 1, now, found.ids, found.accounts)
   finish()
 end
-call('SET', K.batch, cmsgpack.pack(verdict), 'PX', 30000)
+call('SET', K.batch, cmsgpack.pack(verdict), 'PX', 60000)
 return verdict

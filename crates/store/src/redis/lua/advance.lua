@@ -5,8 +5,10 @@
 local id, epoch, write, after, argument = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 local progress = progress_of(id)
 if progress and progress[EPOCH] == epoch and progress[WRITE] == write then
-  -- The answer to this very write was lost.
-  return cmsgpack.unpack(progress[ANSWER])
+  -- The answer to this very write was lost. What kept the lease holds only while it lasts.
+  local before = cmsgpack.unpack(progress[ANSWER])
+  local keeps = before[1] == 'kept' or before[1] == 'permitted' or before[1] == 'wait'
+  if not keeps or progress[STATE] == RUNNING then return before end
 end
 
 local i = 8

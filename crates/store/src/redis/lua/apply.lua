@@ -13,14 +13,15 @@ if packed then
   local seq = tonumber(call('HGET', K.batch, 'seq'))
   local created = tonumber(call('HGET', K.batch, 'created'))
   if #ids > 0 then enter(seq, created, ids, accounts) end
-  call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids, 'touched', now)
+  call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids)
+  call('HSET', K.count, 'entered', now)
 end
 local left = call('LLEN', K.rows) - applied - 1
 if left <= 0 then
   call('DEL', K.rows)
   call('HSET', K.batch, 'applied', -1)
   -- Kept for a caller whose answer was lost.
-  call('PEXPIRE', K.batch, 30000)
+  call('PEXPIRE', K.batch, 60000)
   call('LREM', K.committed, 1, batch)
   left = 0
 end

@@ -141,9 +141,13 @@ else
   if at then answer[2] = math.max(0, at - now) end
 end
 
--- Somebody who took signups in may have vanished on the way.
+-- Somebody who took signups in may have vanished on the way: then nothing was entered for a while.
 local batch = call('LINDEX', K.committed, 0)
-  or call('ZRANGEBYSCORE', K.batches, '-inf', now, 'LIMIT', 0, 1)[1]
+if batch and tonumber(call('HGET', K.count, 'entered') or 0) > now - 1000 then
+  batch = nil
+elseif not batch then
+  batch = call('ZRANGEBYSCORE', K.batches, '-inf', now, 'LIMIT', 0, 1)[1]
+end
 if batch then answer[3] = batch end
 finish()
 return answer

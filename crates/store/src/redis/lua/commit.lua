@@ -10,7 +10,8 @@ call('HSETNX', K.meta, 'world', ARGV[4])
 local accepted = tonumber(ARGV[2])
 local last = call('HINCRBY', K.count, 'seq', accepted)
 call('HSET', K.batch, 'accepted', accepted, 'duplicates', ARGV[3], 'seq', last - accepted + 1,
-  'created', now, 'applied', 0, 'touched', now)
+  'created', now, 'applied', 0)
+call('HSET', K.count, 'entered', now)
 call('ZREM', K.batches, batch)
 call('RPUSH', K.committed, batch)
 return { 'committed', accepted, tonumber(ARGV[3]) }
