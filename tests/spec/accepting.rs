@@ -7,7 +7,7 @@
 use std::{fs, io::Write, process::Stdio};
 
 use serde_json::json;
-use tests::{Place, Simulator, csv_of, until};
+use tests::{Place, Server, Simulator, csv_of, until};
 
 const ROWS: usize = 4_000;
 
@@ -19,7 +19,7 @@ fn place() -> Place {
 
 /// How many onboardings there are, and that no more than a whole input is.
 fn count(place: &Place, when: &str) -> usize {
-    if !place.path("trunkline.db").exists() {
+    if !place.has_store() {
         return 0;
     }
     let ended = place.run(&["status", "--json"]);
@@ -115,4 +115,35 @@ fn what_enqueue_has_answered_for_survives_a_kill_at_that_moment() {
         program.kill();
         assert_eq!(count(&place, &format!("round {round}")), ROWS);
     }
+}
+
+#[test]
+fn a_producer_that_is_killed_while_a_redis_is_written_to_has_accepted_all_or_nothing() {
+    let input = csv_of(ROWS, &["acme", "globex"]);
+    // Of about half a megabyte that it sends.
+    let mut met = 0;
+    for kilobytes in [1, 150, 350] {
+        let redis = Server::with_aof();
+        let place = place().on_redis(&redis.url());
+        place.write("signups.csv", &input);
+        let when = format!("killed after {kilobytes} kB");
+        let wanted = taken_in(&redis) + kilobytes * 1000;
+        let mut program = place.start(&["enqueue", "signups.csv", "--json"]);
+        let alive = until("so much was sent", || {
+            let alive = program.runs();
+            (taken_in(&redis) >= wanted || !alive).then_some(alive)
+        });
+        program.kill();
+        met += usize::from(alive);
+        let there = count(&place, &when);
+        complete(&place, there, &when);
+    }
+    assert!(met > 0, "no kill met a running process");
+}
+
+/// How many bytes a Redis was sent so far.
+fn taken_in(redis: &Server) -> u64 {
+    let info = redis.ask(&["INFO", "stats"]).unwrap();
+    let (_, rest) = info.split_once("total_net_input_bytes:").unwrap();
+    rest.lines().next().unwrap().trim().parse().unwrap()
 }
