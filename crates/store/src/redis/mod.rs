@@ -22,6 +22,7 @@
 //! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
 
+mod advancing;
 mod answer;
 mod dial;
 mod durable;
@@ -47,7 +48,7 @@ mod work;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -59,6 +60,7 @@ use onboarding::{OnboardingId, Secret};
 pub use url::RedisPlace;
 
 use self::{
+    advancing::Advancing,
     answer::Answer,
     intake::RedisBatch,
     laying::BatchId,
@@ -102,6 +104,8 @@ pub struct RedisStore {
     held: Mutex<HashMap<OnboardingId, (u64, WorkerName)>>,
     /// The names of scripts' keys, by where the script is.
     keys: Mutex<HashMap<usize, Arc<[String]>>>,
+    /// Writes of workers, gathered.
+    advancing: OnceLock<Advancing>,
     /// A batch that somebody left is being brought to its end.
     seeing_to_batch: AtomicBool,
     /// Itself, for batches and for what goes on after a call has returned.
@@ -150,6 +154,7 @@ impl RedisStore {
             groups: Mutex::default(),
             held: Mutex::default(),
             keys: Mutex::default(),
+            advancing: OnceLock::new(),
             seeing_to_batch: AtomicBool::new(false),
             this: this.clone(),
         });

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     RedisStore,
+    advancing::Advancing,
     answer::Answer,
     progress::Progress,
     record,
@@ -241,7 +242,10 @@ impl RedisStore {
 
     async fn advance_as(&self, id: OnboardingId, epoch: u64, advance: &Advance) -> Result<Answer> {
         let args = advance_args(id, epoch, advance, self.place())?;
-        self.call(&ADVANCE, &args).await
+        self.advancing
+            .get_or_init(|| Advancing::start(Arc::clone(&self.link), self.keys_of(&ADVANCE, None)))
+            .write(args)
+            .await
     }
 
     fn settled_args(args: &mut Vec<Vec<u8>>, settled: &[Settled]) {
@@ -386,6 +390,12 @@ impl Work for RedisStore {
             "released" => Ok(Advanced::Released),
             "finished" => Ok(Advanced::Finished),
             "cancelled" => Ok(Advanced::Cancelled),
+            "error" => {
+                return Err(Error::Corrupt {
+                    place: format!("{}, {}", self.place(), lease.id),
+                    message: format!("its progress cannot be written: {}", answer.text()?),
+                });
+            }
             _ => Err(Error::LeaseLost {
                 id: lease.id,
                 epoch: lease.epoch,

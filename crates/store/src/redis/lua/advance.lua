@@ -1,85 +1,101 @@
--- Records what happened to a claimed onboarding and says what comes next. ARGV: id, epoch, write,
--- what comes then, its argument (ms, or the index of the faulty step), fault (JSON or ''), how
--- many settled permits; per permit account, serial, expiry, whether answered; then step and JSON
--- per step. Answers what came of it and up to two numbers.
-local id, epoch, write, after, argument = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
-local progress = progress_of(id)
-if progress and progress[EPOCH] == epoch and progress[WRITE] == write then
-  -- The answer to this very write was lost. What kept the lease holds only while it lasts.
-  local before = cmsgpack.unpack(progress[ANSWER])
-  local keeps = before[1] == 'kept' or before[1] == 'permitted' or before[1] == 'wait'
-  if not keeps or progress[STATE] == RUNNING then return before end
-end
+-- Records what happened to claimed onboardings and says what comes next. ARGV: per write how many
+-- values it has, then those: id, epoch, write, what comes then, its argument (ms, or the index of the
+-- faulty step), fault (JSON or ''), how many settled permits; per permit account, serial, expiry,
+-- whether answered; then step and JSON per step. Answers what came of each and up to two numbers.
+-- Those of several callers go together, at most some dozen.
+local function record(values, from, last)
+  local id, epoch, write = values[from], tonumber(values[from + 1]), values[from + 2]
+  local after, argument = values[from + 3], tonumber(values[from + 4])
+  local progress = progress_of(id)
+  if progress and progress[EPOCH] == epoch and progress[WRITE] == write then
+    -- The answer to this very write was lost. What kept the lease holds only while it lasts.
+    local before = cmsgpack.unpack(progress[ANSWER])
+    local keeps = before[1] == 'kept' or before[1] == 'permitted' or before[1] == 'wait'
+    if not keeps or progress[STATE] == RUNNING then return before end
+  end
 
-local i = 8
-for _ = 1, tonumber(ARGV[7]) do
-  local L = lane_of(ARGV[i])
-  settle(L, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3] == '1')
-  i = i + 4
-end
-if not progress or progress[STATE] ~= RUNNING or progress[EPOCH] ~= epoch then
-  for L in pairs(changed) do place(L, false) end
-  finish()
-  return { 'lost' }
-end
+  local i = from + 7
+  for _ = 1, tonumber(values[from + 6]) do
+    local L = lane_of(values[i])
+    settle(L, tonumber(values[i + 1]), tonumber(values[i + 2]), values[i + 3] == '1')
+    i = i + 4
+  end
+  if not progress or progress[STATE] ~= RUNNING or progress[EPOCH] ~= epoch then
+    return { 'lost' }
+  end
 
-local L = progress[LANE]
-local lane = change_lane(L)
-while i < #ARGV do
-  local step = tonumber(ARGV[i]) + 1
-  for missing = #progress[STEPS] + 1, step - 1 do progress[STEPS][missing] = '' end
-  progress[STEPS][step] = ARGV[i + 1]
-  i = i + 2
-end
+  local L = progress[LANE]
+  local lane = change_lane(L)
+  while i < last do
+    local step = tonumber(values[i]) + 1
+    for missing = #progress[STEPS] + 1, step - 1 do progress[STEPS][missing] = '' end
+    progress[STEPS][step] = values[i + 1]
+    i = i + 2
+  end
 
-local answer
-if progress[CANCEL] == 1 and after ~= 'succeed' then after = 'cancel' end
+  local answer
+  if progress[CANCEL] == 1 and after ~= 'succeed' then after = 'cancel' end
 
-if after == 'permit' or after == 'wait' then
-  local serial, number = take(L, id, progress[TIMEOUT])
-  if serial then
-    answer = { 'permitted', serial, number }
-  elseif after == 'wait' and number then
-    if reserved_until(lane, id) <= now then
-      lane[ASKER], lane[ASKER_UNTIL] = id, number + RESERVED
+  if after == 'permit' or after == 'wait' then
+    local serial, number = take(L, id, progress[TIMEOUT])
+    if serial then
+      answer = { 'permitted', serial, number }
+    elseif after == 'wait' and number then
+      if reserved_until(lane, id) <= now then
+        lane[ASKER], lane[ASKER_UNTIL] = id, number + RESERVED
+      end
+      answer = { 'wait', math.max(1, number - now) }
+    else
+      after, argument = 'release', 0
     end
-    answer = { 'wait', math.max(1, number - now) }
-  else
-    after, argument = 'release', 0
+  elseif after == 'keep' then
+    answer = { 'kept' }
   end
-elseif after == 'keep' then
-  answer = { 'kept' }
+
+  if not answer then
+    call('ZREM', K.leases, id)
+    if lane[ASKER] == id then lane[ASKER] = '' end
+    progress[CANCEL] = 0
+    progress[FAULT], progress[FAULT_STEP] = '', -1
+    if after == 'release' or after == 'abandon' then
+      progress[SUSPECT] = after == 'abandon' and 1 or 0
+      progress[WAKE_AT] = argument > 0 and now + argument or 0
+      move(progress, QUEUED)
+      line_up(id, progress)
+      answer = { 'released' }
+    elseif after == 'succeed' then
+      move(progress, SUCCEEDED)
+      call('RPUSH', K.done, be6(now) .. id)
+      answer = { 'finished' }
+    elseif after == 'cancel' then
+      move(progress, CANCELLED)
+      call('ZADD', K.cancelled, progress[SEQ], id)
+      call('RPUSH', K.done, be6(now) .. id)
+      answer = { 'cancelled' }
+    else
+      progress[FAULT], progress[FAULT_STEP] = values[from + 5], argument
+      move(progress, FAILED)
+      call('ZADD', K.failed, progress[SEQ], id)
+      answer = { 'finished' }
+    end
+  end
+  progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
+  save_progress(id, progress)
+  return answer
 end
 
-if not answer then
-  call('ZREM', K.leases, id)
-  if lane[ASKER] == id then lane[ASKER] = '' end
-  progress[CANCEL] = 0
-  progress[FAULT], progress[FAULT_STEP] = '', -1
-  if after == 'release' or after == 'abandon' then
-    progress[SUSPECT] = after == 'abandon' and 1 or 0
-    progress[WAKE_AT] = argument > 0 and now + argument or 0
-    move(progress, QUEUED)
-    line_up(id, progress)
-    answer = { 'released' }
-  elseif after == 'succeed' then
-    move(progress, SUCCEEDED)
-    call('RPUSH', K.done, be6(now) .. id)
-    answer = { 'finished' }
-  elseif after == 'cancel' then
-    move(progress, CANCELLED)
-    call('ZADD', K.cancelled, progress[SEQ], id)
-    call('RPUSH', K.done, be6(now) .. id)
-    answer = { 'cancelled' }
-  else
-    progress[FAULT], progress[FAULT_STEP] = ARGV[6], argument
-    move(progress, FAILED)
-    call('ZADD', K.failed, progress[SEQ], id)
-    answer = { 'finished' }
+local answers = {}
+local i = 1
+while i <= #ARGV do
+  local last = i + tonumber(ARGV[i])
+  -- One that cannot be read must not leave the others half done.
+  local done, answer = pcall(record, ARGV, i + 1, last)
+  if not done then
+    answer = { 'error', type(answer) == 'table' and answer.err or tostring(answer) }
   end
+  answers[#answers + 1] = answer
+  i = last + 1
 end
-progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
-save_progress(id, progress)
-for other in pairs(changed) do place(other, false) end
+for L in pairs(changed) do place(L, false) end
 finish()
-return answer
+return answers
