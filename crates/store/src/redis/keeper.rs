@@ -13,7 +13,7 @@ use std::{
 use rand::RngExt;
 use redis::aio::MultiplexedConnection;
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     dial::{Dialer, Purpose, Wire},
@@ -250,7 +250,8 @@ impl Keeper {
         let store = self.dialer.place();
         let away_ms = since.elapsed().as_millis();
         match self.voice {
-            Voice::Heard => info!(store, away_ms, "the Redis answers again"),
+            // A warning too: who was told of the loss has to hear of its end.
+            Voice::Heard => warn!(store, away_ms, "the Redis answers again"),
             Voice::Quiet => debug!(
                 store,
                 away_ms, "made a further connection to the Redis again"

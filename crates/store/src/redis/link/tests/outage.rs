@@ -92,7 +92,7 @@ async fn a_killed_server_fails_calls_in_time_is_told_once_and_is_used_again_when
     link.changed().await;
     assert_eq!(log.lines_with("lost the Redis"), 1);
     assert_eq!(log.lines_with("answers again"), 1);
-    assert_eq!(log.lines_with("WARN"), 1);
+    assert_eq!(log.lines_with("WARN"), 2);
 }
 
 #[tokio::test]
