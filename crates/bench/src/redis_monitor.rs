@@ -64,27 +64,14 @@ fn read(mut lines: impl BufRead) -> Seen {
     seen
 }
 
-/// `+1700000000.123456 [0 127.0.0.1:5000] "EVALSHA" "digest" "15" "{trunkline}:count" ...`
+/// `+1700000000.123456 [0 127.0.0.1:5000] "FCALL" "trunkline_0123456789ab_claim" "15" ...`: the
+/// command's name, of a function the function's.
 fn kind_of(line: &str) -> Option<String> {
-    let command = line.split_once("] \"")?.1;
-    let name = command.split('"').next()?.to_ascii_lowercase();
-    if name != "evalsha" && name != "eval" {
+    let mut words = line.split_once("] \"")?.1.split('"');
+    let name = words.next()?.to_ascii_lowercase();
+    if name != "fcall" {
         return Some(name);
     }
-    // Scripts are told apart by a key that no other one declares.
-    let has = |key: &str| command.contains(&format!(":{key}\""));
-    Some(
-        if has("committed") && has("leases") {
-            "claim"
-        } else if has("failed") && has("leases") {
-            "advance"
-        } else if has("groups") {
-            "register"
-        } else if has("leases") && !has("lane") {
-            "renew"
-        } else {
-            "other scripts"
-        }
-        .to_owned(),
-    )
+    let function = words.nth(1)?;
+    Some(function.splitn(3, '_').nth(2)?.to_owned())
 }

@@ -157,9 +157,9 @@ impl Redis {
     /// How the scripts did.
     pub(crate) fn scripts(&self) -> Result<Scripts> {
         let calls = self.info("commandstats")?;
-        let calls = calls.get("cmdstat_evalsha").context("no script ran")?;
+        let calls = calls.get("cmdstat_fcall").context("no script ran")?;
         let spread = self.info("latencystats")?;
-        let spread = spread.get("latency_percentiles_usec_evalsha");
+        let spread = spread.get("latency_percentiles_usec_fcall");
         let spread = spread.map_or("", String::as_str);
         Ok(Scripts {
             calls: field(calls, "calls"),
