@@ -69,7 +69,7 @@ impl Settings {
             return limits.in_flight as usize;
         }
         // A quarter of four fifths is the fifth that is left.
-        (limits.in_flight / 4 / self.workers).max(1) as usize
+        (limits.in_flight / 4 / self.workers) as usize
     }
 
     /// For how long a permit's request may be under way, told to the store: the request itself,
@@ -163,12 +163,17 @@ mod tests {
 
     #[test]
     fn workers_that_share_an_account_keep_within_its_connections_together() {
-        let limits = Limits::per_minute(200, 50);
-        for workers in 2..=10 {
-            let mut settings = Settings::new(WorkerName("w".into()));
-            settings.workers = workers;
-            let idle = settings.idle_connections(&limits) as u32 * workers;
-            assert!(limits.in_flight + idle <= 50, "{workers} workers");
+        for connections in [1, 2, 5, 7, 50, 1000] {
+            let limits = Limits::per_minute(200, connections);
+            for workers in 2..=100 {
+                let mut settings = Settings::new(WorkerName("w".into()));
+                settings.workers = workers;
+                let idle = settings.idle_connections(&limits) as u32 * workers;
+                assert!(
+                    limits.in_flight + idle <= connections,
+                    "{connections} {workers}"
+                );
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Handing out onboardings under a lease, with permits to send.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use onboarding::{
@@ -92,15 +96,19 @@ pub struct Claims {
     pub next: Option<Duration>,
 }
 
-/// Tells a worker's write from every other: it is drawn once and repeated with the write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Numbers a worker's write: drawn once and repeated with it. Those of one process grow, so that a
+/// copy of an earlier one that arrives late is known as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WriteId(pub u64);
 
+/// The last one drawn.
+static LAST_WRITE: AtomicU64 = AtomicU64::new(0);
+
 impl WriteId {
-    /// Another one than any other.
+    /// A greater one than any that this process drew before.
     #[must_use]
     pub fn draw() -> Self {
-        Self(rand::random())
+        Self(LAST_WRITE.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -108,7 +116,8 @@ impl WriteId {
 #[derive(Debug, Clone)]
 pub struct Advance {
     /// Which write. Where the answer to the lease's last one was lost ([`crate::Error::Unavailable`]),
-    /// the same write again is answered as it was, and does nothing twice.
+    /// the same write again is answered as it was, and does nothing twice. One with a smaller number
+    /// than the lease's last does nothing and is answered with [`crate::Error::LeaseLost`].
     pub write: WriteId,
     /// Step records to replace, by index in the plan.
     pub steps: Vec<(usize, StepRecord)>,

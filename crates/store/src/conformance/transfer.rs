@@ -179,7 +179,7 @@ pub async fn what_arrived_earlier_is_left_as_it_is(fixture: Box<dyn Fixture>) {
 
     register(&store, "one", &["acme"], wide()).await;
     let held = claim_one(&store, "one").await;
-    advance(&store, &held, done(1, &held.permit, Then::Succeed)).await;
+    advance(&store, &held, done(0, &held.permit, Then::Succeed)).await;
     let before = all_of(&store).await;
     let to_come = store.begin_arrival(&id, HERE).await.expect("the same move");
     assert!(!to_come, "all of it arrived earlier");

@@ -26,13 +26,19 @@ pub(super) struct Advancing {
 }
 
 impl Advancing {
-    pub(super) fn start(link: Arc<Link>, keys: Arc<[String]>) -> Self {
+    pub(super) fn start(link: Arc<Link>, keys: Arc<[String]>, holder: [u8; 8]) -> Self {
         let (writes, mut next) = mpsc::channel::<Write>(TOGETHER);
         let place = link.place().to_owned();
         let task = Running::start(async move {
             let mut group = Vec::with_capacity(TOGETHER);
             while next.recv_many(&mut group, TOGETHER).await > 0 {
-                send(&link, &keys, &mut group).await;
+                let Err(error) = send(&link, &keys, holder, &mut group).await else {
+                    continue;
+                };
+                // Who waits behind them does not wait for a connection once more.
+                while let Ok(write) = next.try_recv() {
+                    let _ = write.done.send(Err(again(&error)));
+                }
             }
         });
         Self {
@@ -56,8 +62,8 @@ impl Advancing {
     }
 }
 
-async fn send(link: &Link, keys: &[String], group: &mut Vec<Write>) {
-    let mut args = Vec::new();
+async fn send(link: &Link, keys: &[String], holder: [u8; 8], group: &mut Vec<Write>) -> Result<()> {
+    let mut args = vec![holder.to_vec()];
     let mut waiting = Vec::with_capacity(group.len());
     for write in group.drain(..) {
         args.push(write.args.len().to_string().into_bytes());
@@ -85,6 +91,7 @@ async fn send(link: &Link, keys: &[String], group: &mut Vec<Write>) {
         // A caller that gave up does not wait for it.
         let _ = done.send(answer);
     }
+    answers.map(drop)
 }
 
 /// The same failure for another of the group. Only the first cause's text goes along.

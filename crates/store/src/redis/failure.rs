@@ -149,7 +149,7 @@ fn of_answer(code: &str, detail: &str, name: &str) -> Failure {
             "the server accepts no writes while too few replicas are connected (min-replicas-to-write); check the replicas"
         }
         "BUSY" => {
-            "the server is busy with a script of another client; `redis-cli SCRIPT KILL` ends that"
+            "the server is busy with a script of another client; `redis-cli FUNCTION KILL` or `SCRIPT KILL` ends that"
         }
         "MISCONF" => {
             "the server accepts no writes because it cannot save its data; check the disk and the log of the server"
@@ -233,7 +233,7 @@ mod tests {
                 Unavailable,
                 "min-replicas-to-write",
             ),
-            ("BUSY", "Redis is busy", Unavailable, "SCRIPT KILL"),
+            ("BUSY", "Redis is busy", Unavailable, "FUNCTION KILL"),
             ("MISCONF", "Errors writing to the AOF", Unavailable, "disk"),
             (
                 "ERR",

@@ -144,7 +144,7 @@ impl RedisStore {
         for (digest, json) in recipes {
             let mut command = redis::cmd("HSETNX");
             command.arg(self.name("recipes")).arg(digest).arg(json);
-            self.link.query(&command).await?;
+            self.query_again(&command).await?;
         }
         Ok(())
     }
@@ -180,8 +180,12 @@ impl RedisStore {
         let began = Instant::now();
         loop {
             match laid {
-                Ok(Laid::Down { new, duplicates }) => {
-                    if self.decide(batch, new, duplicates).await? {
+                Ok(Laid::Down {
+                    new,
+                    duplicates,
+                    chunks,
+                }) => {
+                    if self.decide(batch, new, duplicates, chunks).await? {
                         return Ok(Committed::Accepted {
                             accepted: new,
                             duplicates,

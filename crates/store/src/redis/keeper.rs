@@ -65,6 +65,8 @@ pub(super) enum Voice {
 pub(super) struct Line {
     pub(super) connection: MultiplexedConnection,
     pub(super) tells_durability: bool,
+    /// What tells the server's run from every other.
+    pub(super) run_id: Arc<str>,
     id: u64,
 }
 
@@ -151,6 +153,7 @@ fn up(state: &watch::Sender<State>, wire: Wire, id: u64) -> Held {
     let line = Line {
         connection: wire.connection,
         tells_durability: wire.server.tells_durability(),
+        run_id: wire.server.run_id().into(),
         id,
     };
     state.send_replace(State::Up(line.clone()));

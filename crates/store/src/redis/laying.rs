@@ -100,6 +100,7 @@ pub(super) enum Laid {
     Down {
         new: u64,
         duplicates: u64,
+        chunks: u64,
     },
     Refused(Vec<Obstacle>),
     /// An older batch wants the same keys: this one makes way and begins again.
@@ -175,6 +176,7 @@ impl Down {
             Laid::Down {
                 new: self.new,
                 duplicates: self.duplicates,
+                chunks: self.chunks,
             }
         } else {
             Laid::Refused(self.obstacles)
@@ -243,18 +245,31 @@ impl Ahead {
 
 impl RedisStore {
     /// Decides that a batch which is down is accepted, and enters it. `false`: it is gone.
-    pub(super) async fn decide(&self, batch: BatchId, new: u64, duplicates: u64) -> Result<bool> {
+    pub(super) async fn decide(
+        &self,
+        batch: BatchId,
+        new: u64,
+        duplicates: u64,
+        chunks: u64,
+    ) -> Result<bool> {
         let args = [
             batch.to_vec(),
             new.to_string().into_bytes(),
             duplicates.to_string().into_bytes(),
             self.world.name().to_vec(),
+            chunks.to_string().into_bytes(),
         ];
         let decided = self.again(&COMMIT, batch, &args, true).await?;
         if Verdict::read(decided, self).await?.state == "gone" {
             return Ok(false);
         }
-        self.roll_forward(batch).await?;
+        // It is accepted, whatever comes now; a claim rolls it forward where this does not.
+        if let Err(error) = self.roll_forward(batch).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "an accepted batch is not entered yet; the next claim goes on with it"
+            );
+        }
         Ok(true)
     }
 
@@ -330,6 +345,20 @@ impl RedisStore {
         let args = [batch.to_vec(), vec![b'0' + u8::from(only_if_over)]];
         while self.again(&UNSTAGE, batch, &args, false).await?.number()? > 0 {}
         Ok(())
+    }
+
+    /// Sends a command that is safe to repeat.
+    pub(super) async fn query_again(&self, command: &redis::Cmd) -> Result<redis::Value> {
+        let mut delays = AGAIN.into_iter();
+        loop {
+            match self.link.query(command).await {
+                Err(error @ Error::Unavailable { .. }) => match delays.next() {
+                    Some(delay) => sleep(delay).await,
+                    None => return Err(error),
+                },
+                ended => return ended,
+            }
+        }
     }
 
     pub(super) async fn again(

@@ -73,6 +73,20 @@ impl Link {
         self.run_call(code, &code.call(keys, args)).await
     }
 
+    /// As [`Self::run`], and tells the function as its last argument which run of which server it
+    /// is sent to: another one may have forgotten what was written last.
+    pub(super) async fn run_telling(
+        &self,
+        code: &Code,
+        keys: &[impl AsRef<[u8]>],
+        args: &[impl AsRef<[u8]>],
+    ) -> Result<Value> {
+        let line = self.line().await?;
+        let mut call = code.call(keys, args);
+        call.arg(&*line.run_id);
+        self.run_on(line, code, &call).await
+    }
+
     /// As [`Self::run`], and where the server can tell (7.2 with the append-only file), returns
     /// once what was written is on its disk. A run that fails with `Unavailable` may have been
     /// done, so it must be safe to repeat.
@@ -108,7 +122,11 @@ impl Link {
     }
 
     async fn run_call(&self, code: &Code, call: &Cmd) -> Result<Value> {
-        let mut line = self.line().await?;
+        let line = self.line().await?;
+        self.run_on(line, code, call).await
+    }
+
+    async fn run_on(&self, mut line: Line, code: &Code, call: &Cmd) -> Result<Value> {
         let mut answer = line.connection.send_packed_command(call).await;
         if answer.as_ref().is_ok_and(Code::is_missing) {
             let loaded = line.connection.send_packed_command(&code.load()).await;

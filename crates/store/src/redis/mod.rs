@@ -96,6 +96,8 @@ pub struct RedisStore {
     key: SealingKey,
     world: World,
     keep_finished: Duration,
+    /// What tells this handle's claims from those of every other process.
+    holder: [u8; 8],
     /// What `{` and `}` make the hash tag of, and `:`.
     prefix: String,
     /// The accounts of the workers of this process.
@@ -150,6 +152,7 @@ impl RedisStore {
             key,
             world,
             keep_finished,
+            holder: rand::random(),
             prefix: prefix_of(&place),
             groups: Mutex::default(),
             held: Mutex::default(),

@@ -22,6 +22,7 @@ pub(super) struct Progress {
     fault_step: i64,
     _timeout: i64,
     steps: Steps,
+    _holder: Bytes,
 }
 
 /// Bytes that are no text.

@@ -173,12 +173,12 @@ scripts! {
     OPEN = "open", keys [&["meta"]];
     ACCEPT = "accept", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]];
     STAGE = "stage", keys [&["onboarding", "entry", "names", "meta", "batches", "rows"]];
-    COMMIT = "commit", keys [&["count", "meta", "batches", "committed", "batch"]];
+    COMMIT = "commit", keys [&["count", "meta", "batches", "committed", "batch", "rows"]];
     APPLY = "apply", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]];
     UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
     REGISTER = "register", keys [LANES, &["meta", "groups"]];
     CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]];
-    ADVANCE = "advance", keys [LANES, PROGRESS, &["done", "failed", "cancelled"]];
+    ADVANCE = "advance", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]];
     RENEW = "renew", keys [&["progress", "leases"]];
     ABANDON = "abandon", keys [LANES, PROGRESS];
     PERMIT = "permit", keys [LANES, &["meta", "parked"]];

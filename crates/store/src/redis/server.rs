@@ -20,6 +20,8 @@ pub(super) struct Server {
     maxmemory_policy: Option<String>,
     aof: bool,
     replicas: u32,
+    /// Another one after every restart, and of every other server.
+    run_id: String,
 }
 
 impl Server {
@@ -60,7 +62,13 @@ impl Server {
             replicas: field("connected_slaves")
                 .and_then(|n| n.parse().ok())
                 .unwrap_or_default(),
+            run_id: field("run_id").unwrap_or_default(),
         })
+    }
+
+    /// What tells this run of this server from every other.
+    pub(super) fn run_id(&self) -> &str {
+        &self.run_id
     }
 
     /// Whether a write can be waited for until it is on disk: WAITAOF came with 7.2, and needs

@@ -10,6 +10,7 @@ use super::{
     progress::{Progress, state_number},
     record,
     script::{CARRY, CARRY_ACCOUNT, MARK, Script},
+    work::Handed,
 };
 use crate::{
     Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, Filter, Inspect, Limits, MoveId,
@@ -64,10 +65,19 @@ impl RedisStore {
             text,
             vec![b'0' + u8::from(closed)],
             needs.as_bytes().to_vec(),
+            self.holder.to_vec(),
         ];
         let mut answer = self.call_with(&MARK, None, &args, true).await?;
-        Ok(match answer.text()?.as_str() {
+        let state = answer.text()?;
+        let mut ended = false;
+        while !answer.is_empty() {
+            self.end_cancelled(&Handed::read(&mut answer)?).await?;
+            ended = true;
+        }
+        Ok(match state.as_str() {
             "done" => Marked::Done,
+            // What a person had cancelled has been ended: it may be idle now.
+            "busy" if ended => Marked::Changed,
             "changed" => Marked::Changed,
             _ => Marked::Not,
         })

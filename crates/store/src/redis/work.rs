@@ -38,7 +38,7 @@ pub(super) struct Group {
 }
 
 /// What a claim gave, as the script tells it.
-struct Handed {
+pub(super) struct Handed {
     id: OnboardingId,
     epoch: u64,
     suspect: bool,
@@ -49,7 +49,7 @@ struct Handed {
 }
 
 impl Handed {
-    fn read(answer: &mut Answer) -> Result<Self> {
+    pub(super) fn read(answer: &mut Answer) -> Result<Self> {
         Ok(Self {
             id: OnboardingId::from_bytes(answer.exactly()?),
             epoch: answer.count()?,
@@ -127,8 +127,11 @@ impl RedisStore {
                 number(millis(request_timeout)),
                 number(millis(self.keep_finished)),
                 self.world.name().to_vec(),
+                self.holder.to_vec(),
             ];
-            let mut answer = self.call(&CLAIM, &args).await?;
+            let keys = self.keys_of(&CLAIM, None);
+            let answer = self.link.run_telling(&CLAIM.code, &keys, &args).await?;
+            let mut answer = Answer::new(answer, self.place());
             match answer.text()?.as_str() {
                 "claims" => break answer,
                 "closed" => return Err(self.closed().await),
@@ -148,12 +151,23 @@ impl RedisStore {
         };
         while !answer.is_empty() {
             let handed = Handed::read(&mut answer)?;
-            if handed.is_cancelled() {
-                self.end_cancelled(&handed).await?;
-            } else if let Some(claim) = self.unpack(handed).await? {
-                self.lock(&self.held)
-                    .insert(claim.lease.id, (claim.lease.epoch, worker.clone()));
-                claims.claims.push(claim);
+            let opened = if handed.is_cancelled() {
+                self.end_cancelled(&handed).await.map(|()| None)
+            } else {
+                self.unpack(handed).await
+            };
+            match opened {
+                Ok(Some(claim)) => {
+                    self.lock(&self.held)
+                        .insert(claim.lease.id, (claim.lease.epoch, worker.clone()));
+                    claims.claims.push(claim);
+                }
+                Ok(None) => {}
+                // What else was handed out is not to be lost for it; its lease ends by itself.
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an onboarding could not be ended; it is tried again when its lease is over"
+                ),
             }
         }
         Ok((claims, batch))
@@ -222,7 +236,7 @@ impl RedisStore {
 
     /// Ends an onboarding that a person cancelled and whose holder vanished: nobody will look any
     /// more whether the step in flight was done, so its journal says so.
-    async fn end_cancelled(&self, handed: &Handed) -> Result<()> {
+    pub(super) async fn end_cancelled(&self, handed: &Handed) -> Result<()> {
         let in_flight = self
             .read(handed)
             .ok()
@@ -243,7 +257,13 @@ impl RedisStore {
     async fn advance_as(&self, id: OnboardingId, epoch: u64, advance: &Advance) -> Result<Answer> {
         let args = advance_args(id, epoch, advance, self.place())?;
         self.advancing
-            .get_or_init(|| Advancing::start(Arc::clone(&self.link), self.keys_of(&ADVANCE, None)))
+            .get_or_init(|| {
+                Advancing::start(
+                    Arc::clone(&self.link),
+                    self.keys_of(&ADVANCE, None),
+                    self.holder,
+                )
+            })
             .write(args)
             .await
     }
@@ -309,7 +329,7 @@ fn advance_args(
     let mut args = vec![
         id.to_bytes().to_vec(),
         number(epoch),
-        advance.write.0.to_be_bytes().to_vec(),
+        number(advance.write.0),
         then.as_bytes().to_vec(),
         number(argument),
         fault_json,
@@ -408,7 +428,7 @@ impl Work for RedisStore {
     async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<Vec<Lease>> {
         let mut lost = Vec::new();
         for chunk in leases.chunks(AT_ONCE) {
-            let mut args = vec![number(millis(lease))];
+            let mut args = vec![number(millis(lease)), self.holder.to_vec()];
             for one in chunk {
                 args.push(one.id.to_bytes().to_vec());
                 args.push(number(one.epoch));
@@ -436,10 +456,11 @@ impl Work for RedisStore {
         });
         let mut given_back = 0;
         for chunk in theirs.chunks(AT_ONCE) {
-            let args: Vec<Vec<u8>> = chunk
-                .iter()
-                .flat_map(|(id, epoch)| [id.to_bytes().to_vec(), number(epoch)])
-                .collect();
+            let mut args = vec![self.holder.to_vec()];
+            for (id, epoch) in chunk {
+                args.push(id.to_bytes().to_vec());
+                args.push(number(epoch));
+            }
             let mut answer = self.call(&ABANDON, &args).await?;
             given_back += answer.count()?;
             while !answer.is_empty() {

@@ -1,17 +1,38 @@
--- Records what happened to claimed onboardings and says what comes next. ARGV: per write how many
--- values it has, then those: id, epoch, write, what comes then, its argument (ms, or the index of the
--- faulty step), fault (JSON or ''), how many settled permits; per permit account, serial, expiry,
--- whether answered; then step and JSON per step. Answers what came of each and up to two numbers.
--- Those of several callers go together, at most some dozen.
+-- Records what happened to claimed onboardings and says what comes next. ARGV: the process that
+-- holds them, then per write how many values it has and those: id, epoch, write, what comes then,
+-- its argument (ms, or the index of the faulty step), fault (JSON or ''), how many settled permits;
+-- per permit account, serial, expiry, whether answered; then step and JSON per step. Answers what
+-- came of each and up to two numbers. Those of several callers go together, at most some dozen.
+local holder = ARGV[1]
+
+local function is_held(progress, epoch)
+  return progress and progress[STATE] == RUNNING and progress[EPOCH] == epoch
+    and progress[HOLDER] == holder
+end
+
+-- Whether a step before one that is to be recorded is not on record as done.
+local function forgot_steps(progress, values, i, last)
+  if i >= last then return false end
+  for j = 1, tonumber(values[i]) do
+    local text = progress[STEPS][j]
+    if not text or not string.find(text, '"state":"done"', 1, true) then return true end
+  end
+  return false
+end
+
 local function record(values, from, last)
-  local id, epoch, write = values[from], tonumber(values[from + 1]), values[from + 2]
+  local id, epoch, write = values[from], tonumber(values[from + 1]), tonumber(values[from + 2])
   local after, argument = values[from + 3], tonumber(values[from + 4])
   local progress = progress_of(id)
-  if progress and progress[EPOCH] == epoch and progress[WRITE] == write then
-    -- The answer to this very write was lost. What kept the lease holds only while it lasts.
-    local before = cmsgpack.unpack(progress[ANSWER])
-    local keeps = before[1] == 'kept' or before[1] == 'permitted' or before[1] == 'wait'
-    if not keeps or progress[STATE] == RUNNING then return before end
+  if progress and progress[EPOCH] == epoch and progress[HOLDER] == holder then
+    -- A copy that was long on its way: its like was answered, and others since.
+    if write < progress[WRITE] then return { 'lost' } end
+    if write == progress[WRITE] then
+      -- The answer to this very write was lost. What kept the lease holds only while it lasts.
+      local before = cmsgpack.unpack(progress[ANSWER])
+      local keeps = before[1] == 'kept' or before[1] == 'permitted' or before[1] == 'wait'
+      if not keeps or progress[STATE] == RUNNING then return before end
+    end
   end
 
   local i = from + 7
@@ -20,7 +41,10 @@ local function record(values, from, last)
     settle(L, tonumber(values[i + 1]), tonumber(values[i + 2]), values[i + 3] == '1')
     i = i + 4
   end
-  if not progress or progress[STATE] ~= RUNNING or progress[EPOCH] ~= epoch then
+  if not is_held(progress, epoch) then return { 'lost' } end
+  if forgot_steps(progress, values, i, last) then
+    -- Steps are recorded one after the other: the server lost some of them, and what they did.
+    give_back_in_doubt(id, progress, holder)
     return { 'lost' }
   end
 
@@ -85,11 +109,14 @@ local function record(values, from, last)
 end
 
 local answers = {}
-local i = 1
+local i = 2
+-- A server that lost the whole store gets nothing written into the new one.
+local gone = closed() and call('HEXISTS', K.meta, 'made') == 0
 while i <= #ARGV do
   local last = i + tonumber(ARGV[i])
   -- One that cannot be read must not leave the others half done.
-  local done, answer = pcall(record, ARGV, i + 1, last)
+  local done, answer = true, { 'lost' }
+  if not gone then done, answer = pcall(record, ARGV, i + 1, last) end
   if not done then
     answer = { 'error', type(answer) == 'table' and answer.err or tostring(answer) }
   end

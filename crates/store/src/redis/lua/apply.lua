@@ -14,7 +14,7 @@ if packed then
   local created = tonumber(call('HGET', K.batch, 'created'))
   if #ids > 0 then enter(seq, created, ids, accounts) end
   call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids)
-  call('HSET', K.count, 'entered', now)
+  call('HSET', K.count, 'entered:' .. batch, now)
 end
 local left = call('LLEN', K.rows) - applied - 1
 if left <= 0 then
@@ -23,6 +23,7 @@ if left <= 0 then
   -- Kept for a caller whose answer was lost.
   call('PEXPIRE', K.batch, 60000)
   call('LREM', K.committed, 1, batch)
+  call('HDEL', K.count, 'entered:' .. batch)
   left = 0
 end
 finish()

@@ -1,23 +1,42 @@
 -- Hands out onboardings of lanes that have allowance, in turn. ARGV: group, most claims, lease
--- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good), world.
+-- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good), the world, the
+-- process that claims, the server that it is connected to.
 -- Answers: state, ms until there may be more (-1: not before something changes), a batch to roll
 -- forward or take away or '', then seven values per claim: see `hand_out`. An expiry of 0 marks a
 -- cancelled onboarding whose holder vanished: the caller says in its journal what is not known.
 local group, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local timeout, keep = tonumber(ARGV[4]), tonumber(ARGV[5])
+local holder, server = ARGV[7], ARGV[8]
 local SWEEP = 50
+-- Most onboardings that are looked at without being handed out.
+local LOOKS = 500
+-- For so long (ms) after a restart or a failover, which may have lost a claim and what it did,
+-- everything is handed out in doubt.
+local DOUBT = 120000
 
-if closed() then return { 'closed' } end
-if other_world(ARGV[6]) then return { 'world' } end
-local seen = call('ZSCORE', K.alive, group)
-if not seen then return { 'register' } end
-if tonumber(seen) < now - 60000 then call('ZADD', K.alive, now, group) end
+local meta = call('HMGET', K.meta, 'closed', 'made', 'world', 'server', 'doubt')
+if meta[1] == '1' or not meta[2] then return { 'closed' } end
+if meta[3] and meta[3] ~= ARGV[6] then return { 'world' } end
+local doubt = tonumber(meta[5] or 0)
+if meta[4] ~= server then
+  if meta[4] then doubt = now + DOUBT end
+  call('HSET', K.meta, 'server', server, 'doubt', doubt)
+end
+
+local seen = tonumber(call('ZSCORE', K.alive, group) or 0)
+-- Lanes forget a group that was away for so long.
+if seen <= now - GROUP_GONE then return { 'register' } end
+if seen < now - 60000 then call('ZADD', K.alive, now, group) end
 
 local answer = { 'claims', -1, '' }
 local more = false
 
 -- Delayed onboardings whose time has come.
 local due = call('ZRANGEBYSCORE', K.delayed, '-inf', now, 'LIMIT', 0, SWEEP)
+if #due == 0 then
+  -- Nothing waits for so long: a clock that was wrong wrote it.
+  due = call('ZRANGEBYSCORE', K.delayed, now + 2 * FARTHEST, '+inf', 'LIMIT', 0, SWEEP)
+end
 for _, member in ipairs(due) do
   local L, id = string.sub(member, 1, 4), string.sub(member, 11)
   call('ZREM', K.delayed, member)
@@ -32,13 +51,16 @@ end
 
 -- Leases that ended.
 local ended = call('ZRANGEBYSCORE', K.leases, '-inf', now, 'LIMIT', 0, SWEEP)
+if #ended == 0 then
+  ended = call('ZRANGEBYSCORE', K.leases, now + 2 * FARTHEST, '+inf', 'LIMIT', 0, SWEEP)
+end
 for _, id in ipairs(ended) do
   local progress = progress_of(id)
   if not progress or progress[STATE] ~= RUNNING then
     call('ZREM', K.leases, id)
   else
     local packed = call('HGET', K.progress, id)
-    if give_back_in_doubt(id, progress) then
+    if give_back_in_doubt(id, progress, holder) then
       hand_out(answer, id, progress[EPOCH], 1, 0, 0, packed)
     end
   end
@@ -70,6 +92,8 @@ if keep > 0 then
   end
 end
 
+local looks = 0
+
 -- What comes next in a lane, and its member of the queue if it was begun before. That goes first.
 local function head_of(L, lane)
   if lane[DUE] > 0 then
@@ -77,8 +101,9 @@ local function head_of(L, lane)
     if member and string.sub(member, 1, 4) == L then return string.sub(member, 11), member end
     lane[DUE] = 0
   end
-  for _ = 1, SWEEP do
+  while looks < LOOKS do
     if lane[LOOKED] >= lane[TAKEN] then return nil end
+    looks = looks + 1
     local field, offset = segment_of(L, lane[LOOKED])
     local id = string.sub(call('HGET', K.lane_order, field) or '', offset + 1, offset + ID)
     -- One that was cancelled before it began has a progress, and one that has left has no id.
@@ -89,13 +114,13 @@ local function head_of(L, lane)
 end
 
 -- Lanes in turn. A lane of which nothing is due costs a look, so looks are bounded too.
-local claimed, looks = 0, 0
+local claimed, turns = 0, 0
 local last = '(' .. group .. be6(now + 1)
 while claimed < most do
   local member = call('ZRANGEBYLEX', K.ready, '[' .. group, last, 'LIMIT', 0, 1)[1]
   if not member then break end
-  looks = looks + 1
-  if looks > most + SWEEP then
+  turns = turns + 1
+  if turns > most + SWEEP or looks >= LOOKS then
     more = true
     break
   end
@@ -115,8 +140,8 @@ while claimed < most do
       local progress = packed and cmsgpack.unpack(packed) or fresh_progress(entry_of(id), L)
       progress[EPOCH] = progress[EPOCH] + 1
       progress[TIMEOUT] = timeout
-      progress[WRITE], progress[ANSWER] = '', ''
-      local suspect = progress[SUSPECT]
+      progress[WRITE], progress[ANSWER], progress[HOLDER] = 0, '', holder
+      local suspect = now < doubt and 1 or progress[SUSPECT]
       progress[SUSPECT] = 0
       move(progress, RUNNING)
       save_progress(id, progress)
@@ -128,11 +153,15 @@ while claimed < most do
   place(L, true)
 end
 
+local first = call('ZRANGEBYLEX', K.ready, '[' .. group, '(' .. group .. '\255', 'LIMIT', 0, 1)[1]
+if first and struct.unpack('>I6', first, 3) > now + 2 * FARTHEST then
+  place(string.sub(first, 15, 18), true)
+  more = true
+end
 if more or claimed == most then
   answer[2] = 0
 else
   local at = nil
-  local first = call('ZRANGEBYLEX', K.ready, '[' .. group, '(' .. group .. '\255', 'LIMIT', 0, 1)[1]
   if first then at = struct.unpack('>I6', first, 3) end
   for _, key in ipairs({ K.delayed, K.leases, K.batches }) do
     local next = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
@@ -141,13 +170,17 @@ else
   if at then answer[2] = math.max(0, at - now) end
 end
 
--- Somebody who took signups in may have vanished on the way: then nothing was entered for a while.
+-- Somebody who took signups in may have vanished on the way: then nothing of it was entered for a
+-- while. Until it is, there is more to come.
 local batch = call('LINDEX', K.committed, 0)
-if batch and tonumber(call('HGET', K.count, 'entered') or 0) > now - 1000 then
-  batch = nil
-elseif not batch then
-  batch = call('ZRANGEBYSCORE', K.batches, '-inf', now, 'LIMIT', 0, 1)[1]
+if batch then
+  local left = tonumber(call('HGET', K.count, 'entered:' .. batch) or 0) + 1000 - now
+  if left <= 0 then answer[3] = batch end
+  left = math.max(left, 20)
+  if answer[2] < 0 or answer[2] > left then answer[2] = left end
 end
-if batch then answer[3] = batch end
+if answer[3] == '' then
+  answer[3] = call('ZRANGEBYSCORE', K.batches, '-inf', now, 'LIMIT', 0, 1)[1] or ''
+end
 finish()
 return answer

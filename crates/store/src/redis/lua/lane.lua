@@ -144,6 +144,13 @@ local function permit_at(L, lane)
   -- After a failover the clock may be another one. Behind the last, nothing is given until it has
   -- caught up; what lies further ahead than any wait was written by a clock that was wrong.
   local at = lane[CLOSED] <= now + FARTHEST and lane[CLOSED] or 0
+  if lane[SWEPT] * ANSWERED_STEP > now + 2 * FARTHEST then
+    for segment = math.floor(lane[SWEPT] / STEPS_OF), math.min(lane[LAST], math.floor(lane[SWEPT] / STEPS_OF) + 100) do
+      local _, field = out_of(L, segment)
+      outs[field], outs_changed[field] = false, true
+    end
+    lane[SWEPT], lane[LAST], lane[OUT] = math.floor(now / ANSWERED_STEP), 0, 0
+  end
   local swept = lane[SWEPT] * ANSWERED_STEP
   if swept > now then at = math.max(at, swept) end
   if lane[OUT] >= lane[LIMIT] then

@@ -9,6 +9,8 @@ local FAULT, FAULT_STEP = 11, 12
 local TIMEOUT = 13
 -- The steps' records, JSON each; '' for one that nothing is known of.
 local STEPS = 14
+-- The process that holds it. A server that forgot a claim hands the epoch out twice; not to the same.
+local HOLDER = 15
 
 -- How many ids a segment of an order has, and the bytes of an id. Few, because this language looks
 -- at every byte of every string that it makes.
@@ -42,7 +44,7 @@ local function save_progress(id, progress)
 end
 
 local function fresh_progress(seq, L)
-  return { QUEUED, 0, seq, L, 0, 0, now, 0, '', '', '', -1, 0, {} }
+  return { QUEUED, 0, seq, L, 0, 0, now, 0, 0, '', '', -1, 0, {}, '' }
 end
 
 -- Moves an onboarding from one state to another in the counts and in its lane's.
@@ -69,10 +71,12 @@ local function line_up(id, progress)
 end
 
 -- Ends a lease whose holder vanished: queued again in doubt. One that a person cancelled is kept
--- for the caller for a while, to say in its journal what is not known; `true` then.
-local function give_back_in_doubt(id, progress)
+-- for the caller, `holder`, for a while, to say in its journal what is not known; `true` then.
+local function give_back_in_doubt(id, progress, holder)
   if progress[CANCEL] == 1 then
     progress[EPOCH] = progress[EPOCH] + 1
+    progress[WRITE], progress[ANSWER] = 0, ''
+    progress[HOLDER] = holder
     call('ZADD', K.leases, now + 30000, id)
     save_progress(id, progress)
     return true

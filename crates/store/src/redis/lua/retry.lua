@@ -10,7 +10,7 @@ end
 call('ZREM', progress[STATE] == FAILED and K.failed or K.cancelled, id)
 progress[SUSPECT], progress[CANCEL], progress[WAKE_AT] = 1, 0, 0
 progress[FAULT], progress[FAULT_STEP] = '', -1
-progress[WRITE], progress[ANSWER] = '', ''
+progress[WRITE], progress[ANSWER] = 0, ''
 progress[STEPS] = {}
 for i = 4, #ARGV do progress[STEPS][i - 3] = ARGV[i] end
 move(progress, QUEUED)

@@ -59,7 +59,7 @@ end
 -- What a script does with rows of id, account and record: those that are new, what stands in the
 -- others' way. `own` and `first` are the batch and its first row here, where it is laid down.
 local function look_at(args, from, own, first)
-  local found = { ids = {}, accounts = {}, records = {}, names = {}, obstacles = {}, duplicates = 0 }
+  local found = { ids = {}, accounts = {}, rows = {}, records = {}, names = {}, obstacles = {}, duplicates = 0 }
   local seen, taken = {}, {}
   for i = from, #args, 3 do
     local id, account, record = args[i], args[i + 1], args[i + 2]
@@ -92,6 +92,7 @@ local function look_at(args, from, own, first)
       end
       found.ids[#found.ids + 1] = id
       found.accounts[#found.accounts + 1] = account
+      found.rows[#found.rows + 1] = row
       found.records[#found.records + 1] = id
       found.records[#found.records + 1] = record
     end
