@@ -13,6 +13,7 @@ use super::{
     failure::{Failure, spoils_connection},
     keeper::{Kept, Line, Voice},
     script::Code,
+    server::Server,
     url::RedisPlace,
     wake::Wake,
 };
@@ -38,6 +39,17 @@ impl Link {
     /// Connects once, and checks that a store may live there. Says in the log what a crash of the
     /// server could lose.
     pub(super) async fn open(place: &RedisPlace) -> Result<Arc<Self>> {
+        let (link, server) = Self::connect(place).await?;
+        server.say_what_may_be_lost(link.place());
+        Ok(link)
+    }
+
+    /// As [`Self::open`], for a question that is asked before the store is opened.
+    pub(super) async fn open_to_ask(place: &RedisPlace) -> Result<Arc<Self>> {
+        Ok(Self::connect(place).await?.0)
+    }
+
+    async fn connect(place: &RedisPlace) -> Result<(Arc<Self>, Server)> {
         let failed = |failure: Failure| failure.at(&place.to_string());
         let dialer = Arc::new(Dialer::new(place.clone()).map_err(failed)?);
         let purpose = Purpose {
@@ -46,13 +58,14 @@ impl Link {
             blocks: false,
         };
         let wire = dialer.connect(&purpose).await.map_err(failed)?;
-        wire.server.say_what_may_be_lost(dialer.place());
-        Ok(Arc::new(Self {
+        let server = wire.server.clone();
+        let link = Arc::new(Self {
             main: Kept::start(Arc::clone(&dialer), purpose, Some(wire), Voice::Heard),
             dialer,
             wake: OnceLock::new(),
             durable: OnceLock::new(),
-        }))
+        });
+        Ok((link, server))
     }
 
     /// Sends one command.

@@ -33,6 +33,7 @@ mod keeper;
 mod lane;
 mod laying;
 mod link;
+mod listing;
 mod operate;
 mod progress;
 mod record;
@@ -123,13 +124,24 @@ fn prefix_of(place: &RedisPlace) -> String {
 /// # Errors
 /// As of [`RedisStore::open`].
 pub async fn world_of(place: &RedisPlace) -> Result<Option<World>> {
-    let link = Link::open(place).await?;
+    let link = Link::open_to_ask(place).await?;
     let mut command = redis::cmd("HGET");
     command
         .arg(format!("{}meta", prefix_of(place)))
         .arg("world");
     let world = inspect::bytes(link.query(&command).await?);
     Ok(world.as_deref().and_then(World::of))
+}
+
+/// Whether there is a store, made at least, at this place. Changes nothing.
+///
+/// # Errors
+/// As of [`RedisStore::open`].
+pub async fn is_made(place: &RedisPlace) -> Result<bool> {
+    let link = Link::open_to_ask(place).await?;
+    let mut command = redis::cmd("EXISTS");
+    command.arg(format!("{}meta", prefix_of(place)));
+    Ok(link.query(&command).await? == redis::Value::Int(1))
 }
 
 impl RedisStore {
@@ -173,6 +185,13 @@ impl RedisStore {
             .map_err(|error| self.unusable(error.to_string()))?;
         let args = [SCHEMA.to_string().into_bytes(), sealed];
         let mut answer = self.call(&OPEN, &args).await?;
+        if answer.number()? == 1 {
+            // Where one was expected, its data is gone, or the name is another.
+            tracing::warn!(
+                store = self.place(),
+                "there was no store here; a new one was made"
+            );
+        }
         let schema = answer.count()?;
         if schema > SCHEMA {
             return Err(Error::Corrupt {

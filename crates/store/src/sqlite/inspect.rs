@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::{
     failure::Failure,
-    row::{COLUMNS, TABLES, onboarding, raw, state_number, time},
+    row::{COLUMNS, TABLES, TABLES_BY_ID, onboarding, raw, state_number, time},
     state::limits_of,
 };
 use crate::{AccountStatus, Cursor, Error, Filter, Onboarding, Page, Parked, Result, Tally};
@@ -35,10 +35,7 @@ impl Reader {
     }
 
     pub(super) fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM onboarding o CROSS JOIN progress p ON p.seq = o.seq \
-             CROSS JOIN lane l ON l.id = p.lane WHERE o.id = ?1"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES_BY_ID}");
         let row = self
             .connection
             .prepare_cached(&sql)

@@ -95,6 +95,11 @@ pub(super) const COLUMNS: &str = "o.seq, o.id, o.key, l.account, o.partner, o.nu
 pub(super) const TABLES: &str = "progress p CROSS JOIN onboarding o ON o.seq = p.seq \
      CROSS JOIN lane l ON l.id = p.lane";
 
+/// The same for the one with an id (`?1`). In the order above, looking for an id would read all
+/// that is there.
+pub(super) const TABLES_BY_ID: &str = "onboarding o CROSS JOIN progress p ON p.seq = o.seq \
+     CROSS JOIN lane l ON l.id = p.lane WHERE o.id = ?1";
+
 /// A row of [`COLUMNS`] as it is in the file.
 pub(super) struct Raw {
     pub(super) seq: i64,
@@ -160,4 +165,29 @@ pub(super) fn onboarding(place: &str, raw: Raw) -> Result<Onboarding> {
         created_at: time(raw.created_at),
         updated_at: time(raw.updated_at),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::{super::schema, *};
+    use crate::{SealingKey, World};
+
+    #[test]
+    fn one_onboarding_is_found_without_reading_the_others() {
+        let mut file = Connection::open_in_memory().unwrap();
+        let (key, _) = SealingKey::generate();
+        schema::prepare(&mut file, "a test", World::Live, &key).unwrap();
+        let sql = format!("EXPLAIN QUERY PLAN SELECT {COLUMNS} FROM {TABLES_BY_ID}");
+        let mut statement = file.prepare(&sql).unwrap();
+        let steps = statement
+            .query_map([[0_u8; 16]], |row| row.get::<_, String>(3))
+            .unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert_eq!(steps.len(), 3, "{steps:?}");
+        for step in steps {
+            assert!(step.starts_with("SEARCH"), "{step}");
+        }
+    }
 }

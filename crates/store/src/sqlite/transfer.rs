@@ -10,7 +10,10 @@ use super::{
     inspect::{Reader, after},
     intake::chosen_trunk_name,
     lane_table::NO_LANE,
-    row::{COLUMNS, Raw, TABLES, direction_number, onboarding, raw, state_number, to_json},
+    row::{
+        COLUMNS, Raw, TABLES, TABLES_BY_ID, direction_number, onboarding, raw, state_number,
+        to_json,
+    },
     writer::Tx,
 };
 use crate::{
@@ -214,8 +217,8 @@ impl Tx<'_> {
         self.keep_recipes(recipes)?;
         let mut came = CarriedIn::default();
         let mut lanes = std::collections::BTreeSet::new();
+        let sql = format!("SELECT {COLUMNS} FROM {TABLES_BY_ID}");
         for one in all {
-            let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE o.id = ?1");
             let there = self
                 .connection
                 .prepare_cached(&sql)

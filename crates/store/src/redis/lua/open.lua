@@ -1,5 +1,6 @@
 -- Makes the store where there is none, and tells what it is. ARGV: schema, key check (sealed).
-if call('EXISTS', K.meta) == 0 then
-  call('HSET', K.meta, 'schema', ARGV[1], 'key_check', ARGV[2], 'made', now)
-end
-return call('HMGET', K.meta, 'schema', 'key_check', 'world', 'mark')
+-- Answers whether it was made now, then schema, key check, world, mark of a move.
+local made = call('HSETNX', K.meta, 'made', now)
+if made == 1 then call('HSET', K.meta, 'schema', ARGV[1], 'key_check', ARGV[2]) end
+local meta = call('HMGET', K.meta, 'schema', 'key_check', 'world', 'mark')
+return { made, meta[1], meta[2], meta[3], meta[4] }
