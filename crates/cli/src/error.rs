@@ -34,6 +34,15 @@ impl Error {
         Self::Failed(format!("{what}: {}", chain(cause)))
     }
 
+    /// The same after something was begun: what has to be corrected by a person is no refusal any
+    /// more, as that says that nothing was changed.
+    pub(crate) fn once_begun(self) -> Self {
+        match self {
+            Self::Refused(problems) => Self::Failed(list(&problems)),
+            other @ (Self::Away(_) | Self::Failed(_)) => other,
+        }
+    }
+
     /// The status that the process ends with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -97,4 +106,21 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 fn list(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_turns_out_unusable_is_a_refusal_only_before_something_was_begun() {
+        let lost = || store::Error::Unusable {
+            place: "redis://host".to_owned(),
+            message: "it is not there any more".to_owned(),
+        };
+        assert_eq!(Error::from(lost()).exit(), Exit::Refused);
+        let later = Error::from(lost()).once_begun();
+        assert_eq!(later.exit(), Exit::Left);
+        assert!(later.to_string().contains("it is not there any more"));
+    }
 }

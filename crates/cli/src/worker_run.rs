@@ -197,7 +197,7 @@ fn outcome(ended: Result<Result<Stats, worker::Error>, JoinError>) -> Result<Sta
     match ended {
         Ok(Ok(stats)) => Ok(stats),
         Ok(Err(worker::Error::Settings(message))) => Err(Error::refused("settings", message)),
-        Ok(Err(worker::Error::Store(error))) => Err(error.into()),
+        Ok(Err(worker::Error::Store(error))) => Err(Error::from(error).once_begun()),
         Ok(Err(error)) => Err(Error::failed("the worker ended", &error)),
         Err(error) => Err(Error::failed("the worker broke", &error)),
     }

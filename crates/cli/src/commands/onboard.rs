@@ -81,7 +81,8 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
-    batch.tell_blocked(false, output).await?;
+    let told = batch.tell_blocked(false, output).await;
+    told.map_err(Error::once_begun)?;
     Ok(end(&batch, requests, started, folder.as_ref(), output))
 }
 
@@ -163,10 +164,11 @@ async fn watch(
     };
     // Also after a failure: what is in flight is finished and recorded.
     let stats = worker.stopped().await;
-    waited?;
+    waited.map_err(Error::once_begun)?;
     while let Some(happened) = worker.heard() {
         let happened = worker.gather(happened).await;
-        hear(batch, happened, lookout.shared, output).await?;
+        let heard = hear(batch, happened, lookout.shared, output).await;
+        heard.map_err(Error::once_begun)?;
     }
     Ok(stats?.requests)
 }

@@ -73,9 +73,21 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     if !args.drain {
         return Ok(Exit::Done);
     }
+    let told = conclude(&mut batch, &*store, requests, started, output).await;
+    told.map_err(Error::once_begun)
+}
+
+/// Tells how everything stands at the end.
+async fn conclude(
+    batch: &mut Batch<'_>,
+    store: &dyn Inspect,
+    requests: u64,
+    started: Instant,
+    output: &mut Output,
+) -> Result<Exit> {
     batch.tell_blocked(true, output).await?;
-    let exit = end(&batch, requests, started, None, output);
-    Ok(exit.max(left(&*store, batch.counts()).await?))
+    let exit = end(batch, requests, started, None, output);
+    Ok(exit.max(left(store, batch.counts()).await?))
 }
 
 /// What was left by earlier runs, or by this one because of a signal.
@@ -134,41 +146,64 @@ async fn watch(
     let mut tick = tokio::time::interval(TICK);
     let mut asked = false;
     let stats = loop {
-        tokio::select! {
+        let stepped = tokio::select! {
             told = worker.next() => match told {
                 Told::Happened(first) => {
                     let happened = worker.gather(first).await;
-                    if drain {
-                        batch.take_in(finished(happened), output).await?;
-                    }
+                    hear(batch, happened, drain, output).await
                 }
                 Told::Ended(stats) => break stats?,
             },
             () = shutdown.asked(), if !asked => {
                 asked = true;
                 worker.ask_to_stop();
+                Ok(())
             }
             _ = tick.tick() => {
                 output.flush();
-                // A store that is away must not keep a signal from being heard.
-                if let Ok(counted) = tokio::time::timeout(TICK, counts(store)).await
-                    && let Some(counts) = unless_away(counted)?
-                {
-                    progress.update(&counts);
-                }
-                batch.catch_up(output).await?;
+                let shown = show(&mut progress, store).await;
+                shown.and(batch.catch_up(output).await)
             }
+        };
+        if let Err(error) = stepped {
+            // What is in flight is finished, and recorded as far as that can still be done.
+            let _ = worker.stopped().await;
+            return Err(error.once_begun());
         }
     };
     while let Some(happened) = worker.heard() {
         let happened = worker.gather(happened).await;
-        if drain {
-            batch.take_in(finished(happened), output).await?;
-        }
+        let heard = hear(batch, happened, drain, output).await;
+        heard.map_err(Error::once_begun)?;
     }
-    batch.catch_up(output).await?;
+    let caught_up = batch.catch_up(output).await;
+    caught_up.map_err(Error::once_begun)?;
     tracing::info!(requests = stats.requests, "worker ended");
     Ok(stats.requests)
+}
+
+/// Takes in what ended, where its end is told.
+async fn hear(
+    batch: &mut Batch<'_>,
+    happened: Vec<Happened>,
+    drain: bool,
+    output: &mut Output,
+) -> Result<()> {
+    if drain {
+        batch.take_in(finished(happened), output).await?;
+    }
+    Ok(())
+}
+
+/// Shows how far the store is, if it answers.
+async fn show(progress: &mut Progress, store: &dyn Inspect) -> Result<()> {
+    // A store that is away must not keep a signal from being heard.
+    if let Ok(counted) = tokio::time::timeout(TICK, counts(store)).await
+        && let Some(counts) = unless_away(counted)?
+    {
+        progress.update(&counts);
+    }
+    Ok(())
 }
 
 /// The onboardings that ended, and how.

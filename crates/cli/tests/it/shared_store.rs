@@ -1,6 +1,8 @@
 //! A store that several machines share: what is refused before anything is reached, and moving to it.
 
-use crate::home::{Home, THREE};
+use redis_fixture::Server;
+
+use crate::home::{Home, Simulator, THREE, finish, live, until};
 
 /// Nobody listens on port 1.
 const NOBODY: &str = "redis://127.0.0.1:1";
@@ -69,4 +71,26 @@ fn what_cannot_be_moved_is_refused_and_both_stores_stay_open() {
         assert!(ran.stderr.contains(wanted), "{from} {to}: {}", ran.stderr);
     }
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
+}
+
+fn on(redis: &Server) -> Home {
+    live()
+        .with("STORE_KEY", KEY)
+        .with("TRUNKLINE_SECRET_KEY__ENV", "STORE_KEY")
+        .with("TRUNKLINE_STORE", &redis.url())
+}
+
+#[test]
+fn a_worker_whose_store_is_lost_under_it_ends_with_1_and_not_as_if_nothing_was_changed() {
+    let redis = Server::start(&[]);
+    let home = on(&redis);
+    let simulator = Simulator::start(&home, &["--latency-ms", "200"]);
+    home.accounts_at(&simulator, &["acme"])
+        .write("three.csv", THREE);
+    home.run(&["enqueue", "three.csv"]).ends(0);
+    let worker = home.command(&["work"]).spawn().unwrap();
+    until("requests are in flight", || simulator.requests() > 0);
+    redis.ask(&["FLUSHALL"]).unwrap();
+    let ran = finish(worker).ends(1);
+    assert!(ran.stderr.contains("not there any more"), "{}", ran.stderr);
 }
