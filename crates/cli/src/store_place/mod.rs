@@ -53,10 +53,10 @@ impl Place {
     }
 
     /// Whether looking at it makes nothing that was not there.
-    fn is_made(&self) -> bool {
+    async fn is_made(&self) -> Result<bool> {
         match self {
-            Self::Sqlite(place) => place.is_made(),
-            Self::Redis(_) => true,
+            Self::Sqlite(place) => Ok(place.is_made()),
+            Self::Redis(place) => place.is_made().await,
         }
     }
 }
@@ -82,7 +82,7 @@ pub(crate) async fn open_existing(settings: &Settings) -> Result<(Arc<dyn Store>
     let world = match place.world(settings).await? {
         Some(world) => world,
         // Made, and nothing accepted yet: looking at it decides nothing.
-        None if place.is_made() => World::Live,
+        None if place.is_made().await? => World::Live,
         None => {
             return Err(Error::refused(
                 "store",

@@ -4,7 +4,7 @@ use std::{fmt, fs, sync::Arc};
 
 use store::{
     SealingKey, Store, World,
-    redis::{RedisOptions, RedisPlace, RedisStore, world_of},
+    redis::{RedisOptions, RedisPlace, RedisStore, is_made, world_of},
 };
 
 use super::key_from;
@@ -86,6 +86,11 @@ impl Redis {
     pub(super) async fn world(&self, settings: &Settings) -> Result<Option<World>> {
         Self::key(settings)?;
         Ok(world_of(&self.0).await?)
+    }
+
+    /// Whether a store was made here.
+    pub(super) async fn is_made(&self) -> Result<bool> {
+        Ok(is_made(&self.0).await?)
     }
 }
 

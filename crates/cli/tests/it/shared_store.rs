@@ -94,3 +94,21 @@ fn a_worker_whose_store_is_lost_under_it_ends_with_1_and_not_as_if_nothing_was_c
     let ran = finish(worker).ends(1);
     assert!(ran.stderr.contains("not there any more"), "{}", ran.stderr);
 }
+
+#[test]
+fn looking_at_a_redis_without_a_store_says_so_and_makes_none() {
+    let redis = Server::start(&[]);
+    let home = on(&redis);
+    for args in [
+        &["status"][..],
+        &["list"],
+        &["retry", "--all"],
+        &["cancel", "one"],
+        &["handoff", "one"],
+        &["accounts", "resume", "--all"],
+    ] {
+        let ran = home.run(args).ends(2);
+        assert!(ran.stderr.contains("there is nothing in"), "{}", ran.stderr);
+    }
+    assert_eq!(redis.ask(&["DBSIZE"]).unwrap(), "0");
+}
