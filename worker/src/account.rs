@@ -31,7 +31,14 @@ pub struct Account {
     closed: Mutex<(u32, Option<Instant>)>,
     /// It was parked, and nothing but 401 was answered since.
     parked: AtomicBool,
+    /// It was told that requests cannot be sent, and none was answered since.
+    unreachable: AtomicBool,
+    /// When that was told last.
+    told_unreachable: Mutex<Option<Instant>>,
 }
+
+/// Where some connections fail and others do not, their failing is told at most this often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 impl Account {
     /// An account by its name in the accounts file. The configuration's request timeout is
@@ -46,6 +53,8 @@ impl Account {
             troubled: AtomicBool::new(false),
             closed: Mutex::default(),
             parked: AtomicBool::new(false),
+            unreachable: AtomicBool::new(false),
+            told_unreachable: Mutex::default(),
         }
     }
 
@@ -91,6 +100,27 @@ impl Account {
     pub(crate) fn park(&self) -> bool {
         self.troubled.store(true, Ordering::Relaxed);
         !self.parked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that a request could not be sent; `true` if that is news.
+    pub(crate) fn not_reached(&self) -> bool {
+        if self.unreachable.load(Ordering::Relaxed) {
+            return false;
+        }
+        let told = self.told_unreachable.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|at| at.elapsed() < TELL_EVERY) {
+            return false;
+        }
+        // Under the lock: of those that failed together one tells.
+        *told = Some(Instant::now());
+        self.unreachable.store(true, Ordering::Relaxed);
+        true
+    }
+
+    /// Notes that a request was answered, whatever the answer; `true` if that is news.
+    pub(crate) fn reached(&self) -> bool {
+        self.unreachable.load(Ordering::Relaxed) && self.unreachable.swap(false, Ordering::Relaxed)
     }
 
     /// The account answered neither 429 nor 401.
@@ -149,5 +179,24 @@ mod tests {
         let asked = Duration::from_secs(30);
         assert_eq!(account.close_for(&policy, Some(asked)), asked);
         assert_eq!(account.close_for(&policy, Some(Duration::ZERO)), asked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_cannot_be_reached_is_news_once_until_it_answers_again() {
+        let account = account();
+        assert!(!account.reached());
+        let told = (0..40).filter(|_| account.not_reached()).count();
+        assert_eq!(told, 1);
+        tokio::time::advance(2 * TELL_EVERY).await;
+        assert!(!account.not_reached());
+        assert!(account.reached());
+        assert!(!account.reached());
+        assert!(account.not_reached());
+        assert!(account.reached());
+        // Now and then only: some connections fail, others do not.
+        assert!(!account.not_reached());
+        assert!(!account.reached());
+        tokio::time::advance(TELL_EVERY).await;
+        assert!(account.not_reached());
     }
 }

@@ -67,25 +67,36 @@ impl Shared {
         }
     }
 
-    /// Says once that the store does not record, however many onboardings are in hand, and once
-    /// that it does again.
+    /// Says once that the store does not record, however many onboardings are in hand and whatever
+    /// keeps it from recording, and once that it does again.
     pub(crate) fn recorded<T>(&self, written: &store::Result<T>) {
-        match written {
-            Err(error @ store::Error::Unavailable { .. }) => {
-                if !self.outage.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        error = error as &dyn std::error::Error,
-                        "the store does not record; trying again while the leases last"
-                    );
-                }
-            }
+        let error = match written {
             // Looks first: a write for every answer would send the cache line between cores.
-            Ok(_) if self.outage.load(Ordering::Relaxed) => {
-                if self.outage.swap(false, Ordering::Relaxed) {
+            Ok(_) => {
+                if self.outage.load(Ordering::Relaxed) && self.outage.swap(false, Ordering::Relaxed)
+                {
                     tracing::info!("the store records again");
                 }
+                return;
             }
-            Ok(_) | Err(_) => {}
+            // An answer to one onboarding: the store is there.
+            Err(store::Error::LeaseLost { .. }) => return,
+            Err(error) => error,
+        };
+        if self.outage.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let error_said = error as &dyn std::error::Error;
+        if matches!(error, store::Error::Unavailable { .. }) {
+            tracing::warn!(
+                error = error_said,
+                "the store does not record; trying again while the leases last"
+            );
+        } else {
+            tracing::warn!(
+                error = error_said,
+                "the store does not record; what is in hand is let go, in doubt"
+            );
         }
     }
 

@@ -4,98 +4,22 @@
     reason = "a fixture that cannot be set up is a failed test"
 )]
 
-use std::{
-    collections::BTreeMap, future::Future, ops::Range, path::Path, sync::Arc, time::Duration,
-};
+mod opening;
+
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc, time::Duration};
 
 use onboarding::{OnboardingId, Secret, State, StepState};
-use redis_fixture::{Cluster, Sentinel, Server};
+use redis_fixture::Server;
 use store::{
     Advanced, Cancelled, Committed, Error, Filter, Granted, SealingKey, Store, Then, World,
     conformance::sample::{
         LEASE, RECIPE, TIMEOUT, WINDOW, accept, advance, answered, claim, claim_one, done, failure,
         offer, register, signup, wide, with_content, with_trunk_name, worker,
     },
-    redis::{RedisOptions, RedisPlace, RedisStore, world_of},
+    redis::world_of,
 };
 
-/// Long enough for anything that comes at all.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How a test opens its store.
-#[derive(Clone)]
-struct Opening {
-    url: String,
-    key: SealingKey,
-    world: World,
-    keep_finished: Duration,
-}
-
-impl Opening {
-    fn of(server: &Server, name: &str) -> Self {
-        Self::at(format!("{}?name={name}", server.url()))
-    }
-
-    fn at(url: String) -> Self {
-        Self {
-            url,
-            key: SealingKey::generate().0,
-            world: World::Live,
-            keep_finished: Duration::from_secs(3600),
-        }
-    }
-
-    fn keeping(self, keep_finished: Duration) -> Self {
-        Self {
-            keep_finished,
-            ..self
-        }
-    }
-
-    fn place(&self) -> RedisPlace {
-        RedisPlace::parse(&self.url).expect("a URL")
-    }
-
-    async fn try_open(&self) -> store::Result<Arc<RedisStore>> {
-        RedisStore::open(RedisOptions {
-            place: self.place(),
-            key: self.key.clone(),
-            world: self.world,
-            keep_finished: self.keep_finished,
-        })
-        .await
-    }
-
-    async fn open(&self) -> Arc<dyn Store> {
-        self.try_open().await.expect("the store opens")
-    }
-
-    /// What is said where it must not be opened.
-    async fn refusal(&self) -> Error {
-        match self.try_open().await {
-            Ok(_) => panic!("the store must be refused"),
-            Err(error) => error,
-        }
-    }
-}
-
-/// Makes a call again until it is answered, as callers do while a server is away.
-async fn at_last<T, F: Future<Output = store::Result<T>>>(mut call: impl FnMut() -> F) -> T {
-    let answered = async {
-        loop {
-            match call().await {
-                Ok(value) => break value,
-                Err(Error::Unavailable { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(other) => panic!("{other}"),
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, answered)
-        .await
-        .expect("the server comes back")
-}
+use opening::{Opening, PATIENCE, at_last};
 
 /// Every key and how many fields, members, items or bytes it has; without those that go by
 /// themselves when their time is over.
@@ -557,54 +481,4 @@ async fn an_accepted_batch_waits_for_the_disk_where_the_server_can_tell() {
     accept(&store, vec![signup("acme", 1)]).await;
     let stats = server.ask(&["INFO", "commandstats"]).expect("answered");
     assert!(stats.contains("cmdstat_waitaof"), "{stats}");
-}
-
-/// One onboarding from signup to success, by two handles.
-async fn one_goes_through(opening: &Opening, n: u64) {
-    let (producer, store) = (opening.open().await, opening.open().await);
-    accept(&producer, vec![signup("acme", n)]).await;
-    register(&store, "one", &["acme"], wide()).await;
-    let held = claim_one(&store, "one").await;
-    let advanced = advance(&store, &held, done(0, &held.permit, Then::Permit)).await;
-    let Advanced::Permitted(permit) = advanced else {
-        panic!("a permit was due: {advanced:?}");
-    };
-    advance(&store, &held, done(1, &permit, Then::Succeed)).await;
-    let found = producer.get(held.lease.id).await.expect("read");
-    assert_eq!(found.expect("there").state, State::Succeeded);
-}
-
-#[tokio::test]
-async fn a_cluster_holds_a_store() {
-    let cluster = Cluster::start(&[]);
-    for name in ["one", "two", "three", "four"] {
-        let url = format!("redis://{}?cluster=true&name={name}", cluster.addresses());
-        let opening = Opening::at(url);
-        one_goes_through(&opening, 1).await;
-        let store = opening.open().await;
-        accept(&store, (10..700).map(|n| signup("globex", n)).collect()).await;
-        assert_eq!(store.tally().await.expect("counted").total(), 691);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_replica_has_goes_on_after_a_failover() {
-    let mut sentinel = Sentinel::start(&[]);
-    let url = format!(
-        "redis://{}?sentinel={}&name=made-up",
-        sentinel.address(),
-        Sentinel::PRIMARY
-    );
-    let opening = Opening::at(url);
-    let store = opening.open().await;
-    accept(&store, (0..600).map(|n| signup("acme", n)).collect()).await;
-    tokio::task::block_in_place(|| {
-        sentinel.copy();
-        sentinel.fail_over();
-    });
-    let tally = at_last(|| store.tally()).await;
-    assert_eq!(tally.total(), 600);
-    register(&store, "one", &["acme"], wide()).await;
-    assert_eq!(claim(&store, "one", 600).await.len(), 600);
-    one_goes_through(&opening, 1000).await;
 }

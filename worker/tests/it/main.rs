@@ -9,5 +9,6 @@ mod looking;
 mod lost_store;
 mod outage;
 mod taken;
+mod told;
 mod trouble;
 mod world;
