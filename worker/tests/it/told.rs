@@ -11,11 +11,10 @@ use std::sync::{
 
 use store::Store;
 use tracing::subscriber::DefaultGuard;
-use worker::Account;
 
 use crate::{
     line::{Call, Line, fails, free},
-    world::{DEADLINE, World, account, full_signup, settings, wide},
+    world::{DEADLINE, World, full_signup, settings},
 };
 
 /// What is logged on this thread from `warn` on, as by default.
@@ -82,24 +81,4 @@ async fn a_store_that_refuses_to_record_is_told_once_for_all_in_hand() {
     let told = log.lines("does not record");
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].contains("login"), "{told:?}");
-}
-
-#[tokio::test]
-async fn an_exotel_out_of_reach_is_told_once_for_all_of_an_account() {
-    let (log, _guard) = Log::start();
-    let world = World::new().await;
-    let new = (0..10).map(|n| full_signup("acme", n));
-    world.enqueue(new.collect()).await;
-    // Bound and given back: nobody listens there.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = world.config("acme");
-    config.base_url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let nobody = Account::new(account("acme"), config, wide());
-    let stats = world.drain(settings("w"), vec![nobody]).await;
-    assert_eq!((stats.failed, stats.requests), (10, 0));
-    let told = log.lines("Exotel");
-    assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].contains("acme"), "{told:?}");
-    assert!(told[0].contains("refused"), "{told:?}");
 }
