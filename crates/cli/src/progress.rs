@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::note;
+use crate::{args::LogForm, output::note, settings::Settings};
 
 static BAR: OnceLock<Mutex<Option<ProgressBar>>> = OnceLock::new();
 
@@ -57,6 +57,13 @@ const RATE_WINDOW: Duration = Duration::from_secs(60);
 struct Rate(VecDeque<(Instant, u64)>);
 
 impl Rate {
+    /// What was finished before the first look, by whomever, does not count.
+    fn begin(&mut self, now: Instant, finished: u64) {
+        if self.0.is_empty() {
+            self.0.push_back((now, finished));
+        }
+    }
+
     /// Notes that `finished` are finished now; gives how many a second.
     fn per_second(&mut self, now: Instant, finished: u64) -> f64 {
         self.0.push_back((now, finished));
@@ -85,40 +92,36 @@ impl Rate {
 /// The progress of one run.
 pub(crate) struct Progress {
     shown: Option<ProgressBar>,
+    /// Whether lines are written where no bar can be shown.
+    lines: bool,
     interval: Duration,
     last: Instant,
     rate: Rate,
 }
 
 impl Progress {
-    /// Begins to show it. `interval` is the time between two plain lines.
-    pub(crate) fn start(interval: Duration) -> Self {
+    /// Begins to show it; the first count is what was there before. Without a terminal plain lines
+    /// are written, but not between the records of a JSON log.
+    pub(crate) fn start(settings: &Settings) -> Self {
         let shown = std::io::stderr().is_terminal().then(|| {
             let shown = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
             shown.set_style(style());
             *bar() = Some(shown.clone());
             shown
         });
-        let now = Instant::now();
-        let mut rate = Rate::default();
-        rate.0.push_back((now, 0));
         Self {
             shown,
-            interval,
-            last: now,
-            rate,
+            lines: settings.log == LogForm::Text,
+            interval: settings.progress_interval,
+            last: Instant::now(),
+            rate: Rate::default(),
         }
-    }
-
-    /// What was finished before this run does not count for its rate.
-    pub(crate) fn begin_at(&mut self, finished: u64) {
-        self.rate.0.clear();
-        self.rate.0.push_back((Instant::now(), finished));
     }
 
     /// Shows how far it is now, if it is time to.
     pub(crate) fn update(&mut self, counts: &Counts) {
         let now = Instant::now();
+        self.rate.begin(now, counts.finished());
         let due = now.duration_since(self.last) >= self.interval;
         if self.shown.is_none() && !due {
             return;
@@ -132,6 +135,7 @@ impl Progress {
                 bar.set_position(counts.finished());
                 bar.set_message(text);
             }
+            None if !self.lines => {}
             None => note(format_args!(
                 "{}/{} done, {text}",
                 counts.finished(),
@@ -218,7 +222,9 @@ mod tests {
     fn the_rate_is_that_of_the_last_minute_and_the_time_left_follows_from_it() {
         let mut rate = Rate::default();
         let start = Instant::now();
+        rate.begin(start, 10);
         assert_eq!(rate.per_second(start, 10), 0.0);
+        rate.begin(start, 0);
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!((rate.per_second(at(10), 30) - 2.0).abs() < 1e-9);
         for second in 11..=200 {

@@ -131,8 +131,9 @@ async fn watch(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<u64> {
-    let mut progress = Progress::start(settings.progress_interval);
-    progress.begin_at(batch.counts().finished());
+    let mut progress = Progress::start(settings);
+    // The rate is that from here on.
+    progress.update(batch.counts());
     let mut lookout = Lookout::new(store_place::is_shared(settings));
     let mut tick = tokio::time::interval(TICK);
     let waited = loop {

@@ -214,7 +214,7 @@ impl Passage<'_> {
 
     async fn carry_onboardings(&mut self, settings: &Settings) -> Result<()> {
         let all = self.from.tally().await?.total();
-        let mut progress = Progress::start(settings.progress_interval);
+        let mut progress = Progress::start(settings);
         let mut known: BTreeSet<String> = BTreeSet::new();
         let mut after: Option<Cursor> = None;
         loop {

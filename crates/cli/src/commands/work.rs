@@ -142,7 +142,7 @@ async fn watch(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<u64> {
-    let mut progress = Progress::start(settings.progress_interval);
+    let mut progress = Progress::start(settings);
     let mut tick = tokio::time::interval(TICK);
     let mut asked = false;
     let stats = loop {
