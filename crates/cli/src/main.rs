@@ -34,7 +34,7 @@ use crate::{
     args::{Cli, Command},
     error::{Error, Result},
     exit::Exit,
-    output::{Output, note},
+    output::Output,
     settings::Settings,
 };
 
@@ -46,10 +46,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new(cli.global.json);
+    // Also for mistakes in the settings, which say it otherwise.
+    telemetry::speak(settings::log_form_asked(&cli.global));
     let exit = run(&cli, &mut output).unwrap_or_else(|error| {
         match &error {
             Error::Refused(problems) => output.problems(problems),
-            Error::Away(message) | Error::Failed(message) => note(message),
+            Error::Away(message) | Error::Failed(message) => telemetry::fatal(message),
         }
         error.exit()
     });

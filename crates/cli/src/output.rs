@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{problem::Problem, progress};
+use crate::{problem::Problem, progress, telemetry};
 
 /// The two streams.
 pub(crate) struct Output {
@@ -79,11 +79,11 @@ impl Output {
         self.note(flushed);
     }
 
-    /// Tells what is wrong: a record each where records are wanted, and text on stderr.
+    /// Tells what is wrong: a record each where records are wanted, and on stderr.
     pub(crate) fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
             self.record(problem);
-            note(problem);
+            telemetry::fatal(&problem.to_string());
         }
     }
 

@@ -3,21 +3,49 @@
 //! Fields have the same names in every part: `onboarding`, `account`, `partner`, `worker`, `epoch`,
 //! `step`, `attempt`, `request_id`, `code`, `status`, `error`, `duration_ms`.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 use crate::{
     args::LogForm,
     error::{Error, Result},
+    output::note,
     progress,
 };
+
+/// Whether the log is read by a program.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Takes note of the log's form: from here on [`fatal`] tells in it.
+pub(crate) fn speak(form: LogForm) {
+    JSON.store(form == LogForm::Json, Ordering::Relaxed);
+}
+
+/// Tells why a command ends: a record of the log where a program reads that, else a line. The log's
+/// level does not keep it back, and the log need not have been started.
+pub(crate) fn fatal(why: &str) {
+    if !JSON.load(Ordering::Relaxed) {
+        return note(why);
+    }
+    let alone = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::ERROR)
+        .with_writer(BesideProgress)
+        .json()
+        .flatten_event(true)
+        .finish();
+    tracing::subscriber::with_default(alone, || tracing::error!("{why}"));
+}
 
 /// Starts the log.
 ///
 /// # Errors
 /// `level` is not a filter.
 pub(crate) fn start(form: LogForm, level: &str) -> Result<()> {
+    speak(form);
     let filter = EnvFilter::builder().parse(level).map_err(|error| {
         Error::refused(
             "log_level",

@@ -154,6 +154,9 @@ impl Layer {
     }
 }
 
+/// The environment variable of the setting `log`.
+pub(crate) const LOG_VARIABLE: &str = "TRUNKLINE_LOG";
+
 /// Names the settings file when no option does. Not a setting itself.
 pub(crate) const CONFIG_VARIABLE: &str = "TRUNKLINE_CONFIG";
 

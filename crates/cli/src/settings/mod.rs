@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result, refuse_if_any},
     problem::Problem,
     secret_source::SecretSource,
-    settings::layer::{CONFIG_VARIABLE, Layer},
+    settings::layer::{CONFIG_VARIABLE, LOG_VARIABLE, Layer},
     toml_file::MAX_BYTES,
 };
 
@@ -109,6 +109,16 @@ impl Settings {
             .map_err(|error| Error::refused("settings", error.to_string()))?;
         Merged(merged).settings(store_base)
     }
+}
+
+/// The form of the log as far as it is known before the settings are read.
+pub(crate) fn log_form_asked(global: &Global) -> LogForm {
+    global
+        .log
+        .unwrap_or_else(|| match env::var(LOG_VARIABLE).as_deref() {
+            Ok("json") => LogForm::Json,
+            Ok(_) | Err(_) => LogForm::Text,
+        })
 }
 
 fn file_layer(global: &Global) -> Result<Option<(Layer, Vec<Problem>, PathBuf)>> {

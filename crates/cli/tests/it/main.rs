@@ -6,6 +6,7 @@ mod accounts;
 mod handoff;
 mod help;
 mod home;
+mod json_log;
 mod operator;
 mod recipes;
 mod records;
