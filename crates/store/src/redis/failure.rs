@@ -61,7 +61,7 @@ impl Failure {
         }
         if error.is_timeout() {
             return Self::unavailable(
-                "the server did not answer in time; whether it did what was asked is not known",
+                "the server did not answer in time",
             );
         }
         let kind = error.kind();
@@ -78,7 +78,7 @@ impl Failure {
             .detail()
             .map_or_else(|| error.to_string(), str::to_owned);
         Self::unavailable(format!(
-            "the connection was lost or could not be made ({why}); it is made again by itself"
+            "the connection was lost or could not be made ({why})"
         ))
     }
 }

@@ -203,7 +203,7 @@ impl Keeper {
             () = silent => {}
         }
         self.state.send_replace(State::Down(Failure::unavailable(
-            "the connection was lost; it is made again by itself",
+            "the connection was lost",
         )));
     }
 

@@ -61,7 +61,7 @@ pub(super) fn failed(error: &std::io::Error) -> Failure {
             "the server refused the TLS handshake ({alert:?}); if it asks for a client certificate, set `tls-auth-clients no` there"
         )),
         Some(_) | None => Failure::unavailable(format!(
-            "the TLS handshake failed ({error}); it is tried again by itself, and if it stays so, the server may speak no TLS there"
+            "the TLS handshake failed ({error}); if it stays so, the server may speak no TLS there"
         )),
     }
 }

@@ -136,6 +136,6 @@ fn refused_greeting(line: &[u8]) -> Failure {
 
 fn unreachable(host: &Host, error: &std::io::Error) -> Failure {
     Failure::unavailable(format!(
-        "{host} cannot be reached ({error}): check that it runs and that host and port are right; it is tried again by itself"
+        "{host} cannot be reached ({error}): check that it runs and that host and port are right"
     ))
 }
