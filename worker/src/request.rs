@@ -105,8 +105,34 @@ impl Run<'_> {
         ) {
             self.account.answered();
         }
+        self.tell_of_reach(result.as_ref().err());
         let account = &self.account.name;
         self.shared.tell(Event::Request { account, failure });
+    }
+
+    /// Says once that nothing can be sent, however many onboardings the account has, and once that
+    /// it answers again, as loudly.
+    fn tell_of_reach(&self, error: Option<&exotel::Error>) {
+        let account = &self.account.name;
+        match error {
+            Some(error) if error.class() == Class::NeverSent => {
+                if self.account.not_reached() {
+                    tracing::warn!(
+                        account = %account,
+                        code = error.code(),
+                        cause = error.description(),
+                        "Exotel cannot be reached; nothing was sent, trying again"
+                    );
+                }
+            }
+            // Lost on its way: that is no answer.
+            Some(error) if error.http_status().is_none() => {}
+            Some(_) | None => {
+                if self.account.reached() {
+                    tracing::warn!(account = %account, "Exotel answers again");
+                }
+            }
+        }
     }
 
     /// Records and asks for what comes next, as one store write. `Err`: nothing more is done under
