@@ -13,8 +13,13 @@ pub(crate) enum Error {
     Refused(Vec<Problem>),
     /// The store does not answer now; nothing has to be corrected here, and trying again later may
     /// help.
-    #[error("{0}")]
-    Away(String),
+    #[error("{message}{}", .then.map(|then| format!("; {then}")).unwrap_or_default())]
+    Away {
+        /// What happened.
+        message: String,
+        /// What that means for what was asked, and what to do, once it is known.
+        then: Option<&'static str>,
+    },
     /// Something outside went wrong while it ran.
     #[error("{0}")]
     Failed(String),
@@ -39,15 +44,34 @@ impl Error {
     pub(crate) fn once_begun(self) -> Self {
         match self {
             Self::Refused(problems) => Self::Failed(list(&problems)),
-            other @ (Self::Away(_) | Self::Failed(_)) => other,
+            other @ (Self::Away { .. } | Self::Failed(_)) => other,
         }
+    }
+
+    /// Where the store is away, and nothing closer to it has said: what that means and what to do.
+    pub(crate) fn or_then(self, then: &'static str) -> Self {
+        match self {
+            Self::Away {
+                message,
+                then: None,
+            } => Self::Away {
+                message,
+                then: Some(then),
+            },
+            other @ (Self::Away { .. } | Self::Refused(_) | Self::Failed(_)) => other,
+        }
+    }
+
+    /// Where the store is away: nothing was changed before.
+    pub(crate) fn unchanged(self) -> Self {
+        self.or_then("nothing was changed")
     }
 
     /// The status that the process ends with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Refused(_) => Exit::Refused,
-            Self::Away(_) | Self::Failed(_) => Exit::Left,
+            Self::Away { .. } | Self::Failed(_) => Exit::Left,
         }
     }
 }
@@ -58,7 +82,10 @@ impl From<store::Error> for Error {
             store::Error::WorkerRunning { .. } | store::Error::Unusable { .. } => {
                 Self::refused("store", chain(&error))
             }
-            store::Error::Unavailable { .. } => Self::Away(chain(&error)),
+            store::Error::Unavailable { .. } => Self::Away {
+                message: chain(&error),
+                then: None,
+            },
             store::Error::LeaseLost { .. } | store::Error::Corrupt { .. } | _ => {
                 Self::Failed(chain(&error))
             }
@@ -71,7 +98,7 @@ impl From<store::Error> for Error {
 pub(crate) fn unless_away<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(Error::Away(message)) => {
+        Err(Error::Away { message, .. }) => {
             tracing::debug!(message, "the store is away");
             Ok(None)
         }

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::{
-    args::{Cli, Command},
+    args::{Accounts, Cli, Command},
     error::{Error, Result},
     exit::Exit,
     output::Output,
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let exit = run(&cli, &mut output).unwrap_or_else(|error| {
         match &error {
             Error::Refused(problems) => output.problems(problems),
-            Error::Away(message) | Error::Failed(message) => telemetry::fatal(message),
+            Error::Away { .. } | Error::Failed(_) => telemetry::fatal(&error.to_string()),
         }
         error.exit()
     });
@@ -85,7 +85,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
 }
 
 async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    match command {
+    let ended = match command {
         Command::Onboard(args) => commands::onboard::run(args, settings, output).await,
         Command::Plan(args) => commands::plan::run(args, settings, output).await,
         Command::Enqueue(args) => commands::enqueue::run(args, settings, output).await,
@@ -102,5 +102,33 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Sandbox(args) => commands::sandbox::run(args, output).await,
         Command::Completions(args) => Ok(commands::completions::run(args, output)),
         Command::Man(args) => commands::man::run(args, output),
+    };
+    ended.map_err(|error| error.or_then(where_away(command)))
+}
+
+/// What it means for a command that its store went away after it was opened.
+fn where_away(command: &Command) -> &'static str {
+    match command {
+        Command::Onboard(_) => {
+            "what was accepted stays; run the same again: nothing is accepted or made twice"
+        }
+        Command::Enqueue(_) => {
+            "whether the signups were accepted is not known; run the same again: none is accepted twice"
+        }
+        Command::Work(_) => "start the worker again: it goes on where this one was",
+        Command::Retry(_) | Command::Cancel(_) | Command::Accounts(Accounts::Resume(_)) => {
+            "whether all was done is not known; look with `trunkline status`, and run the same again for the rest"
+        }
+        Command::Store(_) => "run the same again: it goes on where it was",
+        Command::Plan(_)
+        | Command::Status(_)
+        | Command::List(_)
+        | Command::Handoff(_)
+        | Command::Verify(_)
+        | Command::Accounts(_)
+        | Command::Recipes(_)
+        | Command::Sandbox(_)
+        | Command::Completions(_)
+        | Command::Man(_) => "the store was not changed",
     }
 }

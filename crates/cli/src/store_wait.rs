@@ -31,7 +31,7 @@ pub(crate) async fn when_there<T>(
             () = shutdown.asked() => return Ok(None),
         };
         match begun {
-            Err(Error::Away(message)) => {
+            Err(Error::Away { message, .. }) => {
                 if !told {
                     note(format_args!("{message}; waiting until it answers"));
                     told = true;

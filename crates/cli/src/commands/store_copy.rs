@@ -146,7 +146,7 @@ fn field(error: Error, name: &str) -> Error {
             }
             Error::Refused(problems)
         }
-        other @ (Error::Away(_) | Error::Failed(_)) => other,
+        other @ (Error::Away { .. } | Error::Failed(_)) => other,
     }
 }
 
@@ -160,8 +160,9 @@ fn still_closed(error: Error, from: &str) -> Error {
             self::note(note);
             Error::Refused(problems)
         }
-        Error::Away(message) => Error::Away(format!("{message}\n{note}")),
-        Error::Failed(message) => Error::Failed(format!("{message}\n{note}")),
+        other @ (Error::Away { .. } | Error::Failed(_)) => {
+            Error::Failed(format!("{other}\n{note}"))
+        }
     }
 }
 

@@ -73,11 +73,16 @@ impl fmt::Display for Place {
 
 /// Opens the store, and makes it if it is not there.
 pub(crate) async fn open(settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
-    Place::of_settings(settings)?.open(settings, world).await
+    let opened = Place::of_settings(settings)?.open(settings, world).await;
+    opened.map_err(Error::unchanged)
 }
 
 /// Opens a store that must be there, in whatever world it is.
 pub(crate) async fn open_existing(settings: &Settings) -> Result<(Arc<dyn Store>, World)> {
+    look_into(settings).await.map_err(Error::unchanged)
+}
+
+async fn look_into(settings: &Settings) -> Result<(Arc<dyn Store>, World)> {
     let place = Place::of_settings(settings)?;
     let world = match place.world(settings).await? {
         Some(world) => world,

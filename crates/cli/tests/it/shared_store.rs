@@ -10,6 +10,10 @@ const NOBODY: &str = "redis://127.0.0.1:1";
 /// 32 made-up bytes.
 const KEY: &str = "cGxhbnRlZCBrZXkgb2YgdGhlIHRlc3RzLCAzMmJ5dGU=";
 
+/// A made-up account.
+const ACME: &str = "[accounts.acme]\naccount_sid = \"acme1\"\nbase_url = \"http://127.0.0.1:1\"\n\
+    api_key = { env = \"KEY\" }\napi_token = { env = \"TOKEN\" }\n";
+
 fn with_key() -> Home {
     Home::new()
         .with("STORE_KEY", KEY)
@@ -42,11 +46,20 @@ fn a_password_in_a_url_is_refused_wherever_it_comes_from_and_not_repeated() {
 
 #[test]
 fn a_store_that_is_away_ends_a_command_at_once_and_nothing_was_changed() {
-    let home = with_key();
+    let home = with_key().with("KEY", "k").with("TOKEN", "t");
     home.write("three.csv", THREE);
-    for args in [&["status"][..], &["list"], &["retry", "--all"]] {
+    home.write("accounts.toml", ACME);
+    for args in [
+        &["status"][..],
+        &["list"],
+        &["retry", "--all"],
+        &["enqueue", "three.csv"],
+        &["onboard", "three.csv"],
+    ] {
         let ran = home.run(&[args, &["--store", NOBODY]].concat()).ends(1);
         assert!(ran.stderr.contains("127.0.0.1:1"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("by itself"), "{}", ran.stderr);
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     }
 }
@@ -111,4 +124,25 @@ fn looking_at_a_redis_without_a_store_says_so_and_makes_none() {
         assert!(ran.stderr.contains("there is nothing in"), "{}", ran.stderr);
     }
     assert_eq!(redis.ask(&["DBSIZE"]).unwrap(), "0");
+}
+
+#[test]
+fn signups_whose_redis_goes_away_on_the_way_may_be_given_again() {
+    let mut redis = Server::with_aof();
+    let home = on(&redis);
+    home.write("accounts.toml", ACME);
+    let mut command = home.command(&["enqueue", "-"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    until("the store is open", || {
+        redis.ask(&["DBSIZE"]).unwrap() != "0"
+    });
+    redis.kill();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, THREE.as_bytes()).unwrap();
+    drop(stdin);
+    let ran = finish(child).ends(1);
+    assert!(ran.stderr.contains("run the same again"), "{}", ran.stderr);
+    redis.restart();
+    let ran = home.run_with_stdin(&["--json", "enqueue", "-"], THREE);
+    assert_eq!(ran.ends(0).of_type("enqueued")[0]["total"], 3);
 }
