@@ -60,9 +60,7 @@ impl Failure {
             return Self::answered(code, error.detail().unwrap_or_default(), name);
         }
         if error.is_timeout() {
-            return Self::unavailable(
-                "the server did not answer in time",
-            );
+            return Self::unavailable("the server did not answer in time");
         }
         let kind = error.kind();
         if matches!(kind, ErrorKind::Parse | ErrorKind::UnexpectedReturnType) {

@@ -202,9 +202,8 @@ impl Keeper {
             _ = self.spoiled.wait_for(|latest| *latest >= id) => {}
             () = silent => {}
         }
-        self.state.send_replace(State::Down(Failure::unavailable(
-            "the connection was lost",
-        )));
+        self.state
+            .send_replace(State::Down(Failure::unavailable("the connection was lost")));
     }
 
     async fn again(&mut self, lost_at: Option<Instant>) -> Wire {
