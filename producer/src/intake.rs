@@ -4,7 +4,7 @@ use std::{sync::Arc, thread};
 
 use onboarding::{OnboardingId, PartnerName, Recipe, RecipeBook, SipPassword};
 use rand::rngs::ThreadRng;
-use store::{Batch, Candidate, Committed, Intake, NewOnboarding, Origin};
+use store::{Batch, BatchNumber, Candidate, Committed, Intake, NewOnboarding, Origin};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct Report {
     pub duplicates: u64,
     /// Both together: the signups of the input.
     pub total: u64,
+    /// The batch that the store keeps count of, where something was new.
+    pub batch: Option<BatchNumber>,
 }
 
 /// Accepts all signups of all sources, or none.
@@ -82,6 +84,7 @@ pub async fn enqueue(
             accepted: 0,
             duplicates: 0,
             total: 0,
+            batch: None,
         }),
     }
 }
@@ -91,9 +94,11 @@ fn settle(committed: Committed, files: &[String]) -> Result<Report, Error> {
         Committed::Accepted {
             accepted,
             duplicates,
+            batch,
         } => Ok(Report {
             accepted,
             duplicates,
+            batch,
             total: accepted + duplicates,
         }),
         Committed::Refused { mut clashes } => {
@@ -264,6 +269,7 @@ impl Visitor for Candidates<'_> {
                 plan: accepted.plan,
                 recipe,
                 password,
+                trace: None,
             },
         });
         if self.chunk.len() == CHUNK {

@@ -15,6 +15,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("redis_fixture", &[]),
     ("producer", &["onboarding", "store"]),
     ("worker", &["onboarding", "store", "exotel"]),
+    ("records", &["onboarding", "store"]),
+    ("webhook", &["onboarding", "store", "records"]),
+    ("telemetry", &["onboarding", "store", "exotel", "worker"]),
+    (
+        "serve",
+        &[
+            "onboarding",
+            "store",
+            "records",
+            "producer",
+            "webhook",
+            "telemetry",
+        ],
+    ),
+    (
+        "dashboard",
+        &["onboarding", "store", "records", "producer", "serve"],
+    ),
     (
         "cli",
         &[
@@ -24,6 +42,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sandbox",
             "producer",
             "worker",
+            "records",
+            "webhook",
+            "telemetry",
+            "serve",
+            "dashboard",
         ],
     ),
 ];

@@ -69,6 +69,7 @@ fn signup(account: &str, n: usize) -> Result<Candidate> {
         plan,
         recipe: "0123456789abcdef0123456789abcdef".to_owned(),
         password: None,
+        trace: None,
     };
     Ok(Candidate {
         origin: Origin::default(),

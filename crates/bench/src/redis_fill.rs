@@ -39,6 +39,8 @@ impl Intake for Catcher {
 
 #[async_trait]
 impl Batch for Catcher {
+    fn describe(&mut self, _source: &str) {}
+
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> store::Result<()> {
         self.with(|made| made.recipes.push((digest.to_owned(), recipe.to_owned())));
         Ok(())
@@ -53,6 +55,7 @@ impl Batch for Catcher {
         Ok(Committed::Accepted {
             accepted: self.with(|made| made.candidates.len()) as u64,
             duplicates: 0,
+            batch: None,
         })
     }
 }

@@ -33,6 +33,7 @@ pub mod signup;
 pub mod state;
 pub mod step;
 pub mod template;
+pub mod trace;
 pub mod trunk;
 
 pub use address::{Destination, Edge, Host, HostName, PublicIpv4, Transport};
@@ -51,4 +52,5 @@ pub use secret::Secret;
 pub use signup::{Columns, RawSignup, RawValue, Signup};
 pub use state::{Event, IllegalEvent, State};
 pub use step::{Step, StepKind};
+pub use trace::TraceContext;
 pub use trunk::{FriendlyName, PhoneNumber, SipPassword, TrunkName, TrunkSid, UserName};

@@ -264,11 +264,6 @@ impl<'t> RawSignup<'t> {
         }
     }
 
-    /// Sets the key where the signup has none of its own, as for an `Idempotency-Key` header.
-    pub fn set_default_key(&mut self, key: &'t str) {
-        self.fields[3].get_or_insert(RawValue::Text(key));
-    }
-
     /// Checks every field by itself.
     ///
     /// # Errors

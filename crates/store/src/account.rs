@@ -67,4 +67,9 @@ pub struct AccountStatus {
     pub permits_out: u32,
     /// The limits last registered, if any.
     pub limits: Option<Limits>,
+    /// When a permit is to be had next, if not now; an estimate, for people. `None` where one is to
+    /// be had now, or none before a person resumes the account.
+    pub next_permit_at: Option<Timestamp>,
+    /// When the first in its line was accepted: of what waits and may be claimed now, the oldest.
+    pub oldest_waiting_at: Option<Timestamp>,
 }

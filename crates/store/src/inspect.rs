@@ -55,6 +55,48 @@ pub struct Filter {
     pub partner: Option<PartnerName>,
     /// Only of this account.
     pub account: Option<AccountName>,
+    /// Only of this batch.
+    pub batch: Option<BatchNumber>,
+}
+
+/// Names a batch: the place of its first onboarding in the order of acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchNumber(pub u64);
+
+impl std::fmt::Display for BatchNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How far a batch is that said where it came from; see [`crate::Batch::describe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchStatus {
+    /// Which.
+    pub number: BatchNumber,
+    /// Where it came from, for people.
+    pub source: String,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Onboardings that it brought.
+    pub accepted: u64,
+    /// Signups in it that were there before.
+    pub duplicates: u64,
+    /// Of the accepted ones, how many have succeeded, also those that have left the store since.
+    pub succeeded: u64,
+    /// How many are failed now.
+    pub failed: u64,
+    /// How many are cancelled, also those that have left the store since.
+    pub cancelled: u64,
+}
+
+impl BatchStatus {
+    /// How many are still to end: queued, running or blocked.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let ended = self.succeeded + self.failed + self.cancelled;
+        self.accepted.saturating_sub(ended)
+    }
 }
 
 /// Where a page ended; text to its users.
@@ -108,6 +150,13 @@ pub trait Inspect: Send + Sync + 'static {
 
     /// How many are in which state, without reading them all.
     async fn tally(&self) -> Result<Tally>;
+
+    /// At most `limit` (1 to 200) batches before `before`, the newest first. Those of which
+    /// everything has left the store may have left with it.
+    async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>>;
+
+    /// The batch with this number.
+    async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>>;
 
     /// Every account that the store knows, by name.
     async fn accounts(&self) -> Result<Vec<AccountStatus>>;

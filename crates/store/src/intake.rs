@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use onboarding::{
     AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword,
+    TraceContext,
 };
 
-use crate::Result;
+use crate::{BatchNumber, Result};
 
 /// An onboarding that is to be accepted.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct NewOnboarding {
     pub recipe: String,
     /// Chosen now, so that it is stored before any attempt to use it.
     pub password: Option<SipPassword>,
+    /// The trace that it came with, for whoever works on it.
+    pub trace: Option<TraceContext>,
 }
 
 /// Where a signup stood in its input.
@@ -93,6 +96,8 @@ pub enum Committed {
         accepted: u64,
         /// How many were there before, with the same content, in the store or in the batch.
         duplicates: u64,
+        /// The batch, where it said where it came from and something of it is new.
+        batch: Option<BatchNumber>,
     },
     /// Nothing of it was taken.
     Refused {
@@ -115,6 +120,10 @@ pub trait Batch: Send {
     /// Keeps a recipe (canonical JSON) under its digest, once, so that handoffs are rendered from
     /// the recipe the plan was made from.
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()>;
+
+    /// Says where the batch comes from, for people, in at most 200 bytes. Then the store keeps count of it:
+    /// see [`crate::Inspect::batches`].
+    fn describe(&mut self, source: &str);
 
     /// Adds some hundred to some thousand signups; more at once only costs memory.
     async fn add(&mut self, chunk: Vec<Candidate>) -> Result<()>;

@@ -1,10 +1,11 @@
 //! The one durable truth of Trunkline: onboardings, journals, lanes, leases and permits.
 //!
 //! The journal is the queue: claiming, recording and finishing are each one atomic operation, and
-//! there is no second record elsewhere that could drift. A [`Store`] is five small traits, one per
+//! there is no second record elsewhere that could drift. A [`Store`] is small traits, one per
 //! role: [`Intake`] accepts signups, [`Work`] hands them out under a lease with the permits to
 //! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do, [`Transfer`]
-//! moves everything to another store.
+//! moves everything to another store, [`Feed`] tells what happened, [`Outbox`] keeps what others are
+//! to be told, [`Answers`] what they were answered.
 //!
 //! Rules that every implementation keeps, and that the module `conformance` (a feature of the same name) checks:
 //!
@@ -16,13 +17,16 @@
 //! - Secrets are sealed before they are written.
 
 pub mod account;
+pub mod answers;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod feed;
 pub mod inspect;
 pub mod intake;
 pub mod operate;
+pub mod outbox;
 pub mod redis;
 pub mod seal;
 mod spool;
@@ -32,10 +36,16 @@ pub mod work;
 mod world;
 
 pub use account::{AccountStatus, Limits, Parked};
+pub use answers::{Answers, Remembered};
 pub use error::Error;
-pub use inspect::{Cursor, Filter, Inspect, Onboarding, Page, Tally};
+pub use feed::{Feed, Happening, Position, What};
+pub use inspect::{BatchNumber, BatchStatus, Cursor, Filter, Inspect, Onboarding, Page, Tally};
 pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, Origin};
 pub use operate::{Cancelled, Operate, Retried};
+pub use outbox::{
+    AfterAttempt, Attempt, Delivery, DeliveryFilter, DeliveryId, DeliveryPage, DeliveryState, Due,
+    NewDelivery, Outbox,
+};
 pub use seal::SealingKey;
 pub use sqlite::SqliteOptions;
 pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
@@ -46,10 +56,10 @@ pub use work::{
 
 pub use world::World;
 
-/// A whole store: all five roles.
-pub trait Store: Intake + Work + Inspect + Operate + Transfer {}
+/// A whole store: all roles.
+pub trait Store: Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers {}
 
-impl<T: Intake + Work + Inspect + Operate + Transfer> Store for T {}
+impl<T: Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers> Store for T {}
 
 /// What a store's methods return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use onboarding::{
     AccountName, Direction, Fault, Journal, Key, OnboardingId, PartnerName, PhoneNumber, Plan,
-    SipPassword, StepRecord,
+    SipPassword, StepRecord, TraceContext,
 };
 
 use crate::{Limits, Result};
@@ -83,6 +83,8 @@ pub struct Claim {
     pub journal: Journal,
     /// The SIP password, if the plan needs one.
     pub password: Option<SipPassword>,
+    /// The trace that the signup came with.
+    pub trace: Option<TraceContext>,
     /// For the first request.
     pub permit: Permit,
 }

@@ -251,6 +251,7 @@ async fn a_lost_answer_while_a_batch_is_laid_down_hides_nobody() {
     let store::Committed::Accepted {
         accepted,
         duplicates,
+        ..
     } = again
     else {
         panic!("accepted");

@@ -116,6 +116,7 @@ async fn nothing_accepted_is_lost_or_doubled_however_often_the_server_is_killed(
                 let Committed::Accepted {
                     accepted,
                     duplicates,
+                    ..
                 } = committed
                 else {
                     panic!("{committed:?}");
@@ -335,6 +336,7 @@ async fn what_is_finished_leaves_when_its_time_is_over_and_its_ids_are_free_agai
     let known = Committed::Accepted {
         accepted: 0,
         duplicates: 1,
+        batch: None,
     };
     assert_eq!(committed, known);
     let left = async {

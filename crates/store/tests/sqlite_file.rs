@@ -230,7 +230,8 @@ async fn an_operation_that_fails_undoes_its_neighbours_and_says_so_and_the_store
         again,
         Committed::Accepted {
             accepted: 1,
-            duplicates: 0
+            duplicates: 0,
+            batch: None,
         }
     );
     assert!(store.recipe(RECIPE).await.expect("read").is_some());

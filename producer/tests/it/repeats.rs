@@ -15,6 +15,7 @@ fn report(accepted: u64, duplicates: u64) -> Report {
         accepted,
         duplicates,
         total: accepted + duplicates,
+        batch: None,
     }
 }
 

@@ -5,10 +5,11 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use onboarding::{AccountName, OnboardingId, SipPassword};
 use store::{
-    AccountStatus, Advance, Advanced, Batch, Carried, CarriedAccount, CarriedIn, Claims, Cursor,
-    Departure, Filter, Granted, Inspect, Intake, Lease, Limits, MoveId, Onboarding, Operate,
-    Outgoing, Page, Result, Retried, Settled, Tally, Transfer, Work, WorkerName,
-    sqlite::SqliteStore,
+    AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
+    BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
+    DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
+    Lease, Limits, MoveId, NewDelivery, Onboarding, Operate, Outbox, Outgoing, Page, Position,
+    Remembered, Result, Retried, Settled, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -118,6 +119,12 @@ impl Inspect for Line {
         (self.pass)(Call::Accounts).await?;
         self.store.accounts().await
     }
+    async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>> {
+        self.store.batches(before, limit).await
+    }
+    async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>> {
+        self.store.batch(number).await
+    }
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {
         self.store.recipe(digest).await
     }
@@ -165,5 +172,75 @@ impl Transfer for Line {
     }
     async fn end_arrival(&self, id: &MoveId) -> Result<()> {
         self.store.end_arrival(id).await
+    }
+}
+
+#[async_trait]
+impl Feed for Line {
+    async fn happenings(&self, after: Option<&Position>, limit: usize) -> Result<Vec<Happening>> {
+        self.store.happenings(after, limit).await
+    }
+    async fn latest(&self) -> Result<Option<Position>> {
+        self.store.latest().await
+    }
+}
+
+#[async_trait]
+impl Outbox for Line {
+    async fn laid_out(&self) -> Result<Option<String>> {
+        self.store.laid_out().await
+    }
+    async fn lay_out(
+        &self,
+        before: Option<&str>,
+        after: &str,
+        deliveries: Vec<NewDelivery>,
+    ) -> Result<bool> {
+        self.store.lay_out(before, after, deliveries).await
+    }
+    async fn take_due(&self, max: usize, hold: Duration) -> Result<Due> {
+        self.store.take_due(max, hold).await
+    }
+    async fn attempted(
+        &self,
+        id: &DeliveryId,
+        attempt: u32,
+        made: Attempt,
+        then: AfterAttempt,
+    ) -> Result<bool> {
+        self.store.attempted(id, attempt, made, then).await
+    }
+    async fn resend(&self, id: &DeliveryId) -> Result<bool> {
+        self.store.resend(id).await
+    }
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
+        self.store.delivery(id).await
+    }
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<DeliveryPage> {
+        self.store.deliveries(filter, after, limit).await
+    }
+    async fn deliveries_waiting(&self) -> Result<u64> {
+        self.store.deliveries_waiting().await
+    }
+}
+
+#[async_trait]
+impl Answers for Line {
+    async fn remember(
+        &self,
+        scope: &str,
+        key: &str,
+        digest: [u8; 32],
+        keep: Duration,
+    ) -> Result<Remembered> {
+        self.store.remember(scope, key, digest, keep).await
+    }
+    async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>> {
+        self.store.answer(scope, key, answer).await
     }
 }

@@ -299,6 +299,7 @@ pub(crate) fn signup(
         direction: Direction::Both,
         signup: json!({ "account": account, "number": number(n) }).to_string(),
         recipe: "digest".into(),
+        trace: None,
         password: plan
             .needs_password()
             .then(|| SipPassword::from_secret(Secret::new(format!("madeup{n:018}")))),

@@ -24,6 +24,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         state: args.state,
         partner: args.partner.clone(),
         account: args.account.clone(),
+        batch: None,
     };
     let parked = Parked::read(&*store).await?;
     let mut blocked = BTreeSet::new();

@@ -332,6 +332,8 @@ mod tests {
                 running: 0,
                 permits_out,
                 limits: Some(Limits::per_minute(200, 50)),
+                next_permit_at: None,
+                oldest_waiting_at: None,
             };
             carried(status, now, timeout).closed_for.as_secs()
         };

@@ -53,11 +53,13 @@ pub async fn the_same_signup_twice_is_one_onboarding(fixture: Box<dyn Fixture>) 
     let expected = Committed::Accepted {
         accepted: 2,
         duplicates: 1,
+        batch: None,
     };
     assert_eq!(offer(&store, twice.clone()).await, expected);
     let expected = Committed::Accepted {
         accepted: 0,
         duplicates: 3,
+        batch: None,
     };
     assert_eq!(offer(&store, twice).await, expected);
     assert_eq!(store.tally().await.expect("countable").total(), 2);
@@ -179,6 +181,7 @@ pub async fn a_batch_larger_than_memory_is_accepted_whole(fixture: Box<dyn Fixtu
     let expected = Committed::Accepted {
         accepted: 20_000,
         duplicates: 1,
+        batch: None,
     };
     assert_eq!(batch.commit().await.expect("committed"), expected);
     let page = store

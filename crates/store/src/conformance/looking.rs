@@ -98,6 +98,7 @@ pub async fn filters_narrow_a_list(fixture: Box<dyn Fixture>) {
         state: Some(State::Queued),
         account: Some(account("globex")),
         partner: livekit,
+        ..Filter::default()
     };
     assert_eq!(count(all).await, 1);
     assert_eq!(

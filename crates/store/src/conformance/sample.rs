@@ -100,6 +100,7 @@ pub fn with_content(account_name: &str, n: u64, content: &str) -> Candidate {
         },
         recipe: RECIPE.to_owned(),
         password: Some(SipPassword::from_secret(Secret::new("planted-password"))),
+        trace: None,
     };
     Candidate {
         origin: Origin { file: 0, line: n },
@@ -138,6 +139,7 @@ pub async fn accept(store: &Arc<dyn Store>, signups: Vec<Candidate>) {
     let expected = Committed::Accepted {
         accepted: signups.len() as u64,
         duplicates: 0,
+        batch: None,
     };
     assert_eq!(offer(store, signups).await, expected);
 }

@@ -331,6 +331,18 @@ impl Inspect for RedisStore {
         Ok(all.into_values().collect())
     }
 
+    async fn batches(
+        &self,
+        _: Option<crate::BatchNumber>,
+        _: usize,
+    ) -> Result<Vec<crate::BatchStatus>> {
+        Ok(Vec::new())
+    }
+
+    async fn batch(&self, _: crate::BatchNumber) -> Result<Option<crate::BatchStatus>> {
+        Ok(None)
+    }
+
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {
         let found = self.fields("recipes", &[digest]).await?.pop().flatten();
         Ok(found.and_then(|json| String::from_utf8(json).ok()))

@@ -92,6 +92,8 @@ impl RedisBatch {
 
 #[async_trait]
 impl Batch for RedisBatch {
+    fn describe(&mut self, _source: &str) {}
+
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()> {
         if !self.recipes.iter().any(|(known, _)| known == digest) {
             self.recipes.push((digest.to_owned(), recipe.to_owned()));
@@ -164,6 +166,7 @@ impl RedisStore {
                     return Ok(Committed::Accepted {
                         accepted: verdict.new,
                         duplicates: verdict.duplicates,
+                        batch: None,
                     });
                 }
             }
@@ -189,6 +192,7 @@ impl RedisStore {
                         return Ok(Committed::Accepted {
                             accepted: new,
                             duplicates,
+                            batch: None,
                         });
                     }
                     // It took so long that it was taken away; nothing of it is there.

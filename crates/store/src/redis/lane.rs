@@ -84,6 +84,8 @@ impl Lane {
                 in_flight: self.connections,
                 burst: self.burst,
             }),
+            next_permit_at: None,
+            oldest_waiting_at: None,
         })
     }
 }

@@ -35,6 +35,7 @@ mod laying;
 mod link;
 mod listing;
 mod operate;
+mod outside;
 mod progress;
 mod record;
 mod script;

@@ -243,6 +243,7 @@ mod tests {
             plan: serde_json::from_str(plan).unwrap(),
             recipe: "9a97c91c4103ba42923a8fd5f2ec3447".to_owned(),
             password: Some(SipPassword::from_secret(Secret::new("planted-password"))),
+            trace: None,
         }
     }
 

@@ -142,6 +142,7 @@ impl RedisStore {
             plan: own.plan.clone(),
             recipe: own.recipe.clone(),
             password: carried.password.clone(),
+            trace: None,
         };
         args.push(own.id.to_bytes().to_vec());
         args.push(own.account.as_str().as_bytes().to_vec());

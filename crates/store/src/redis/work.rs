@@ -192,6 +192,7 @@ impl RedisStore {
                 plan: record.plan,
                 journal,
                 password: record.password,
+                trace: None,
                 permit: Permit {
                     account: record.account,
                     serial: handed.serial,

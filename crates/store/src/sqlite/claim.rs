@@ -221,6 +221,7 @@ impl Tx<'_> {
             .and_then(|mut s| s.execute((seq, epoch, now)))
             .map_err(|error| self.fail(error))?;
         let claim = Claim {
+            trace: None,
             lease: Lease {
                 id,
                 account: permit.account.clone(),

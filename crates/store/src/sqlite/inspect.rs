@@ -191,6 +191,8 @@ impl Reader {
                         running,
                         permits_out,
                         limits,
+                        next_permit_at: None,
+                        oldest_waiting_at: None,
                     })
                 },
             )

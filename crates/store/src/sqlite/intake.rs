@@ -106,6 +106,8 @@ impl SqliteBatch {
 
 #[async_trait]
 impl Batch for SqliteBatch {
+    fn describe(&mut self, _source: &str) {}
+
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()> {
         if !self.recipes.iter().any(|(known, _)| known == digest) {
             self.recipes.push((digest.to_owned(), recipe.to_owned()));
@@ -187,6 +189,7 @@ impl Tx<'_> {
             return Ok(Committed::Accepted {
                 accepted,
                 duplicates,
+                batch: None,
             });
         }
         self.name_origins(&mut clashes, first_seq, spool)?;

@@ -19,6 +19,7 @@ mod lane;
 mod lane_table;
 mod lanes;
 mod operate;
+mod outside;
 mod row;
 mod schema;
 mod state;
@@ -348,6 +349,18 @@ impl Inspect for SqliteStore {
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
         let now = self.clock.now_ms();
         self.read(move |reader| reader.accounts(now)).await
+    }
+
+    async fn batches(
+        &self,
+        _: Option<crate::BatchNumber>,
+        _: usize,
+    ) -> Result<Vec<crate::BatchStatus>> {
+        Ok(Vec::new())
+    }
+
+    async fn batch(&self, _: crate::BatchNumber) -> Result<Option<crate::BatchStatus>> {
+        Ok(None)
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

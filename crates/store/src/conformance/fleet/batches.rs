@@ -52,6 +52,7 @@ fn accepted(committed: &Committed) -> (u64, u64) {
     let Committed::Accepted {
         accepted,
         duplicates,
+        ..
     } = committed
     else {
         panic!("it must be accepted: {committed:?}");
@@ -129,6 +130,7 @@ fn assert_one_of(mine: &Committed, theirs: &Committed, many: u64) {
         Committed::Accepted {
             accepted,
             duplicates,
+            ..
         } => {
             assert_eq!((*accepted, *duplicates), (many, 0));
             true

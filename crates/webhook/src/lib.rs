@@ -1,0 +1,1 @@
+//! Standard Webhooks: signups that come in, news that go out.
