@@ -9,6 +9,10 @@ mod bare;
 mod cost;
 mod first_request;
 mod help;
+mod http;
+mod http_accept;
+mod http_events;
+mod http_hostile;
 mod latency;
 mod memory;
 mod process;
@@ -21,6 +25,7 @@ mod redis_monitor;
 mod redis_scripts;
 mod redis_server;
 mod redis_steady;
+mod serving;
 mod setup;
 mod window;
 
@@ -39,6 +44,9 @@ const NAMES: &[&str] = &[
     "redis-cost",
     "redis-steady",
     "redis-scripts",
+    "http-accept",
+    "http-events",
+    "http-hostile",
 ];
 
 fn main() -> Result<()> {
@@ -64,6 +72,9 @@ fn main() -> Result<()> {
             "redis-cost" => redis_cost::run()?,
             "redis-steady" => redis_steady::run()?,
             "redis-scripts" => redis_scripts::run()?,
+            "http-accept" => http_accept::run()?,
+            "http-events" => http_events::run()?,
+            "http-hostile" => http_hostile::run()?,
             other => bail!("{other}: there are {}", NAMES.join(", ")),
         }
     }

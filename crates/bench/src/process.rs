@@ -51,6 +51,11 @@ fn peak_kib(pid: u32) -> Option<u64> {
     line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
+/// The most memory that a running process held so far, in kB.
+pub(crate) fn peak_of(pid: u32) -> Result<u64> {
+    peak_kib(pid).context("reading /proc")
+}
+
 /// User and system time of a running process.
 pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     Ok(of_ticks(stat(pid)?.1))
