@@ -6,14 +6,15 @@
 
 mod arrows;
 mod deploy;
+mod schemathesis;
 mod servers;
 mod sources;
 
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-cargo xtask test    install what the tests need (a redis-server where there is none) and run
-                    every one: unit, conformance, end to end, documentation
+cargo xtask test    install what the tests need (a redis-server, schemathesis, where there is
+                    none) and run every one: unit, conformance, end to end, documentation
 cargo xtask servers install what the tests need, and no more
 cargo xtask check   format, lints, documentation, dependency arrows, sizes
 cargo xtask bench [NAME...]
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match task.as_str() {
         "test" => test(&rest),
-        "servers" => servers::install(),
+        "servers" => install(),
         "check" => check(),
         "bench" => bench(&rest),
         _ => Err(USAGE.to_owned()),
@@ -54,9 +55,15 @@ fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String>
     }
 }
 
-/// The tests need the toolchain and a Redis server: all else is the project's own.
-fn test(rest: &[String]) -> Result<(), String> {
+/// What the tests need besides the toolchain.
+fn install() -> Result<(), String> {
     servers::install()?;
+    schemathesis::install()
+}
+
+/// Runs every test.
+fn test(rest: &[String]) -> Result<(), String> {
+    install()?;
     // The end-to-end tests run the real binary.
     cargo(&["build", "--locked", "--package", "cli"], &[])?;
     let run = |which: &[&str], environment: &[(&str, &str)]| {

@@ -71,7 +71,7 @@ fn version(program: &OsStr) -> Option<(u32, u32)> {
 }
 
 /// As root, or by a `sudo` that asks nothing.
-fn apt_install(package: &str) -> Result<(), String> {
+pub(crate) fn apt_install(package: &str) -> Result<(), String> {
     let before: &[&str] = if is_root() { &[] } else { &["sudo", "-n"] };
     // Runlevel 1: the package does not start a server that nobody asked for.
     let apt = [
@@ -128,12 +128,15 @@ fn remove(tree: &Path) -> Result<(), String> {
 
 /// Where `redis_fixture` looks too.
 fn servers() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-            PathBuf::from,
-        )
-        .join("test-servers")
+    target().join("test-servers")
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    )
 }
 
 fn is_root() -> bool {
@@ -144,7 +147,7 @@ fn is_root() -> bool {
 }
 
 /// Runs a program that may say much; told only where it fails.
-fn run(words: &[&str]) -> Result<(), String> {
+pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let line = words.join(" ");
     eprintln!("xtask: {line}");
     let output = Command::new(words[0])
