@@ -5,8 +5,8 @@ use std::{fs, process::Command};
 /// Past this many lines a newcomer does not know any more which room to enter.
 const LINES_MAX: usize = 600;
 
-/// Checks every file that git tracks.
-pub(crate) fn check() -> Result<(), String> {
+/// The files that git tracks, or would.
+pub(crate) fn tracked() -> Result<Vec<String>, String> {
     let output = Command::new("git")
         .args([
             "ls-files",
@@ -18,10 +18,16 @@ pub(crate) fn check() -> Result<(), String> {
         .output()
         .map_err(|error| format!("git cannot be started: {error}"))?;
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = names.split('\0').filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Checks every file that git tracks.
+pub(crate) fn check() -> Result<(), String> {
     let mut wrong = Vec::new();
-    for name in names.split('\0').filter(|name| !name.is_empty()) {
+    for name in tracked()? {
         // Deleted but not yet committed, or not text: nothing to read.
-        let Ok(text) = fs::read_to_string(name) else {
+        let Ok(text) = fs::read_to_string(&name) else {
             continue;
         };
         if name.ends_with(".rs") && text.lines().count() > LINES_MAX {
