@@ -6,16 +6,15 @@ use std::{
 };
 
 use onboarding::{AccountName, Handoff, OnboardingId, State};
+use records::{Handoffs, OnboardingRecord, Parked, beside_step, faulty_step};
 use store::{Filter, Inspect, Onboarding};
 
 use crate::{
     error::{Result, unless_away},
-    handoffs::{Folder, Handoffs},
+    handoff_folder::Folder,
     lookup::Pages,
     output::{Output, counted, note},
-    parked::Parked,
     progress::Counts,
-    record::{OnboardingRecord, beside_step, faulty_step},
 };
 
 /// Reading one onboarding of a page costs about an eighth of reading one alone.

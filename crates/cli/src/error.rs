@@ -93,6 +93,17 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<records::Error> for Error {
+    fn from(error: records::Error) -> Self {
+        match error {
+            records::Error::AccountUnknown { message } => Self::refused("accounts", message),
+            records::Error::Store(error) => error.into(),
+            records::Error::Damaged { message } => Self::Failed(message),
+            other => Self::Failed(chain(&other)),
+        }
+    }
+}
+
 /// The result of looking at a store that may be away for a while: `None` where it is. It will be
 /// looked at again; the worker beside it tells people of the outage, once.
 pub(crate) fn unless_away<T>(result: Result<T>) -> Result<Option<T>> {

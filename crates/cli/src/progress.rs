@@ -8,6 +8,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use records::Summary;
 
 use crate::{args::LogForm, output::note, settings::Settings};
 
@@ -46,6 +47,19 @@ impl Counts {
     /// Those that are neither finished nor blocked.
     pub(crate) fn open(&self) -> u64 {
         self.total.saturating_sub(self.finished() + self.blocked)
+    }
+
+    /// The summary of a run that sent so many requests.
+    pub(crate) fn summary(&self, requests: u64, elapsed_ms: u64) -> Summary {
+        Summary {
+            total: self.total,
+            succeeded: self.succeeded,
+            failed: self.failed,
+            blocked: self.blocked,
+            cancelled: self.cancelled,
+            requests,
+            elapsed_ms,
+        }
     }
 }
 

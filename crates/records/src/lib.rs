@@ -1,1 +1,23 @@
-//! The records that programs read.
+//! The records that programs read, made of what a store knows.
+//!
+//! One line of JSON each, whether a command prints it or a server answers it: an
+//! [`OnboardingRecord`], an [`AccountRecord`], what a run came to ([`Summary`]) or took in
+//! ([`Enqueued`]), and the handoff that [`Handoffs`] renders.
+
+mod account_record;
+mod accounts;
+mod error;
+mod handoffs;
+mod onboarding_record;
+mod parked;
+mod run;
+mod time;
+
+pub use account_record::{AccountRecord, LimitsLine, ParkedLine};
+pub use accounts::{AccountBook, AccountFacts};
+pub use error::Error;
+pub use handoffs::Handoffs;
+pub use onboarding_record::{ErrorLine, OnboardingRecord, StepLine, beside_step, faulty_step};
+pub use parked::{ACCOUNT_PARKED, Parked, with_remedy};
+pub use run::{Enqueued, Summary};
+pub use time::{Time, time};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use exotel::{Client, ClientConfig, Region};
 use onboarding::{AccountName, Edge, PublicIpv4, Secret, Transport};
+use records::{AccountBook, AccountFacts};
 
 use crate::{
     error::{Result, refuse_if_any},
@@ -278,6 +279,29 @@ impl Accounts {
             api_key: api_key?,
             api_token: api_token?,
         })
+    }
+}
+
+impl AccountBook for Accounts {
+    fn find(&self, name: &AccountName) -> Option<AccountFacts> {
+        let account = Self::find(self, name)?;
+        Some(AccountFacts {
+            // One that is made up is at a simulator, wherever that is.
+            base_url: account.secrets.map(|_| account.base.url().to_owned()),
+            account_sid: account.account_sid,
+            edge: account.edge,
+            requests_per_minute: account.requests_per_minute,
+            connections: account.connections,
+            signalling_ips: account.signalling_ips,
+        })
+    }
+
+    fn unknown(&self, name: &AccountName) -> String {
+        Self::unknown(self, name)
+    }
+
+    fn names(&self) -> Vec<AccountName> {
+        self.named.keys().cloned().collect()
     }
 }
 

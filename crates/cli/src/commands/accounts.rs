@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use onboarding::AccountName;
+use records::{AccountBook, AccountRecord};
 use store::{AccountStatus, World};
 
 use crate::{
-    account_record::AccountRecord,
+    account_record,
     accounts::Accounts,
     args::{Accounts as Args, AccountsList, AccountsResume},
     error::{Result, refuse_if_any},
@@ -38,8 +39,9 @@ async fn list(args: &AccountsList, settings: &Settings, output: &mut Output) -> 
     }
     let names: BTreeSet<&AccountName> = accounts.names().chain(known.keys()).collect();
     for name in names {
-        let account = accounts.find(name);
-        AccountRecord::of(name, account.as_ref(), known.get(name)).print(output);
+        let facts = AccountBook::find(&accounts, name);
+        let record = AccountRecord::of(name, facts.as_ref(), known.get(name));
+        account_record::print(&record, output);
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! `trunkline cancel`.
 
 use onboarding::State;
+use records::{OnboardingRecord, Parked};
 use store::{Cancelled, Onboarding, Store};
 
 use crate::{
@@ -9,9 +10,7 @@ use crate::{
     exit::Exit,
     lookup,
     output::{Output, note},
-    parked::Parked,
     problem::Problem,
-    record::OnboardingRecord,
     settings::Settings,
     store_place,
 };

@@ -1,12 +1,13 @@
 //! `trunkline enqueue`.
 
+use records::Enqueued;
+
 use crate::{
     accounts::Accounts,
     args::Enqueue as Args,
     error::Result,
     exit::Exit,
     output::{Output, counted},
-    record::Enqueued,
     settings::Settings,
     signups, store_place,
 };

@@ -1,11 +1,12 @@
 //! `trunkline handoff`.
 
 use onboarding::Handoff;
+use records::Handoffs;
 use serde_json::Value;
 
 use crate::{
-    accounts::Accounts, args::Handoff as Args, error::Result, exit::Exit, handoffs::Handoffs,
-    lookup, output::Output, settings::Settings, store_place,
+    accounts::Accounts, args::Handoff as Args, error::Result, exit::Exit, lookup, output::Output,
+    settings::Settings, store_place,
 };
 
 /// Shows what the partner's side needs.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use onboarding::State;
+use records::{OnboardingRecord, Parked, beside_step, faulty_step};
 use store::{Filter, Onboarding};
 
 use crate::{
@@ -11,8 +12,6 @@ use crate::{
     exit::Exit,
     lookup::Pages,
     output::{Output, note},
-    parked::Parked,
-    record::{OnboardingRecord, beside_step, faulty_step},
     settings::Settings,
     store_place,
 };

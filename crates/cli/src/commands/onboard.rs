@@ -7,6 +7,7 @@ use std::{
 };
 
 use onboarding::{AccountName, OnboardingId, State};
+use records::Handoffs;
 use store::{Inspect, Intake, Tally};
 
 use crate::{
@@ -16,10 +17,9 @@ use crate::{
     commands::work::finished,
     error::{Error, Result, unless_away},
     exit::Exit,
-    handoffs::{Folder, Handoffs},
+    handoff_folder::Folder,
     output::{Output, counted, note},
     progress::Progress,
-    record::Summary,
     settings::Settings,
     signals::Shutdown,
     signups, simulator, store_place,
@@ -283,7 +283,7 @@ pub(crate) fn end(
     let counts = batch.counts();
     let elapsed = started.elapsed();
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    output.record(&Summary::new(counts, requests, elapsed_ms));
+    output.record(&counts.summary(requests, elapsed_ms));
     output.line(format_args!(
         "{}: {} succeeded, {} failed, {} blocked, {} cancelled; {} in {:.1} s",
         counted(counts.total, "onboarding"),

@@ -1,6 +1,7 @@
 //! `trunkline retry`.
 
 use onboarding::State;
+use records::{OnboardingRecord, Parked};
 use store::{Filter, Onboarding, Retried, Store};
 
 use crate::{
@@ -9,9 +10,7 @@ use crate::{
     exit::Exit,
     lookup::{self, Pages},
     output::{Output, counted, note},
-    parked::Parked,
     problem::Problem,
-    record::OnboardingRecord,
     settings::Settings,
     store_place,
 };

@@ -1,22 +1,15 @@
 //! `trunkline status`.
 
 use onboarding::{State, StepRecord, StepResult, StepState};
+use records::{
+    ACCOUNT_PARKED, AccountBook, AccountRecord, OnboardingRecord, Parked, beside_step, time,
+};
 use serde::Serialize;
 use store::{Inspect, Onboarding};
 
 use crate::{
-    account_record::AccountRecord,
-    accounts::Accounts,
-    args::Status as Args,
-    commands::plan::told,
-    error::Result,
-    exit::Exit,
-    lookup,
-    output::Output,
-    parked::{self, Parked},
-    record::{OnboardingRecord, beside_step, time},
-    settings::Settings,
-    store_place,
+    account_record, accounts::Accounts, args::Status as Args, commands::plan::told, error::Result,
+    exit::Exit, lookup, output::Output, settings::Settings, store_place,
 };
 
 /// How many onboardings are in which state.
@@ -67,8 +60,9 @@ async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output)
     });
     output.line(format_args!("{:<10} {:>9}\n", "total", tally.total()));
     for status in store.accounts().await? {
-        let account = accounts.find(&status.name);
-        AccountRecord::of(&status.name, account.as_ref(), Some(&status)).print(output);
+        let facts = AccountBook::find(accounts, &status.name);
+        let record = AccountRecord::of(&status.name, facts.as_ref(), Some(&status));
+        account_record::print(&record, output);
     }
     Ok(())
 }
@@ -105,7 +99,7 @@ fn detail(own: &Onboarding, parked: &Parked, output: &mut Output) {
         }
     }
     if let Some(reason) = parked.why(own) {
-        output.line(format_args!("  {}: {reason}", parked::CODE));
+        output.line(format_args!("  {}: {reason}", ACCOUNT_PARKED));
     } else if let Some((fault, _)) = &own.fault {
         output.line(format_args!("  {}: {}", fault.code, fault.message));
     }

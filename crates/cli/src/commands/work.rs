@@ -6,6 +6,7 @@ use std::{
 };
 
 use onboarding::{OnboardingId, State};
+use records::Handoffs;
 use store::Inspect;
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     commands::onboard::{end, served},
     error::{Error, Result, refuse_if_any, unless_away},
     exit::Exit,
-    handoffs::Handoffs,
     output::{Output, counted, note},
     problem::Problem,
     progress::{Counts, Progress},

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use onboarding::{AccountName, State};
 use store::{Inspect, Onboarding};
 
-use crate::error::Result;
-
 /// The code of a blocked onboarding's error.
-pub(crate) const CODE: &str = "account_parked";
+pub const ACCOUNT_PARKED: &str = "account_parked";
 
 /// The parked accounts, and for each what a person reads.
-#[derive(Debug, Default)]
-pub(crate) struct Parked(BTreeMap<AccountName, String>);
+#[derive(Debug, Clone, Default)]
+pub struct Parked(BTreeMap<AccountName, String>);
 
 impl Parked {
     /// Those of the store.
-    pub(crate) async fn read(store: &dyn Inspect) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As the store answers.
+    pub async fn read(store: &dyn Inspect) -> store::Result<Self> {
         let mut own = BTreeMap::new();
         for status in store.accounts().await? {
             if let Some(parked) = status.parked {
@@ -28,12 +29,14 @@ impl Parked {
     }
 
     /// Why `account` is parked, and what to do.
-    pub(crate) fn of(&self, account: &AccountName) -> Option<&str> {
+    #[must_use]
+    pub fn of(&self, account: &AccountName) -> Option<&str> {
         self.0.get(account).map(String::as_str)
     }
 
     /// Why `own` is blocked, if it is.
-    pub(crate) fn why(&self, own: &Onboarding) -> Option<&str> {
+    #[must_use]
+    pub fn why(&self, own: &Onboarding) -> Option<&str> {
         match own.state {
             State::Blocked => self.of(&own.account),
             State::Queued
@@ -46,7 +49,8 @@ impl Parked {
 }
 
 /// The reason with what to do, once: most reasons end with it.
-pub(crate) fn with_remedy(reason: &str, account: &AccountName) -> String {
+#[must_use]
+pub fn with_remedy(reason: &str, account: &AccountName) -> String {
     let remedy = format!("`trunkline accounts resume {account}`");
     if reason.contains(&remedy) {
         reason.to_owned()

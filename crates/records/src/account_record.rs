@@ -1,0 +1,89 @@
+//! The record of an account.
+
+use onboarding::{AccountName, Edge};
+use serde::Serialize;
+use store::AccountStatus;
+
+use crate::{AccountFacts, Time};
+
+/// What is known of an account, from the accounts file and from the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename = "account")]
+pub struct AccountRecord<'a> {
+    /// Its name.
+    pub name: &'a AccountName,
+    /// Its SID at Exotel, where a file names it.
+    pub account_sid: Option<&'a str>,
+    /// Where its API is, where a file says so.
+    pub base_url: Option<&'a str>,
+    /// Where the partner's side sends its SIP, if it is known.
+    pub edge: Option<&'a Edge>,
+    /// What it may do.
+    pub limits: Option<LimitsLine>,
+    /// Whether nothing is sent until a person resumes it.
+    pub parked: Option<ParkedLine<'a>>,
+    /// Until when nothing is sent, because it answered 429.
+    pub closed_until: Option<Time>,
+    /// Onboardings in its line.
+    pub waiting: u64,
+    /// Onboardings that a worker holds.
+    pub running: u64,
+    /// Requests of the last minute and in flight: what of the allowance is used.
+    pub permits_out: u32,
+}
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LimitsLine {
+    /// Requests that no window of 60 s may exceed.
+    pub requests_per_minute: u32,
+    /// Connections open at once; only a file knows.
+    pub connections: Option<u32>,
+}
+
+/// Why and since when an account is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ParkedLine<'a> {
+    /// What a person reads.
+    pub reason: &'a str,
+    /// Since when.
+    pub since: Time,
+}
+
+impl<'a> AccountRecord<'a> {
+    /// From what the file and the store say; at least one does.
+    #[must_use]
+    pub fn of(
+        name: &'a AccountName,
+        facts: Option<&'a AccountFacts>,
+        status: Option<&'a AccountStatus>,
+    ) -> Self {
+        let limits = match (facts, status.and_then(|status| status.limits)) {
+            (Some(facts), _) => Some(LimitsLine {
+                requests_per_minute: facts.requests_per_minute,
+                connections: Some(facts.connections),
+            }),
+            (None, Some(limits)) => Some(LimitsLine {
+                requests_per_minute: limits.requests_per_window,
+                connections: None,
+            }),
+            (None, None) => None,
+        };
+        let parked = status.and_then(|status| status.parked.as_ref());
+        Self {
+            name,
+            account_sid: facts.map(|facts| facts.account_sid.as_str()),
+            base_url: facts.and_then(|facts| facts.base_url.as_deref()),
+            edge: facts.and_then(|facts| facts.edge.as_ref()),
+            limits,
+            parked: parked.map(|parked| ParkedLine {
+                reason: &parked.reason,
+                since: Time(parked.since),
+            }),
+            closed_until: status.and_then(|status| status.closed_until).map(Time),
+            waiting: status.map_or(0, |status| status.waiting),
+            running: status.map_or(0, |status| status.running),
+            permits_out: status.map_or(0, |status| status.permits_out),
+        }
+    }
+}
