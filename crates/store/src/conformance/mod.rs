@@ -1,22 +1,30 @@
 //! The suite that every store passes: `store::conformance!(fixture)` makes one test per promise.
 //!
 //! A promise that only one kind of store can keep is not in here; what one for several workers
-//! keeps besides is in [`fleet`].
+//! keeps besides is in [`fleet`]. `store::telling_conformance!(fixture)` is the part for those who are
+//! told: what happened, deliveries, answers, batches, traces, and what accounts say of their lines.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
     reason = "these are the bodies of tests; a broken promise is a panic with its name"
 )]
 
+pub mod accounts;
 pub mod allowance;
+pub mod answers;
+pub mod batches;
+pub mod deliveries;
+pub mod feed;
 pub mod fleet;
 pub mod intake;
 pub mod lanes;
 pub mod leases;
 pub mod looking;
 pub mod operating;
+pub mod outbox;
 pub mod sample;
 pub mod sending;
+pub mod traces;
 pub mod transfer;
 
 use std::{sync::Arc, time::Duration};
@@ -117,5 +125,72 @@ macro_rules! conformance {
                 $crate::conformance::$module::$case(fixture).await;
             }
         )+
+    };
+}
+
+/// Makes one test per promise to those who watch and are told. The argument is an expression of a
+/// new [`Fixture`]; it is awaited.
+#[macro_export]
+macro_rules! telling_conformance {
+    ($fixture:expr) => {
+        $crate::conformance!(@tests $fixture;
+            feed::what_becomes_of_onboardings_is_told_in_its_order,
+            feed::what_ends_nothing_is_not_told,
+            feed::a_cancel_that_waits_for_a_worker_is_told_when_it_is_recorded,
+            feed::a_cancelled_onboarding_whose_worker_vanished_is_told,
+            feed::an_account_is_told_of_when_it_is_parked_and_when_it_goes_on,
+            feed::the_feed_is_read_on_from_where_one_stood,
+            feed::a_position_of_no_store_is_before_everything,
+            feed::a_write_that_is_refused_tells_nothing,
+            feed::a_write_that_is_repeated_is_told_once,
+            feed::what_was_told_survives_a_restart,
+            feed::what_several_do_at_once_is_missed_by_no_reader,
+            feed::what_is_carried_in_is_no_news,
+            outbox::what_is_laid_out_is_there_whole,
+            outbox::a_mark_that_moved_lays_nothing_out,
+            outbox::a_delivery_that_is_there_already_is_left_as_it_is,
+            outbox::of_two_that_lay_out_at_once_one_wins,
+            outbox::a_delivery_that_is_held_is_given_to_nobody_else,
+            outbox::two_takers_never_get_the_same_one,
+            outbox::those_that_are_due_for_longest_go_first,
+            outbox::what_was_delivered_is_not_tried_again,
+            outbox::what_failed_is_tried_again_after_its_delay,
+            outbox::what_was_given_up_waits_for_a_person,
+            outbox::what_is_sent_again_counts_its_attempts_anew,
+            outbox::a_late_answer_of_an_earlier_attempt_changes_nothing,
+            outbox::an_answer_to_what_was_sent_again_meanwhile_changes_nothing,
+            outbox::what_nobody_laid_out_is_not_there,
+            outbox::deliveries_survive_a_restart,
+            outbox::a_store_that_leaves_tells_nobody,
+            deliveries::the_newest_are_listed_first_page_by_page,
+            deliveries::filters_narrow_a_list_of_deliveries,
+            deliveries::a_list_follows_what_becomes_of_deliveries,
+            deliveries::what_is_no_cursor_of_deliveries_is_refused,
+            answers::a_question_is_new_once_and_answered_alike_from_then_on,
+            answers::another_question_under_the_same_key_is_known_as_such,
+            answers::scopes_and_keys_are_not_mixed_up,
+            answers::the_first_answer_is_kept,
+            answers::what_is_over_counts_as_never_asked,
+            answers::asking_again_prolongs_nothing,
+            answers::an_answer_to_what_nobody_asked_is_not_kept,
+            answers::questions_and_answers_survive_a_restart,
+            answers::of_several_that_ask_at_once_one_is_new,
+            answers::of_several_answers_at_once_one_is_kept,
+            batches::a_batch_that_says_where_it_comes_from_is_counted,
+            batches::a_batch_that_brings_nothing_new_is_none,
+            batches::the_counts_of_a_batch_follow_its_onboardings,
+            batches::the_newest_batches_are_listed_first,
+            batches::a_list_of_a_batch_shows_only_it,
+            batches::batches_of_several_producers_at_once_are_told_apart,
+            batches::a_large_batch_is_counted_whole,
+            batches::a_long_source_is_cut,
+            batches::batches_survive_a_restart,
+            traces::a_claim_brings_the_trace_of_its_signup,
+            traces::a_trace_is_there_for_every_claim,
+            accounts::an_account_says_when_its_next_permit_comes,
+            accounts::a_closed_account_says_when_it_opens,
+            accounts::a_parked_account_has_no_next_permit,
+            accounts::an_account_says_since_when_the_first_in_its_line_waits,
+        );
     };
 }

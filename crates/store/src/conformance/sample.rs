@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use onboarding::{
     AccountName, Direction, Fault, Key, Mode, OnboardingId, Plan, Secret, SipPassword, Step,
-    StepRecord, StepResult, StepState,
+    StepRecord, StepResult, StepState, TraceContext,
 };
 
 use crate::{
@@ -121,6 +121,31 @@ pub fn with_trunk_name(account_name: &str, n: u64, name: &str) -> Candidate {
         mode: Some(Mode::Pstn),
     };
     candidate
+}
+
+/// The `n`th signup as it came with a made-up trace.
+#[must_use]
+pub fn traced(account_name: &str, n: u64) -> Candidate {
+    let mut candidate = signup(account_name, n);
+    let parent = (n + 1).to_be_bytes();
+    candidate.new.trace = TraceContext::new([0xab; 16], parent, 1);
+    candidate
+}
+
+/// Offers signups as one batch that says where it comes from.
+pub async fn offer_from(
+    store: &Arc<dyn Store>,
+    source: &str,
+    signups: Vec<Candidate>,
+) -> Committed {
+    let mut batch = store.begin().await.expect("a batch begins");
+    batch.describe(source);
+    batch
+        .add_recipe(RECIPE, "{\"made\":\"up\"}")
+        .await
+        .expect("a recipe is taken");
+    batch.add(signups).await.expect("signups are taken");
+    batch.commit().await.expect("a batch is committed")
 }
 
 /// Offers signups as one batch.
