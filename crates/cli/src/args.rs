@@ -6,6 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use onboarding::{AccountName, PartnerName, State};
 
+use crate::settings::{tables::is_name, tokens::Scope};
+
 /// Turns signups into working SIP trunks on Exotel, one trunk each, whatever is killed meanwhile.
 #[derive(Debug, Parser)]
 #[command(
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// Move everything to another store
     #[command(subcommand)]
     Store(Store),
+    /// Make or list the tokens that let others in over HTTP
+    #[command(subcommand)]
+    Tokens(Tokens),
     /// Run the Exotel simulator
     Sandbox(Sandbox),
     /// Print a completion script for a shell
@@ -318,6 +323,32 @@ pub(crate) struct RecipesCheck {
 pub(crate) struct RecipesNew {
     /// The partner's name in signups: small letters, digits, _ and -
     pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tokens {
+    /// Make a token and print it, once, with the table that lets it in
+    New(TokensNew),
+    /// List the tokens of the settings file
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokensNew {
+    /// Its name in logs: 1 to 64 letters, digits, _ or -
+    #[arg(value_name = "NAME", value_parser = parse_name)]
+    pub(crate) name: String,
+    /// What it may do
+    #[arg(long, value_name = "SCOPE", default_value = "read")]
+    pub(crate) scope: Scope,
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits, _ or -".into())
+    }
 }
 
 #[derive(Debug, Subcommand)]

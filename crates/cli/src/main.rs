@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Result},
     exit::Exit,
     output::Output,
-    settings::Settings,
+    settings::{Settings, Typed},
 };
 
 /// A worker makes and drops many short texts; this allocator takes a tenth of its processor time
@@ -65,12 +65,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
     if let Command::Man(args) = &cli.command {
         return commands::man::run(args, output);
     }
-    let concurrency = if let Command::Work(work) = &cli.command {
-        work.concurrency
-    } else {
-        None
-    };
-    let settings = Settings::load(&cli.global, concurrency)?;
+    let settings = Settings::load(&cli.global, &typed(&cli.command))?;
     telemetry::start(settings.log, &settings.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -80,6 +75,15 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
     // A thread that reads standard input may never end.
     runtime.shutdown_background();
     exit
+}
+
+/// What the command's own options say of settings.
+fn typed(command: &Command) -> Typed {
+    let mut typed = Typed::default();
+    if let Command::Work(work) = command {
+        typed.concurrency = work.concurrency;
+    }
+    typed
 }
 
 async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -> Result<Exit> {
@@ -97,6 +101,7 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Accounts(args) => commands::accounts::run(args, settings, output).await,
         Command::Recipes(args) => commands::recipes::run(args, settings, output),
         Command::Store(args) => commands::store_copy::run(args, settings, output).await,
+        Command::Tokens(args) => commands::tokens::run(args, settings, output),
         Command::Sandbox(args) => commands::sandbox::run(args, output).await,
         Command::Completions(args) => Ok(commands::completions::run(args, output)),
         Command::Man(args) => commands::man::run(args, output),
@@ -125,6 +130,7 @@ fn where_away(command: &Command) -> &'static str {
         | Command::Verify(_)
         | Command::Accounts(_)
         | Command::Recipes(_)
+        | Command::Tokens(_)
         | Command::Sandbox(_)
         | Command::Completions(_)
         | Command::Man(_) => "the store was not changed",

@@ -111,6 +111,29 @@ impl std::fmt::Display for SecretSource {
     }
 }
 
+/// A source with the line that names it, to tell what is wrong with it once it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Where the secret is.
+    pub(crate) source: SecretSource,
+    /// The line of the configuration.
+    pub(crate) line: u64,
+}
+
+impl Placed {
+    /// As [`SecretSource::read`].
+    pub(crate) fn read<'t>(
+        file: &mut TomlFile<'t>,
+        value: &Value<'t>,
+        field: &str,
+        base: &Path,
+    ) -> Option<Self> {
+        let line = file.line(&value.span());
+        let source = SecretSource::read(file, value, field, base)?;
+        Some(Self { source, line })
+    }
+}
+
 fn read_file(path: &Path) -> Result<Secret, String> {
     let wrong = |why: &str| format!("the file {} {why}", path.display());
     let file = File::open(path).map_err(|error| {

@@ -1,11 +1,13 @@
 //! TOML with the line of everything, so that each problem says where it is.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::{
     Spanned,
     de::{DeString, DeTable, DeValue},
 };
+
+use onboarding::nearest;
 
 use crate::problem::Problem;
 
@@ -78,10 +80,66 @@ impl<'t> TomlFile<'t> {
         }
     }
 
-    fn unknown(&mut self, key: &Spanned<DeString<'t>>, within: &str, known: &[&str]) {
+    /// Notes that there is no such key as this one `within` a table.
+    pub(crate) fn unknown(&mut self, key: &Spanned<DeString<'t>>, within: &str, known: &[&str]) {
         let field = join(within, key.get_ref());
-        let message = format!("there is no such key; the keys are {}", known.join(", "));
+        let message = format!(
+            "there is no such key{}; the keys are {}",
+            nearest::hint(key.get_ref(), known.iter().copied()),
+            known.join(", ")
+        );
         self.problem(key.span(), &field, message);
+    }
+
+    /// Notes that `key` of the table whose head is at `head` is missing.
+    pub(crate) fn missing(&mut self, head: &Range<usize>, within: &str, key: &str, remedy: &str) {
+        let message = format!("this is missing; {remedy}");
+        self.problem(head.clone(), &join(within, key), message);
+    }
+
+    /// The text that `value` has to be.
+    pub(crate) fn text<'v>(&mut self, value: &'v Value<'t>, field: &str) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            let message = format!("this is {}; write a text in quotes", kind(value.get_ref()));
+            self.problem(value.span(), field, message);
+        }
+        text
+    }
+
+    /// The table that `value` has to be.
+    pub(crate) fn table<'v>(
+        &mut self,
+        value: &'v Value<'t>,
+        field: &str,
+        remedy: &str,
+    ) -> Option<&'v DeTable<'t>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            let message = format!("this is {}; {remedy}", kind(value.get_ref()));
+            self.problem(value.span(), field, message);
+        }
+        table
+    }
+
+    /// The number within `bounds` that `value` has to be.
+    pub(crate) fn number(
+        &mut self,
+        value: &Value<'t>,
+        field: &str,
+        bounds: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let number = integer(value.get_ref()).and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| bounds.contains(number));
+        if number.is_none() {
+            let message = format!(
+                "write a whole number from {} to {}",
+                bounds.start(),
+                bounds.end()
+            );
+            self.problem(value.span(), field, message);
+        }
+        number
     }
 }
 

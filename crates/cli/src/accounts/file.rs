@@ -6,11 +6,11 @@ use exotel::Region;
 use onboarding::{AccountName, Edge, PublicIpv4, Transport};
 use toml::de::DeTable;
 
-use super::{Account, Base, CONNECTIONS, Placed, REQUESTS_PER_MINUTE};
+use super::{Account, Base, CONNECTIONS, REQUESTS_PER_MINUTE};
 use crate::{
     problem::Problem,
-    secret_source::{FORM, SecretSource},
-    toml_file::{TomlFile, Value, integer, join, kind},
+    secret_source::{FORM, Placed},
+    toml_file::{TomlFile, Value, join, kind},
 };
 
 const KEYS: [&str; 8] = [
@@ -151,11 +151,6 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn missing(&mut self, head: &Range<usize>, field: &str, key: &str, remedy: &str) {
-        let message = format!("this is missing; {remedy}");
-        self.file.problem(head.clone(), &join(field, key), message);
-    }
-
     fn account_sid(
         &mut self,
         table: &DeTable<'t>,
@@ -164,7 +159,7 @@ impl<'t> Reader<'t> {
     ) -> Option<String> {
         const REMEDY: &str = "write the SID that Exotel's dashboard shows under API settings: 1 to 64 letters, digits, _ or -";
         let Some(value) = table.get("account_sid") else {
-            self.missing(head, field, "account_sid", REMEDY);
+            self.file.missing(head, field, "account_sid", REMEDY);
             return None;
         };
         let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -184,7 +179,7 @@ impl<'t> Reader<'t> {
     fn api_base(&mut self, table: &DeTable<'t>, field: &str, head: &Range<usize>) -> Option<Base> {
         match (table.get("region"), table.get("base_url")) {
             (None, None) => {
-                self.missing(
+                self.file.missing(
                     head,
                     field,
                     "region",
@@ -201,7 +196,7 @@ impl<'t> Reader<'t> {
                 None
             }
             (Some(region), None) => {
-                let text = self.text(region, &join(field, "region"))?;
+                let text = self.file.text(region, &join(field, "region"))?;
                 match text.parse::<Region>() {
                     Ok(region) => Some(Base::Region(region)),
                     Err(error) => {
@@ -217,7 +212,7 @@ impl<'t> Reader<'t> {
 
     /// Checked by making a client of it: the client is who has to take it.
     fn base_url(&mut self, value: &Value<'t>, field: &str) -> Option<Base> {
-        let text = self.text(value, field)?.to_owned();
+        let text = self.file.text(value, field)?.to_owned();
         let nobody = onboarding::Secret::new("x");
         let config = exotel::ClientConfig::new(&text, "x", nobody.clone(), nobody);
         match exotel::Client::new(&config) {
@@ -237,24 +232,22 @@ impl<'t> Reader<'t> {
         head: &Range<usize>,
     ) -> Option<Placed> {
         let Some(value) = table.get(key) else {
-            self.missing(head, field, key, FORM);
+            self.file.missing(head, field, key, FORM);
             return None;
         };
-        let line = self.file.line(&value.span());
-        let source = SecretSource::read(&mut self.file, value, &join(field, key), self.base)?;
-        Some(Placed { source, line })
+        Placed::read(&mut self.file, value, &join(field, key), self.base)
     }
 
     fn edge(&mut self, table: &DeTable<'t>, field: &str) -> Option<Edge> {
         const REMEDY: &str = "write edge = { host = \"...\", port = 443, transport = \"tls\" } as Exotel assigned it";
         let value = table.get("edge")?;
         let field = join(field, "edge");
-        let edge = self.table(value, &field, REMEDY)?;
+        let edge = self.file.table(value, &field, REMEDY)?;
         self.file
             .refuse_unknown(edge, &field, &["host", "port", "transport"]);
         for key in ["host", "port", "transport"] {
             if !edge.contains_key(key) {
-                self.missing(&value.span(), &field, key, REMEDY);
+                self.file.missing(&value.span(), &field, key, REMEDY);
             }
         }
         let host = edge
@@ -262,10 +255,10 @@ impl<'t> Reader<'t> {
             .and_then(|value| self.host(value, &join(&field, "host")));
         let port = edge
             .get("port")
-            .and_then(|value| self.number(value, &join(&field, "port"), 1..=65_535));
+            .and_then(|value| self.file.number(value, &join(&field, "port"), 1..=65_535));
         let transport = edge.get("transport").and_then(|value| {
             let field = join(&field, "transport");
-            match self.text(value, &field)?.parse::<Transport>() {
+            match self.file.text(value, &field)?.parse::<Transport>() {
                 Ok(transport) => Some(transport),
                 Err(error) => {
                     self.file.problem(value.span(), &field, error.to_string());
@@ -281,7 +274,7 @@ impl<'t> Reader<'t> {
     }
 
     fn host(&mut self, value: &Value<'t>, field: &str) -> Option<String> {
-        let text = self.text(value, field)?.to_owned();
+        let text = self.file.text(value, field)?.to_owned();
         match text.parse::<onboarding::Host>() {
             Ok(_) => Some(text),
             Err(error) => {
@@ -298,20 +291,19 @@ impl<'t> Reader<'t> {
         };
         let field = join(field, "limits");
         let remedy = "write limits = { requests_per_minute = 200, connections = 50 }";
-        let Some(given) = self.table(value, &field, remedy) else {
+        let Some(given) = self.file.table(value, &field, remedy) else {
             return limits;
         };
         self.file
             .refuse_unknown(given, &field, &["requests_per_minute", "connections"]);
         if let Some(value) = given.get("requests_per_minute") {
             let field = join(&field, "requests_per_minute");
-            limits.0 = self
-                .number(value, &field, 1..=1_000_000)
+            limits.0 = self.file.number(value, &field, 1..=1_000_000)
                 .unwrap_or(limits.0);
         }
         if let Some(value) = given.get("connections") {
             let field = join(&field, "connections");
-            limits.1 = self.number(value, &field, 1..=1_000).unwrap_or(limits.1);
+            limits.1 = self.file.number(value, &field, 1..=1_000).unwrap_or(limits.1);
         }
         limits
     }
@@ -330,7 +322,7 @@ impl<'t> Reader<'t> {
         };
         let mut addresses = Vec::new();
         for one in list {
-            let Some(text) = self.text(one, &field) else {
+            let Some(text) = self.file.text(one, &field) else {
                 continue;
             };
             match text.parse::<PublicIpv4>() {
@@ -346,47 +338,5 @@ impl<'t> Reader<'t> {
             }
         }
         addresses
-    }
-
-    fn text<'v>(&mut self, value: &'v Value<'t>, field: &str) -> Option<&'v str> {
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            let message = format!("this is {}; write a text in quotes", kind(value.get_ref()));
-            self.file.problem(value.span(), field, message);
-        }
-        text
-    }
-
-    fn table<'v>(
-        &mut self,
-        value: &'v Value<'t>,
-        field: &str,
-        remedy: &str,
-    ) -> Option<&'v DeTable<'t>> {
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            let message = format!("this is {}; {remedy}", kind(value.get_ref()));
-            self.file.problem(value.span(), field, message);
-        }
-        table
-    }
-
-    fn number(
-        &mut self,
-        value: &Value<'t>,
-        field: &str,
-        bounds: std::ops::RangeInclusive<u32>,
-    ) -> Option<u32> {
-        let number = integer(value.get_ref()).and_then(|number| u32::try_from(number).ok());
-        let number = number.filter(|number| bounds.contains(number));
-        if number.is_none() {
-            let message = format!(
-                "write a whole number from {} to {}",
-                bounds.start(),
-                bounds.end()
-            );
-            self.file.problem(value.span(), field, message);
-        }
-        number
     }
 }

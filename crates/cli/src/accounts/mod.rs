@@ -11,7 +11,7 @@ use records::{AccountBook, AccountFacts};
 use crate::{
     error::{Result, refuse_if_any},
     problem::Problem,
-    secret_source::SecretSource,
+    secret_source::Placed,
     settings::{Settings, read_text},
 };
 
@@ -32,13 +32,6 @@ impl Base {
             Self::Url(url) => url,
         }
     }
-}
-
-/// Where the secret of an account stands, to tell what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Placed {
-    pub(crate) source: SecretSource,
-    pub(crate) line: u64,
 }
 
 /// One account.

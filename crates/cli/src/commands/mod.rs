@@ -16,5 +16,6 @@ pub(crate) mod retry;
 pub(crate) mod sandbox;
 pub(crate) mod status;
 pub(crate) mod store_copy;
+pub(crate) mod tokens;
 pub(crate) mod verify;
 pub(crate) mod work;

@@ -7,6 +7,10 @@ pub(crate) enum Kind {
     Text,
     /// A path.
     Path,
+    /// An IP address and a port.
+    Address,
+    /// The http or https URL of a server, without user and parameters.
+    Url,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A whole number within these bounds.
@@ -53,6 +57,12 @@ pub(crate) const ALL: &[Known] = &[
     number("workers_max", 1, 1000),
     known("accounts", Kind::Path, Some("--accounts")),
     known("recipes", Kind::Path, Some("--recipes")),
+    known("listen", Kind::Address, Some("--listen")),
+    known("public_url", Kind::Url, None),
+    number("connections_max", 10, 100_000),
+    number("event_clients_max", 1, 100_000),
+    known("worker_listen", Kind::Address, None),
+    known("otlp_endpoint", Kind::Url, None),
     known("log", Kind::Word(&["text", "json"]), Some("--log")),
     known("log_level", Kind::Text, None),
     known(

@@ -1,12 +1,15 @@
 //! The layers that settings come from: each is checked by itself, so that a mistake is told even
 //! where a higher layer hides it.
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, net::SocketAddr, path::Path};
 
 use config::{Map, Source, Value, ValueKind};
 use toml::de::DeValue;
 
-use super::known::{self, Kind, Known};
+use super::{
+    known::{self, Kind, Known},
+    tables::{self, Tables},
+};
 use crate::{
     problem::Problem,
     secret_source::{FORM, SecretSource},
@@ -35,13 +38,14 @@ enum Raw<'t> {
 }
 
 impl Layer {
-    /// The settings in a file's text; paths in it start at `base`.
-    pub(crate) fn of_file(name: &str, text: &str, base: &Path) -> (Self, Vec<Problem>) {
+    /// The settings and the tables in a file's text; paths in it start at `base`.
+    pub(crate) fn of_file(name: &str, text: &str, base: &Path) -> (Self, Tables, Vec<Problem>) {
         let mut layer = Self::default();
         let mut file = TomlFile::new(name, text);
         let parsed = file.parse();
         let table = parsed.get_ref();
-        let names: Vec<&str> = known::ALL.iter().map(|known| known.name).collect();
+        let settings = known::ALL.iter().map(|known| known.name);
+        let names: Vec<&str> = settings.chain(tables::KEYS).collect();
         file.refuse_unknown(table, "", &names);
         for (key, value) in table {
             let Some(known) = known::find(key.get_ref()) else {
@@ -69,9 +73,10 @@ impl Layer {
                 Err(message) => file.problem(value.span(), known.name, message),
             }
         }
+        let tables = Tables::read(name, &mut file, table, base);
         let mut problems = file.problems;
         problems.sort_by_key(|problem| problem.line);
-        (layer, problems)
+        (layer, tables, problems)
     }
 
     /// The settings in environment variables; others than `TRUNKLINE_...` are not looked at.
@@ -186,6 +191,20 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
             shown(raw),
             words.join(" or ")
         )),
+        (Kind::Address, Raw::Text(text)) if text.parse::<SocketAddr>().is_ok() => {
+            Ok(ValueKind::String((*text).to_owned()))
+        }
+        (Kind::Address, raw) => Err(format!(
+            "{} is not allowed; write an address and a port, such as 127.0.0.1:8484 or [::]:8484",
+            shown(raw)
+        )),
+        (Kind::Url, Raw::Text(text)) if is_url(text) => Ok(ValueKind::String(
+            text.trim_end_matches('/').to_owned(),
+        )),
+        // It may hold a password, so it is not repeated.
+        (Kind::Url, _) => Err(
+            "this is not a URL; write http:// or https:// and a host, without a user, a password or parameters".into(),
+        ),
         (Kind::Text, Raw::Text(text)) if !text.is_empty() => {
             Ok(ValueKind::String((*text).to_owned()))
         }
@@ -196,6 +215,18 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
         (Kind::Path, raw) => Err(format!("{} is not allowed; write a path", shown(raw))),
         (Kind::Secret, _) => Err(FORM.into()),
     }
+}
+
+/// Whether a text is the address of a server. What asks it looks closer.
+fn is_url(text: &str) -> bool {
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '\\' | '"');
+    rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        !host.is_empty() && text.len() <= 2000 && rest.chars().all(plain)
+    })
 }
 
 fn unit(name: &str) -> &'static str {

@@ -1,11 +1,16 @@
 //! Usable settings: defaults, file, environment and options laid over each other, checked, and
 //! free of contradictions.
 
+pub(crate) mod endpoints;
 pub(crate) mod known;
 mod layer;
+pub(crate) mod senders;
+pub(crate) mod tables;
+pub(crate) mod tokens;
 
 use std::{
     env, fs,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,7 +22,10 @@ use crate::{
     error::{Error, Result, refuse_if_any},
     problem::Problem,
     secret_source::SecretSource,
-    settings::layer::{CONFIG_VARIABLE, LOG_VARIABLE, Layer},
+    settings::{
+        layer::{CONFIG_VARIABLE, LOG_VARIABLE, Layer},
+        tables::Tables,
+    },
     toml_file::MAX_BYTES,
 };
 
@@ -55,6 +63,20 @@ pub(crate) struct Settings {
     pub(crate) accounts_named: bool,
     /// A folder of recipes besides the built-in ones.
     pub(crate) recipes: Option<PathBuf>,
+    /// Where `serve` listens.
+    pub(crate) listen: SocketAddr,
+    /// Where others reach it, if a proxy stands before it.
+    pub(crate) public_url: Option<String>,
+    /// Most connections of it that are open at once.
+    pub(crate) connections_max: usize,
+    /// Most clients of it that are told of events at once.
+    pub(crate) event_clients_max: usize,
+    /// Where a worker tells how it is.
+    pub(crate) worker_listen: Option<SocketAddr>,
+    /// Who takes traces.
+    pub(crate) otlp_endpoint: Option<String>,
+    /// What of the settings file has names of its own.
+    pub(crate) tables: Tables,
     /// The form of the log.
     pub(crate) log: LogForm,
     /// What of the log is shown.
@@ -86,29 +108,43 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem of every layer at once.
-    pub(crate) fn load(global: &Global, concurrency: Option<u32>) -> Result<Self> {
-        let (defaults, mut problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
-        let (file, store_base) = match file_layer(global)? {
-            Some((layer, found, base)) => {
-                problems.extend(found);
-                (layer, base)
-            }
-            None => (Layer::default(), PathBuf::new()),
-        };
+    pub(crate) fn load(global: &Global, typed: &Typed) -> Result<Self> {
+        let (defaults, _, mut problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
+        let file = file_layer(global)?;
+        problems.extend(file.problems);
         let (environment, found) = Layer::of_environment(env::vars_os());
         problems.extend(found);
-        let options = option_layer(global, concurrency, &mut problems);
+        let options = option_layer(global, typed, &mut problems);
         refuse_if_any(problems)?;
         let merged = Config::builder()
             .add_source(defaults)
-            .add_source(file)
+            .add_source(file.layer)
             .add_source(environment)
             .add_source(options)
             .build()
             .and_then(|merged| merged.collect())
             .map_err(|error| Error::refused("settings", error.to_string()))?;
-        Merged(merged).settings(store_base)
+        Merged(merged).settings(file.base, file.tables)
     }
+}
+
+/// What options of single commands say of settings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Typed {
+    /// `work --concurrency`.
+    pub(crate) concurrency: Option<u32>,
+    /// `serve --listen`.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// What the settings file says.
+#[derive(Default)]
+struct InFile {
+    layer: Layer,
+    tables: Tables,
+    problems: Vec<Problem>,
+    /// Where paths in it start.
+    base: PathBuf,
 }
 
 /// The form of the log as far as it is known before the settings are read.
@@ -121,7 +157,7 @@ pub(crate) fn log_form_asked(global: &Global) -> LogForm {
         })
 }
 
-fn file_layer(global: &Global) -> Result<Option<(Layer, Vec<Problem>, PathBuf)>> {
+fn file_layer(global: &Global) -> Result<InFile> {
     let named = match &global.config {
         Some(path) => Some((path.clone(), "--config")),
         None => env::var_os(CONFIG_VARIABLE)
@@ -136,7 +172,7 @@ fn file_layer(global: &Global) -> Result<Option<(Layer, Vec<Problem>, PathBuf)>>
     let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(None);
+            return Ok(InFile::default());
         }
         Err(error) => {
             let field = named.map_or("", |(_, place)| place);
@@ -147,8 +183,13 @@ fn file_layer(global: &Global) -> Result<Option<(Layer, Vec<Problem>, PathBuf)>>
         }
     };
     let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let (layer, problems) = Layer::of_file(&name, &text, &base);
-    Ok(Some((layer, problems, base)))
+    let (layer, tables, problems) = Layer::of_file(&name, &text, &base);
+    Ok(InFile {
+        layer,
+        tables,
+        problems,
+        base,
+    })
 }
 
 /// Reads a configuration file of sane size.
@@ -162,14 +203,18 @@ pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
     fs::read_to_string(path)
 }
 
-fn option_layer(global: &Global, concurrency: Option<u32>, problems: &mut Vec<Problem>) -> Layer {
+fn option_layer(global: &Global, own: &Typed, problems: &mut Vec<Problem>) -> Layer {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let typed = [
         ("store", global.store.clone()),
         ("accounts", path(&global.accounts)),
         ("recipes", path(&global.recipes)),
         ("log", global.log.map(|form| form.as_str().to_owned())),
-        ("concurrency", concurrency.map(|number| number.to_string())),
+        (
+            "concurrency",
+            own.concurrency.map(|number| number.to_string()),
+        ),
+        ("listen", own.listen.map(|address| address.to_string())),
     ];
     let mut layer = Layer::default();
     for (name, text) in typed {
@@ -186,7 +231,7 @@ fn option_layer(global: &Global, concurrency: Option<u32>, problems: &mut Vec<Pr
 struct Merged(Map<String, Value>);
 
 impl Merged {
-    fn settings(&self, file_base: PathBuf) -> Result<Settings> {
+    fn settings(&self, file_base: PathBuf, tables: Tables) -> Result<Settings> {
         self.refuse_contradictions()?;
         let store_base = match self.origin("store") {
             place if place.starts_with("--") || place.starts_with("TRUNKLINE_") => PathBuf::new(),
@@ -199,19 +244,29 @@ impl Merged {
             secret_key: self.secret("secret_key"),
             store_password: self.secret("store_password"),
             sentinel_password: self.secret("sentinel_password"),
-            store_ca: self.value("store_ca").map(|_| self.text("store_ca").into()),
+            store_ca: self.given("store_ca").map(PathBuf::from),
             keep_finished: Duration::from_secs(self.number("keep_finished_days") * DAY_SECONDS),
             workers_max: self.count("workers_max"),
             accounts: self.text("accounts").into(),
             accounts_named: !self.origin("accounts").starts_with("<defaults>:"),
-            recipes: self.value("recipes").map(|_| self.text("recipes").into()),
+            recipes: self.given("recipes").map(PathBuf::from),
+            // Every layer was checked, and the defaults have one.
+            listen: self
+                .address("listen")
+                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
+            public_url: self.given("public_url"),
+            connections_max: self.size("connections_max"),
+            event_clients_max: self.size("event_clients_max"),
+            worker_listen: self.address("worker_listen"),
+            otlp_endpoint: self.given("otlp_endpoint"),
+            tables,
             log: if self.text("log") == "json" {
                 LogForm::Json
             } else {
                 LogForm::Text
             },
             log_level: self.text("log_level"),
-            concurrency: usize::try_from(self.number("concurrency")).unwrap_or(usize::MAX),
+            concurrency: self.size("concurrency"),
             lease: self.millis("lease_ms"),
             request_timeout: self.millis("request_timeout_ms"),
             connect_timeout: self.millis("connect_timeout_ms"),
@@ -256,6 +311,14 @@ impl Merged {
                 "retry_first_ms",
                 "retry_max_ms",
                 "the first pause cannot be longer than the longest: lower the first or raise the second",
+            ));
+        }
+        // Whoever is told of events holds a connection all the time.
+        if self.number("event_clients_max") >= self.number("connections_max") {
+            problems.push(self.contradiction(
+                "event_clients_max",
+                "connections_max",
+                "those who are told of events would leave no connection to others: lower the first below the second",
             ));
         }
         for known in known::ALL {
@@ -314,6 +377,19 @@ impl Merged {
             .unwrap_or_default()
     }
 
+    /// The text of a setting that has no default.
+    fn given(&self, name: &str) -> Option<String> {
+        self.value(name).map(|_| self.text(name))
+    }
+
+    fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.text(name).parse().ok()
+    }
+
+    fn size(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
     fn count(&self, name: &str) -> u32 {
         u32::try_from(self.number(name)).unwrap_or(u32::MAX)
     }
@@ -357,7 +433,7 @@ mod tests {
 
     #[test]
     fn the_page_has_every_setting_with_its_default_its_bounds_and_its_option() {
-        let (defaults, problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
+        let (defaults, _, problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
         assert_eq!(problems, []);
         let defaults = defaults.collect().unwrap();
         let rows = documented();
@@ -372,7 +448,9 @@ mod tests {
             let bounds = match known.kind {
                 Kind::Number { min, max } => format!("{min} to {max}"),
                 Kind::Word(words) => words.join(" or "),
-                Kind::Text | Kind::Path | Kind::Secret => row[2].clone(),
+                Kind::Text | Kind::Path | Kind::Secret | Kind::Address | Kind::Url => {
+                    row[2].clone()
+                }
             };
             assert_eq!(row[2], bounds, "{}", known.name);
             assert_eq!(row[3], known.option.unwrap_or_default(), "{}", known.name);

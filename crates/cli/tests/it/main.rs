@@ -14,3 +14,5 @@ mod sandbox;
 mod settings;
 mod shared_store;
 mod signals;
+mod tables;
+mod tokens;

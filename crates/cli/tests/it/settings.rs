@@ -125,6 +125,25 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "secret_key = { file = \"not-there\" }",
         &["secret_key", "not-there", "correct the path"],
     ),
+    ("listen = 8484", &["listen", "127.0.0.1:8484"]),
+    (
+        "listen = \"localhost:8484\"",
+        &["listen: \"localhost:8484\"", "127.0.0.1:8484"],
+    ),
+    ("worker_listen = \"\"", &["worker_listen", "127.0.0.1:8484"]),
+    (
+        "public_url = \"https://me:KEEPOUT@host\"",
+        &["public_url", "without a user"],
+    ),
+    ("otlp_endpoint = \"grpc://host\"", &["otlp_endpoint", "http://"]),
+    ("connections_max = 9", &["connections_max", "10 to 100000"]),
+    (
+        "event_clients_max = 1024",
+        &[
+            "event_clients_max = 1024 (trunkline.toml:1)",
+            "connections_max = 1024 (the default)",
+        ],
+    ),
     ("log = ", &["trunkline.toml:1", "not TOML"]),
     (
         "log = \"text\"\nlog = \"json\"",
