@@ -298,12 +298,17 @@ impl<'t> Reader<'t> {
             .refuse_unknown(given, &field, &["requests_per_minute", "connections"]);
         if let Some(value) = given.get("requests_per_minute") {
             let field = join(&field, "requests_per_minute");
-            limits.0 = self.file.number(value, &field, 1..=1_000_000)
+            limits.0 = self
+                .file
+                .number(value, &field, 1..=1_000_000)
                 .unwrap_or(limits.0);
         }
         if let Some(value) = given.get("connections") {
             let field = join(&field, "connections");
-            limits.1 = self.file.number(value, &field, 1..=1_000).unwrap_or(limits.1);
+            limits.1 = self
+                .file
+                .number(value, &field, 1..=1_000)
+                .unwrap_or(limits.1);
         }
         limits
     }

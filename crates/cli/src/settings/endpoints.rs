@@ -104,11 +104,7 @@ fn url<'t>(
             Some((Url::Kept(placed), line))
         }
         None => {
-            file.problem(
-                value.span(),
-                &field,
-                format!("this is not a URL; {remedy}"),
-            );
+            file.problem(value.span(), &field, format!("this is not a URL; {remedy}"));
             None
         }
     }

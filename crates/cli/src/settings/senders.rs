@@ -161,10 +161,8 @@ fn one_field<'t>(
 fn from<'t>(file: &mut TomlFile<'t>, field: &str, value: &Value<'t>) -> Option<FieldSource> {
     const REMEDY: &str = "write a JSON Pointer such as \"/data/number\", or { value = \"...\" }, or { pointer = \"/...\", map = { \"theirs\" = \"ours\" } }";
     if let Some(pointer) = value.get_ref().as_str() {
-        return pointer_of(file, field, value, pointer).map(|pointer| FieldSource::Pointer {
-            pointer,
-            map: None,
-        });
+        return pointer_of(file, field, value, pointer)
+            .map(|pointer| FieldSource::Pointer { pointer, map: None });
     }
     let Some(table) = value.get_ref().as_table() else {
         let message = format!("this is {}; {REMEDY}", kind(value.get_ref()));

@@ -132,12 +132,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 /// As the file does it, but tells of a setting that slipped into a table.
-fn refuse_unknown<'t>(
-    file: &mut TomlFile<'t>,
-    table: &DeTable<'t>,
-    field: &str,
-    keys: &[&str],
-) {
+fn refuse_unknown<'t>(file: &mut TomlFile<'t>, table: &DeTable<'t>, field: &str, keys: &[&str]) {
     for key in table.keys() {
         let name: &str = key.get_ref();
         if keys.contains(&name) {

@@ -135,7 +135,10 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "public_url = \"https://me:KEEPOUT@host\"",
         &["public_url", "without a user"],
     ),
-    ("otlp_endpoint = \"grpc://host\"", &["otlp_endpoint", "http://"]),
+    (
+        "otlp_endpoint = \"grpc://host\"",
+        &["otlp_endpoint", "http://"],
+    ),
     ("connections_max = 9", &["connections_max", "10 to 100000"]),
     (
         "event_clients_max = 1024",

@@ -67,7 +67,11 @@ const BAD: &[Bad] = &[
             ("senders.billing.fields.nubmer", 5),
             ("senders.billing.fields.partner", 6),
         ],
-        &["JSON Pointer", "did you mean number?", "no signup is without it"],
+        &[
+            "JSON Pointer",
+            "did you mean number?",
+            "no signup is without it",
+        ],
     ),
     (
         "[senders.billing]\nsecrets = [{ env = \"A\" }]\n[senders.billing.fields]\naccount = \"/a~2\"\nnumber = { pointer = \"/n\", map = {} }\npartner = { value = 1 }\n\"inputs.\" = \"/x\"",
@@ -141,7 +145,11 @@ fn tables_of_every_kind_are_taken_as_the_example_shows_them() {
         .filter(|line| line.starts_with('[') || line.contains(" = "))
         .map(|line| format!("{line}\n"))
         .collect();
-    for head in ["[tokens.crm]", "[senders.billing.fields]", "[endpoints.crm]"] {
+    for head in [
+        "[tokens.crm]",
+        "[senders.billing.fields]",
+        "[endpoints.crm]",
+    ] {
         assert!(uncommented.contains(head), "{uncommented}");
     }
     let home = Home::new();
