@@ -2,7 +2,7 @@
 
 use onboarding::{Accepted, Problem, RawSignup, RecipeBook, Signup, prepare};
 
-use crate::accounts::Accounts;
+use crate::desk::Desk;
 
 /// A signup that its recipe takes.
 pub(crate) struct Checked {
@@ -17,14 +17,11 @@ impl Checked {
     ///
     /// # Errors
     /// Every problem at once.
-    pub(crate) fn new(
-        raw: &RawSignup<'_>,
-        book: &RecipeBook,
-        accounts: &Accounts,
-    ) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn new(raw: &RawSignup<'_>, desk: &Desk) -> Result<Self, Vec<Problem>> {
+        let book = desk.book();
         let account = raw
             .account()
-            .map_or(Ok(()), |account| accounts.check(&account));
+            .map_or(Ok(()), |account| desk.accounts().check(&account));
         let made = match raw.check() {
             Ok(given) => Self::prepared(given, book),
             Err(own) => Err(book.accept(raw).err().unwrap_or(own)),

@@ -1,10 +1,12 @@
 //! Signups that another one stands in the way of, told to people.
 
 use onboarding::{OnboardingId, Problem, Signup};
-use store::{Clash, ClashKind, Origin};
+use store::{Clash, ClashKind};
+
+use crate::names::Names;
 
 /// What a clash means for the signup that is refused.
-pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
+pub(crate) fn problem(clash: &Clash, names: Names<'_>) -> Problem {
     match &clash.kind {
         ClashKind::Content {
             refused,
@@ -12,7 +14,7 @@ pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
             existing_origin,
         } => {
             let other = match existing_origin {
-                Some(other) => place(*other, clash.origin, files),
+                Some(other) => names.place(*other, clash.origin),
                 None => before(clash.id),
             };
             content(&other, refused, existing)
@@ -23,20 +25,11 @@ pub(crate) fn problem(clash: &Clash, files: &[String]) -> Problem {
             taken_origin,
         } => {
             let other = match taken_origin {
-                Some(other) => place(*other, clash.origin, files),
+                Some(other) => names.place(*other, clash.origin),
                 None => taken_by.to_string(),
             };
             Problem::new("trunk_name", taken(name, &other))
         }
-    }
-}
-
-/// How a person finds the signup at `other`, told beside the one at `own`.
-pub(crate) fn place(other: Origin, own: Origin, files: &[String]) -> String {
-    let line = other.line;
-    match files.get(other.file as usize) {
-        Some(file) if other.file != own.file => format!("the signup on line {line} of {file}"),
-        _ => format!("the signup on line {line}"),
     }
 }
 

@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use onboarding::{Accepted, AccountName, Problem, RecipeBook, Step, TrunkName};
+use onboarding::{Accepted, AccountName, Problem, Step, TrunkName};
 use store::{Limits, Origin};
 
 use crate::{
     Error,
-    accounts::Accounts,
     checked::Checked,
     clash,
+    desk::Desk,
+    names::Names,
     pace::pace,
     problem::{Located, Problems},
     source::Source,
@@ -113,8 +114,7 @@ impl PlanReport {
 /// [`Error::Read`].
 pub fn plan(
     sources: Vec<Source>,
-    book: &RecipeBook,
-    accounts: &Accounts,
+    desk: &Desk,
     limits: impl Fn(&AccountName) -> Limits,
     on_signup: impl FnMut(Planned<'_>),
 ) -> Result<PlanReport, Error> {
@@ -133,7 +133,7 @@ pub fn plan(
         trunk_names: Seen::default(),
         numbers: Seen::default(),
     };
-    walk(sources, book, accounts, &mut forecast)?;
+    walk(sources, desk, &mut forecast)?;
     Ok(forecast.report(limits))
 }
 
@@ -182,10 +182,8 @@ struct Forecast<F> {
 }
 
 impl<F> Forecast<F> {
-    fn file(&self, origin: Origin) -> &str {
-        self.files
-            .get(origin.file as usize)
-            .map_or("", String::as_str)
+    fn names(&self) -> Names<'_> {
+        Names::Files(&self.files)
     }
 
     /// Whether the signup repeats one before; the problem where it contradicts one.
@@ -194,7 +192,7 @@ impl<F> Forecast<F> {
         match self.keys.before(&accepted.id, content, origin) {
             Some((_, true)) => return Ok(true),
             Some((other, false)) => {
-                let other = clash::place(other, origin, &self.files);
+                let other = self.names().place(other, origin);
                 return Err(Problem::new("key", clash::differs(&other, "content")));
             }
             None => {}
@@ -202,7 +200,7 @@ impl<F> Forecast<F> {
         if let Some(name) = chosen_name(accepted) {
             let key = (&accepted.signup.account, name);
             if let Some((other, _)) = self.trunk_names.before(&key, &accepted.id, origin) {
-                let other = clash::place(other, origin, &self.files);
+                let other = self.names().place(other, origin);
                 return Err(Problem::new(
                     "trunk_name",
                     clash::taken(name.as_str(), &other),
@@ -216,7 +214,7 @@ impl<F> Forecast<F> {
         let signup = &accepted.signup;
         let number = (&signup.account, &signup.number);
         let again = self.numbers.before(&number, &accepted.id, origin).map(|(other, _)| {
-            let other = clash::place(other, origin, &self.files);
+            let other = self.names().place(other, origin);
             Problem::new(
                 "number",
                 format!(
@@ -229,10 +227,8 @@ impl<F> Forecast<F> {
         let all = again
             .into_iter()
             .chain(of_plan.map(|warning| Problem::new("", warning)));
-        let file = self
-            .files
-            .get(origin.file as usize)
-            .map_or("", String::as_str);
+        // Not by way of `names`: the warnings are of this struct too.
+        let file = Names::Files(&self.files).file(origin);
         for warning in all {
             self.warnings.add(file, origin.line, warning);
         }
@@ -284,17 +280,14 @@ impl<F: FnMut(Planned<'_>)> Visitor for Forecast<F> {
                 return;
             }
             Err(problem) => {
-                problems.add(self.file(origin), origin.line, problem);
+                problems.add(self.names().file(origin), origin.line, problem);
                 return;
             }
         }
         let Checked { accepted, content } = checked;
         self.warn(origin, &accepted);
         (self.on_signup)(Planned {
-            file: self
-                .files
-                .get(origin.file as usize)
-                .map_or("", String::as_str),
+            file: Names::Files(&self.files).file(origin),
             line: origin.line,
             accepted: &accepted,
             content: &content,

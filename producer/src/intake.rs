@@ -1,30 +1,28 @@
 //! From sources to a batch: all of it, or nothing.
 
-use std::{sync::Arc, thread};
+use std::thread;
 
-use onboarding::{OnboardingId, PartnerName, Recipe, RecipeBook, SipPassword};
-use rand::rngs::ThreadRng;
-use store::{Batch, BatchNumber, Candidate, Committed, Intake, NewOnboarding, Origin};
+use onboarding::{OnboardingId, TraceContext};
+use store::{Batch, BatchNumber, Candidate, Committed, Intake, Origin};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    Error,
-    accounts::Accounts,
+    About, Error,
+    candidate::{CHUNK, Candidates},
     checked::Checked,
     clash,
+    desk::Desk,
+    names::Names,
     problem::{Located, Problems},
     source::Source,
     walk::{Visitor, walk},
 };
 
-/// How many signups go to the store at once.
-const CHUNK: usize = 1000;
-
 /// How many chunks are read ahead of the store: one that is being made, one that waits.
 const CHUNKS_AHEAD: usize = 2;
 
 /// What came of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
     /// New onboardings.
     pub accepted: u64,
@@ -50,8 +48,8 @@ pub struct Report {
 /// [`Error::Store`] as they come. In every case nothing was accepted.
 pub async fn enqueue(
     sources: Vec<Source>,
-    book: Arc<RecipeBook>,
-    accounts: Accounts,
+    desk: &Desk,
+    mut about: About,
     store: &dyn Intake,
     mut on_id: impl FnMut(OnboardingId) + Send,
 ) -> Result<Report, Error> {
@@ -59,12 +57,18 @@ pub async fn enqueue(
         .iter()
         .map(|source| source.name().to_owned())
         .collect();
-    let mut reading = Reading::start(sources, book, accounts)?;
+    let mut reading = Reading::start(sources, desk.clone(), about.trace)?;
     let mut batch: Option<Box<dyn Batch>> = None;
     while let Some(part) = reading.parts.recv().await {
         let batch = match &mut batch {
             Some(batch) => batch,
-            None => batch.insert(store.begin().await?),
+            None => {
+                let begun = batch.insert(store.begin().await?);
+                if let Some(source) = about.described() {
+                    begun.describe(&source);
+                }
+                begun
+            }
         };
         match part {
             Part::Recipe { digest, text } => batch.add_recipe(&digest, &text).await?,
@@ -79,17 +83,13 @@ pub async fn enqueue(
     }
     reading.end().await?;
     match batch {
-        Some(batch) => settle(batch.commit().await?, &files),
-        None => Ok(Report {
-            accepted: 0,
-            duplicates: 0,
-            total: 0,
-            batch: None,
-        }),
+        Some(batch) => settle(batch.commit().await?, Names::Files(&files)),
+        None => Ok(Report::default()),
     }
 }
 
-fn settle(committed: Committed, files: &[String]) -> Result<Report, Error> {
+/// How the batch ended, told.
+pub(crate) fn settle(committed: Committed, names: Names<'_>) -> Result<Report, Error> {
     match committed {
         Committed::Accepted {
             accepted,
@@ -104,10 +104,8 @@ fn settle(committed: Committed, files: &[String]) -> Result<Report, Error> {
         Committed::Refused { mut clashes } => {
             clashes.sort_by_key(|clash| clash.origin);
             let located = clashes.iter().map(|clash| {
-                let file = files
-                    .get(clash.origin.file as usize)
-                    .map_or("", String::as_str);
-                Located::new(file, clash.origin.line, clash::problem(clash, files))
+                let problem = clash::problem(clash, names);
+                Located::new(names.file(clash.origin), clash.origin.line, problem)
             });
             Err(Error::Input {
                 problems: located.collect(),
@@ -138,19 +136,15 @@ struct Reading {
 impl Reading {
     /// A thread of its own and not one of the runtime's, which would wait for it at its end, and
     /// standard input may never end.
-    fn start(
-        sources: Vec<Source>,
-        book: Arc<RecipeBook>,
-        accounts: Accounts,
-    ) -> Result<Self, Error> {
+    fn start(sources: Vec<Source>, desk: Desk, trace: Option<TraceContext>) -> Result<Self, Error> {
         let (sender, parts) = mpsc::channel(CHUNKS_AHEAD);
         let (done, outcome) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("signups".into())
             .spawn(move || {
-                let mut candidates = Candidates::new(&book, sender, done);
-                let walked = walk(sources, &book, &accounts, &mut candidates);
-                candidates.end(walked);
+                let mut reader = Reader::new(Candidates::new(&desk, trace), sender, done);
+                let walked = walk(sources, &desk, &mut reader);
+                reader.end(walked);
             })
             .map_err(|source| Error::Read {
                 file: "the input".into(),
@@ -178,29 +172,25 @@ impl Reading {
 }
 
 /// Makes candidates of signups and hands them over in chunks.
-struct Candidates<'b> {
-    book: &'b RecipeBook,
+struct Reader<'d> {
+    candidates: Candidates<'d>,
     /// None once a problem was found, or the receiver is gone.
     sender: Option<mpsc::Sender<Part>>,
     done: oneshot::Sender<Result<(), Error>>,
     chunk: Vec<Candidate>,
-    digests: Vec<(&'b PartnerName, String)>,
-    random: ThreadRng,
 }
 
-impl<'b> Candidates<'b> {
+impl<'d> Reader<'d> {
     fn new(
-        book: &'b RecipeBook,
+        candidates: Candidates<'d>,
         sender: mpsc::Sender<Part>,
         done: oneshot::Sender<Result<(), Error>>,
     ) -> Self {
         Self {
-            book,
+            candidates,
             sender: Some(sender),
             done,
             chunk: Vec::with_capacity(CHUNK),
-            digests: Vec::new(),
-            random: rand::rng(),
         }
     }
 
@@ -225,53 +215,21 @@ impl<'b> Candidates<'b> {
         // Nobody listens where the caller gave up; that is no failure.
         let _ = self.done.send(walked);
     }
-
-    /// The digest of the partner's recipe, which is made once.
-    fn digest(&mut self, partner: &PartnerName) -> String {
-        let known = self.digests.iter().find(|(known, _)| *known == partner);
-        if let Some((_, digest)) = known {
-            return digest.clone();
-        }
-        let Some(recipe): Option<&'b Recipe> = self.book.get(partner) else {
-            return String::new();
-        };
-        let digest = recipe.digest().to_string();
-        self.send(Part::Recipe {
-            digest: digest.clone(),
-            text: recipe.to_canonical_json(),
-        });
-        self.digests.push((&recipe.name, digest.clone()));
-        digest
-    }
 }
 
-impl Visitor for Candidates<'_> {
+impl Visitor for Reader<'_> {
     fn signup(&mut self, origin: Origin, checked: Checked, _problems: &mut Problems) {
         if self.sender.is_none() {
             return;
         }
-        let Checked { accepted, content } = checked;
-        let recipe = self.digest(&accepted.signup.partner);
-        let password = accepted
-            .plan
-            .needs_password()
-            .then(|| SipPassword::generate(&mut self.random));
-        self.chunk.push(Candidate {
-            origin,
-            new: NewOnboarding {
-                id: accepted.id,
-                key: accepted.key,
-                account: accepted.signup.account,
-                partner: accepted.signup.partner,
-                number: accepted.signup.number,
-                direction: accepted.direction,
-                signup: content,
-                plan: accepted.plan,
-                recipe,
-                password,
-                trace: None,
-            },
-        });
+        let (candidate, recipe) = self.candidates.make(origin, checked);
+        if let Some(recipe) = recipe {
+            self.send(Part::Recipe {
+                digest: recipe.digest.clone(),
+                text: recipe.text.clone(),
+            });
+        }
+        self.chunk.push(candidate);
         if self.chunk.len() == CHUNK {
             self.hand_over();
         }

@@ -48,7 +48,7 @@ impl std::fmt::Display for Located {
 
 /// `text` without control characters, which could move a terminal's cursor, and without its middle
 /// where it is longer than `most` bytes: the place is at its beginning, the remedy at its end.
-fn shown(text: String, most: usize) -> String {
+pub(crate) fn shown(text: String, most: usize) -> String {
     let text = if text.contains(char::is_control) {
         text.replace(char::is_control, " ")
     } else {

@@ -1,10 +1,9 @@
 //! One pass over all sources.
 
-use onboarding::RecipeBook;
 use store::Origin;
 
 use crate::{
-    Error, accounts::Accounts, checked::Checked, problem::Problems, read::Records, source::Source,
+    Error, checked::Checked, desk::Desk, problem::Problems, read::Records, source::Source,
 };
 
 /// What is done with the signups of a walk.
@@ -27,8 +26,7 @@ pub(crate) trait Visitor {
 /// All problems, or that a source cannot be read.
 pub(crate) fn walk(
     sources: Vec<Source>,
-    book: &RecipeBook,
-    accounts: &Accounts,
+    desk: &Desk,
     visitor: &mut impl Visitor,
 ) -> Result<(), Error> {
     let mut problems = Problems::default();
@@ -41,7 +39,7 @@ pub(crate) fn walk(
         let mut records = Records::open(source).map_err(unreadable)?;
         while let Some(record) = records.next().map_err(unreadable)? {
             let (line, found) = match record {
-                Ok(given) => (given.line, Checked::new(&given.raw, book, accounts)),
+                Ok(given) => (given.line, Checked::new(&given.raw, desk)),
                 Err(bad) => (bad.line, Err(bad.problems)),
             };
             match found {

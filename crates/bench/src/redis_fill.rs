@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
 use onboarding::{AccountName, RecipeBook};
-use producer::{Accounts, Source};
+use producer::{About, Accounts, Desk, Source};
 use store::{Batch, Candidate, Committed, Intake, Limits};
 
 use crate::setup::signups;
@@ -65,8 +65,9 @@ pub(crate) async fn make(from: usize, count: usize, accounts: usize) -> Result<M
     let catcher = Catcher::default();
     let text = signups(from, count, accounts)?;
     let source = Source::from_reader("made up", None, Cursor::new(text));
-    let book = Arc::new(RecipeBook::builtin());
-    producer::enqueue(vec![source], book, Accounts::Any, &catcher, |_| {}).await?;
+    let desk = Desk::new(RecipeBook::builtin(), Accounts::Any);
+    let about = About::default();
+    producer::enqueue(vec![source], &desk, about, &catcher, |_| {}).await?;
     Ok(catcher.with(std::mem::take))
 }
 

@@ -1,9 +1,9 @@
 //! Signups on their way in.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use onboarding::OnboardingId;
-use producer::{Located, Report, Source};
+use producer::{About, Desk, Located, Report, Source};
 use store::Intake;
 
 use crate::{
@@ -39,10 +39,24 @@ pub(crate) async fn enqueue(
     store: &dyn Intake,
     on_id: impl FnMut(OnboardingId) + Send,
 ) -> Result<Report> {
-    let book = Arc::new(recipe_files::book(settings.recipes.as_deref())?);
-    producer::enqueue(sources(input)?, book, accounts.for_signups(), store, on_id)
+    let book = recipe_files::book(settings.recipes.as_deref())?;
+    let desk = Desk::new(book, accounts.for_signups());
+    let about = About {
+        source: Some(described(&input.files)),
+        trace: None,
+    };
+    producer::enqueue(sources(input)?, &desk, about, store, on_id)
         .await
         .map_err(refusal)
+}
+
+/// What people find a batch by: the files as they were typed.
+fn described(files: &[PathBuf]) -> String {
+    let names = files.iter().map(|path| match path.as_os_str() {
+        stdin if stdin == "-" => "standard input".to_owned(),
+        _ => path.display().to_string(),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// What the producer says, as the command says it.
@@ -75,4 +89,15 @@ pub(crate) fn located(problem: Located) -> Problem {
         problem.field,
         problem.message,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_described_by_its_files_as_they_were_typed() {
+        let files = ["a.csv", "-", "../b.jsonl"].map(PathBuf::from);
+        assert_eq!(described(&files), "a.csv, standard input, ../b.jsonl");
+    }
 }

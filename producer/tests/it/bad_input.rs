@@ -1,11 +1,11 @@
 //! Bad input is refused whole, with file, line, field and what would be right, and changes nothing.
 
-use onboarding::{AccountName, RecipeBook};
+use onboarding::AccountName;
 use producer::{Error, Format, Source, plan};
 use store::Limits;
 
 use crate::{
-    desk::{Desk, accounts, source},
+    desk::{Desk, accounts, builtin, source},
     refusals,
 };
 
@@ -157,7 +157,7 @@ async fn a_file_that_is_not_there_is_named() {
 
 #[test]
 fn the_beginning_of_a_good_file_is_accepted_or_refused_and_never_panics() {
-    let book = RecipeBook::builtin();
+    let desk = builtin(accounts());
     let csv = "\u{feff}account,partner,number,inputs.livekit_url\r\nacme,livekit,+918000000001,\"https://a.livekit.cloud\"\r\nacme,livekit,+918000000002,\r\n";
     let lines = "{\"account\":\"acme\",\"partner\":\"pipecat\",\"number\":\"+918000000001\",\n\"inputs\":{\"source_ips\":[\"44.248.146.11\"]},\"key\":\"\\u00e9\"}\n";
     let line = lines.replacen('\n', "", 1);
@@ -168,7 +168,7 @@ fn the_beginning_of_a_good_file_is_accepted_or_refused_and_never_panics() {
                 let cut = &text.as_bytes()[..end];
                 let sources = vec![source(format, cut)];
                 let limits = |_: &AccountName| Limits::per_minute(200, 50);
-                match plan(sources, &book, &accounts(), limits, |_| {}) {
+                match plan(sources, &desk, limits, |_| {}) {
                     Ok(report) => assert!(report.total <= 2),
                     Err(error) => assert!(matches!(error, Error::Input { .. }), "{error}"),
                 }

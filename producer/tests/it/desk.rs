@@ -13,7 +13,7 @@ use std::{
 };
 
 use onboarding::{OnboardingId, RecipeBook};
-use producer::{Accounts, Error, Format, Located, Report, Source, enqueue};
+use producer::{About, Accounts, Error, Format, Located, Report, Source, enqueue};
 use store::{
     Filter, Inspect, Onboarding, SealingKey, SqliteOptions, Tally, World, clock::SystemClock,
     sqlite::SqliteStore,
@@ -34,6 +34,11 @@ pub(crate) fn accounts() -> Accounts {
             .map(|name| name.parse().unwrap())
             .collect(),
     )
+}
+
+/// The built-in recipes and these accounts.
+pub(crate) fn builtin(accounts: Accounts) -> producer::Desk {
+    producer::Desk::new(RecipeBook::builtin(), accounts)
 }
 
 /// A store and the folder that it is alone in.
@@ -74,9 +79,10 @@ impl Desk {
         accounts: Accounts,
     ) -> (Result<Report, Error>, Vec<OnboardingId>) {
         let heard = Mutex::new(Vec::new());
-        let book = Arc::new(RecipeBook::builtin());
+        let desk = builtin(accounts);
+        let about = About::default();
         let on_id = |id| heard.lock().unwrap().push(id);
-        let report = enqueue(sources, book, accounts, self.store.as_ref(), on_id).await;
+        let report = enqueue(sources, &desk, about, self.store.as_ref(), on_id).await;
         (report, heard.into_inner().unwrap())
     }
 

@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use onboarding::{Direction, RecipeBook};
+use onboarding::Direction;
 use producer::{Accounts, Format, Source};
 use store::{Limits, Onboarding};
 
-use crate::desk::{Desk, source};
+use crate::desk::{Desk, builtin, source};
 
 const CSV: &str =
     "account,partner,number,direction,key,caller_id,inputs.source_ips,inputs.livekit_sip_subdomain
@@ -132,12 +132,11 @@ async fn a_header_without_rows_and_an_empty_array_are_no_signups() {
 #[test]
 fn the_example_covers_every_partner_and_direction() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/signups.csv");
-    let book = RecipeBook::builtin();
+    let desk = builtin(Accounts::Any);
     let mut seen: BTreeSet<(String, Direction)> = BTreeSet::new();
     let report = producer::plan(
         vec![Source::from_argument(&path)],
-        &book,
-        &Accounts::Any,
+        &desk,
         |_| Limits::per_minute(200, 50),
         |planned| {
             let partner = planned.accepted.signup.partner.to_string();
@@ -147,7 +146,7 @@ fn the_example_covers_every_partner_and_direction() {
     let report = report.unwrap();
     assert!(report.total >= 40, "{}", report.total);
     assert_eq!((report.accounts.len(), report.duplicates), (4, 0));
-    for recipe in book.iter() {
+    for recipe in desk.book().iter() {
         for direction in &recipe.directions {
             let wanted = (recipe.name.to_string(), *direction);
             assert!(seen.contains(&wanted), "{wanted:?} is missing");

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use onboarding::RecipeBook;
 use producer::{Error, PlanReport, plan};
 use store::Limits;
 
-use crate::desk::{accounts, source};
+use crate::desk::{accounts, builtin, source};
 
 fn planned(text: &str) -> (Result<PlanReport, Error>, Vec<(u64, usize)>) {
     let mut seen = Vec::new();
     let report = plan(
         vec![source(None, text)],
-        &RecipeBook::builtin(),
-        &accounts(),
+        &builtin(accounts()),
         |account| Limits::per_minute(if account.as_str() == "acme" { 200 } else { 10 }, 50),
         |planned| seen.push((planned.line, planned.accepted.plan.steps.len())),
     );

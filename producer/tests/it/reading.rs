@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use onboarding::RecipeBook;
-use producer::{Accounts, Format, Source, enqueue, plan};
+use producer::{About, Accounts, Format, Source, enqueue, plan};
 use store::{Inspect, Limits};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, builtin};
 
 /// How far a reader may be ahead of what was handled: its buffer, and a record.
 const AHEAD_BYTES: u64 = 64 * 1024 + 1024;
@@ -75,8 +74,7 @@ fn a_signup_is_handled_before_what_follows_it_is_read() {
         let source = Source::from_reader("rows", Some(format), rows);
         let report = plan(
             vec![source],
-            &RecipeBook::builtin(),
-            &Accounts::Any,
+            &builtin(Accounts::Any),
             |_| Limits::per_minute(200, 50),
             |planned| {
                 let row = match format {
@@ -105,8 +103,7 @@ fn a_reader_that_fails_ends_the_reading_with_its_reason() {
     let source = Source::from_reader("tape", Some(Format::Csv), good.as_bytes().chain(Broken));
     let error = plan(
         vec![source],
-        &RecipeBook::builtin(),
-        &Accounts::Any,
+        &builtin(Accounts::Any),
         |_| Limits::per_minute(200, 50),
         |_| {},
     );
@@ -141,11 +138,12 @@ async fn an_enqueue_that_is_given_up_stops_reading_and_leaves_nothing() {
             given: Arc::clone(&given),
         };
         let desk = Desk::new();
+        let known = builtin(Accounts::Any);
         let source = Source::from_reader("endless", None, Endless(rows, alive));
         let reading = enqueue(
             vec![source],
-            Arc::new(RecipeBook::builtin()),
-            Accounts::Any,
+            &known,
+            About::default(),
             desk.store.as_ref(),
             |_| {},
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use onboarding::{
     AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, State, Step,
 };
-use producer::{PlanReport, Planned};
+use producer::{Desk, PlanReport, Planned};
 use serde::Serialize;
 use store::Inspect;
 use tokio::runtime::Handle;
@@ -97,12 +97,12 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         None => store::Limits::per_minute(200, 50),
     };
     let sources = signups::sources(&args.input)?;
-    let for_signups = accounts.for_signups();
+    let desk = Desk::new(book, accounts.for_signups());
     let store = store.as_deref().map(|store| store as &dyn Inspect);
     let mut before = Before::new(store, Handle::current());
     // Reading and looking up both wait; nothing else is to be done meanwhile.
     let planned = tokio::task::block_in_place(|| {
-        let planned = producer::plan(sources, &book, &for_signups, limits, |planned| {
+        let planned = producer::plan(sources, &desk, limits, |planned| {
             before.take(&planned, output);
         });
         before.look(output);
