@@ -5,13 +5,9 @@
     reason = "a test that cannot be set up has failed"
 )]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod cutting;
+
+use std::{sync::Arc, time::Duration};
 
 use redis_fixture::Server;
 use store::{
@@ -22,10 +18,8 @@ use store::{
     },
     redis::{RedisOptions, RedisPlace, RedisStore},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+
+use cutting::cutting;
 
 async fn open(url: &str, name: &str, key: &SealingKey) -> Arc<dyn Store> {
     RedisStore::open(RedisOptions {
@@ -196,54 +190,10 @@ async fn bring_back(server: &Server, name: &str, all: Vec<(Vec<u8>, Vec<u8>)>) {
     }
 }
 
-/// Stands before a server and cuts the connection instead of the first answer to a chunk.
-async fn cutting(to: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let cut_once = Arc::new(AtomicBool::new(false));
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await else {
-                return;
-            };
-            tokio::spawn(pass(client, server, Arc::clone(&cut_once)));
-        }
-    });
-    port
-}
-
-async fn pass(client: TcpStream, server: TcpStream, cut_once: Arc<AtomicBool>) {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let cut = AtomicBool::new(false);
-    let up = async {
-        let mut bytes = vec![0; 1 << 20];
-        while let Ok(n @ 1..) = from_client.read(&mut bytes).await {
-            let chunk = bytes[..n].windows(8).any(|word| word == b"_stage\r\n");
-            if chunk && !cut_once.swap(true, Ordering::SeqCst) {
-                cut.store(true, Ordering::SeqCst);
-            }
-            if to_server.write_all(&bytes[..n]).await.is_err() {
-                return;
-            }
-        }
-    };
-    let down = async {
-        let mut bytes = vec![0; 1 << 20];
-        while let Ok(n @ 1..) = from_server.read(&mut bytes).await {
-            if cut.load(Ordering::SeqCst) || to_client.write_all(&bytes[..n]).await.is_err() {
-                return;
-            }
-        }
-    };
-    tokio::select! { () = up => {}, () = down => {} }
-}
-
 #[tokio::test]
 async fn a_lost_answer_while_a_batch_is_laid_down_hides_nobody() {
     let server = Server::shared();
-    let port = cutting(server.port()).await;
-    let url = format!("redis://127.0.0.1:{port}");
+    let url = cutting(server.port(), "stage").await;
     let store = open(&url, "cut", &SealingKey::generate().0).await;
     accept(&store, vec![signup("acme", 1)]).await;
     // The same again, with more behind it.

@@ -22,13 +22,13 @@ use store::{
 use opening::{Opening, PATIENCE, at_last};
 
 /// Every key and how many fields, members, items or bytes it has; without those that go by
-/// themselves when their time is over.
+/// themselves when their time is over, and the feed, which keeps what happened for days.
 fn sizes(server: &Server) -> BTreeMap<String, u64> {
     let ask = |command: &[&str]| server.ask(command).expect("answered");
     let number = |command: &[&str]| ask(command).parse::<i64>().expect("a number");
     let keys = ask(&["KEYS", "*"]);
     keys.lines()
-        .filter(|key| number(&["TTL", key]) == -1)
+        .filter(|key| number(&["TTL", key]) == -1 && !key.ends_with(":feed"))
         .map(|key| {
             let size = match ask(&["TYPE", key]).as_str() {
                 "hash" => "HLEN",

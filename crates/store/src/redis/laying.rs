@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    RedisStore,
+    Own, RedisStore,
     answer::Answer,
     intake::{CHUNK, Row, VALUES, push_row},
     script::{APPLY, COMMIT, STAGE, UNSTAGE},
@@ -361,16 +361,18 @@ impl RedisStore {
         }
     }
 
+    /// Calls a script that answers the repeat of a call whose answer was lost as it answered that.
     pub(super) async fn again(
         &self,
         script: &super::script::Script,
-        batch: BatchId,
+        own: impl Into<Own>,
         args: &[Vec<u8>],
         durable: bool,
     ) -> Result<Answer> {
+        let own = own.into();
         let mut delays = AGAIN.into_iter();
         loop {
-            match self.call_with(script, Some(batch), args, durable).await {
+            match self.call_with(script, own, args, durable).await {
                 Err(error @ Error::Unavailable { .. }) => match delays.next() {
                     Some(delay) => sleep(delay).await,
                     None => return Err(error),

@@ -21,12 +21,16 @@
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
 //! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
+//! | `feed` | a stream of what happened, for as long as [`crate::feed::KEPT`] |
+//! | `answer:ID` | a question that was asked, and its answer; goes by itself |
 
 mod advancing;
 mod answer;
+mod answers;
 mod dial;
 mod durable;
 mod failure;
+mod feed;
 mod inspect;
 mod intake;
 mod keeper;
@@ -273,17 +277,17 @@ impl RedisStore {
     }
 
     async fn call(&self, script: &Script, args: &[Vec<u8>]) -> Result<Answer> {
-        self.call_with(script, None, args, false).await
+        self.call_with(script, Own::Nothing, args, false).await
     }
 
     async fn call_with(
         &self,
         script: &Script,
-        batch: Option<BatchId>,
+        own: Own,
         args: &[Vec<u8>],
         durable: bool,
     ) -> Result<Answer> {
-        let keys = self.keys_of(script, batch);
+        let keys = self.keys_of(script, own);
         let value = if durable {
             self.link.run_durable(&script.code, &keys, args).await?
         } else {
@@ -293,16 +297,17 @@ impl RedisStore {
     }
 
     /// The names of a script's keys. Those that are the same every time are made once.
-    fn keys_of(&self, script: &Script, batch: Option<BatchId>) -> Arc<[String]> {
+    fn keys_of(&self, script: &Script, own: Own) -> Arc<[String]> {
         let names = || {
-            let name = |key: &&str| match (*key, batch) {
-                ("batch", Some(batch)) => format!("{}batch:{}", self.prefix, hex(batch)),
-                ("rows", Some(batch)) => format!("{}batch:{}:rows", self.prefix, hex(batch)),
+            let name = |key: &&str| match (*key, own) {
+                ("batch", Own::Batch(batch)) => format!("{}batch:{}", self.prefix, hex(&batch)),
+                ("rows", Own::Batch(batch)) => format!("{}batch:{}:rows", self.prefix, hex(&batch)),
+                ("answer", Own::Answer(asked)) => format!("{}answer:{}", self.prefix, hex(&asked)),
                 (key, _) => self.name(key),
             };
             script.keys.iter().map(name).collect()
         };
-        if batch.is_some() {
+        if own != Own::Nothing {
             return names();
         }
         let made = std::ptr::from_ref(script).addr();
@@ -343,8 +348,23 @@ impl RedisStore {
     }
 }
 
-fn hex(batch: BatchId) -> String {
-    format!("{:016x}", u64::from_be_bytes(batch))
+/// Of the keys that there are many of, those that a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    Nothing,
+    Batch(BatchId),
+    /// Of the question with this digest of who asked and under which key.
+    Answer([u8; 16]),
+}
+
+impl From<BatchId> for Own {
+    fn from(batch: BatchId) -> Self {
+        Self::Batch(batch)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[async_trait]

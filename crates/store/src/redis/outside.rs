@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::RedisStore;
 use crate::{
-    AfterAttempt, Answers, Attempt, Cursor, Delivery, DeliveryFilter, DeliveryId, DeliveryPage,
-    Due, Error, Feed, Happening, NewDelivery, Outbox, Position, Remembered, Result,
+    AfterAttempt, Attempt, Cursor, Delivery, DeliveryFilter, DeliveryId, DeliveryPage, Due, Error,
+    NewDelivery, Outbox, Result,
 };
 
 fn later<T>() -> Result<T> {
@@ -16,16 +16,6 @@ fn later<T>() -> Result<T> {
         message: "not there yet".to_owned(),
         source: None,
     })
-}
-
-#[async_trait]
-impl Feed for RedisStore {
-    async fn happenings(&self, _: Option<&Position>, _: usize) -> Result<Vec<Happening>> {
-        later()
-    }
-    async fn latest(&self) -> Result<Option<Position>> {
-        later()
-    }
 }
 
 #[async_trait]
@@ -57,16 +47,6 @@ impl Outbox for RedisStore {
         later()
     }
     async fn deliveries_waiting(&self) -> Result<u64> {
-        later()
-    }
-}
-
-#[async_trait]
-impl Answers for RedisStore {
-    async fn remember(&self, _: &str, _: &str, _: [u8; 32], _: Duration) -> Result<Remembered> {
-        later()
-    }
-    async fn answer(&self, _: &str, _: &str, _: &[u8]) -> Result<Vec<u8>> {
         later()
     }
 }

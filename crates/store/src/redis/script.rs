@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use redis::{Cmd, Value};
 use sha2::{Digest, Sha256};
 
-use crate::Limits;
+use crate::{Limits, feed};
 
 /// What the scripts of lanes touch.
 const LANES: &[&str] = &[
@@ -17,8 +17,9 @@ const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "lease
 /// What taking in and leaving touch besides.
 const ORDERS: &[&str] = &["order", "lane_order", "names"];
 
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     include_str!("lua/common.lua"),
+    include_str!("lua/feed.lua"),
     include_str!("lua/lane.lua"),
     include_str!("lua/onboarding.lua"),
     include_str!("lua/order.lua"),
@@ -27,7 +28,7 @@ const PARTS: [&str; 5] = [
 
 /// What a server refuses when its memory is full. Everything else goes on: it looks, it brings what
 /// was accepted to its end, which is what makes room again, and it adds little.
-const TAKE_IN: [&str; 4] = ["accept", "stage", "carry", "carry_account"];
+const TAKE_IN: [&str; 5] = ["accept", "stage", "carry", "carry_account", "remember"];
 
 /// A function of the library and the keys that it declares, by their names within the store.
 pub(super) struct Script {
@@ -109,8 +110,9 @@ static LIBRARY: LazyLock<(Arc<str>, String)> = LazyLock::new(|| {
         burst,
     } = Limits::per_minute(200, 50);
     let mut text = format!(
-        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\n{}",
+        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\nlocal FEED_KEPT = {}\n{}",
         window.as_millis(),
+        feed::KEPT.as_millis(),
         PARTS.concat()
     );
     for (name, keys, body) in BODIES {
@@ -178,17 +180,19 @@ scripts! {
     UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
     REGISTER = "register", keys [LANES, &["meta", "groups"]];
     CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]];
-    ADVANCE = "advance", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]];
+    ADVANCE = "advance", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed"]];
     RENEW = "renew", keys [&["progress", "leases"]];
     ABANDON = "abandon", keys [LANES, PROGRESS];
     PERMIT = "permit", keys [LANES, &["meta", "parked"]];
     SETTLE = "settle", keys [LANES];
-    ACCOUNT = "account", keys [LANES, &["parked"]];
-    RETRY = "retry", keys [LANES, PROGRESS, &["meta", "failed", "cancelled"]];
-    CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled"]];
+    ACCOUNT = "account", keys [LANES, &["parked", "feed"]];
+    RETRY = "retry", keys [LANES, PROGRESS, &["meta", "failed", "cancelled", "feed"]];
+    CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed"]];
     MARK = "mark", keys [LANES, PROGRESS, &["meta", "batches", "committed"]];
     CARRY = "carry", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled"]];
     CARRY_ACCOUNT = "carry_account", keys [LANES, &["parked"]];
+    REMEMBER = "remember", keys [&["meta", "answer"]];
+    KEEP_ANSWER = "answer", keys [&["answer"]];
 }
 
 #[cfg(test)]
@@ -221,7 +225,8 @@ mod tests {
         let bodies = BODIES.iter().map(|(_, _, body)| *body);
         for text in PARTS.into_iter().chain(bodies) {
             let whole = [
-                "'KEYS'", "SCAN", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE",
+                "'KEYS'", "SCAN", "HGETALL", "HKEYS", "HVALS", "SMEMBERS", "LRANGE", "XRANGE",
+                "XREAD",
             ];
             for command in whole {
                 assert!(!text.contains(command), "{command} in {text}");

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use onboarding::OnboardingId;
 
 use super::{
-    RedisStore,
+    Own, RedisStore,
     progress::{Progress, state_number},
     record,
     script::{CARRY, CARRY_ACCOUNT, MARK, Script},
@@ -67,7 +67,7 @@ impl RedisStore {
             needs.as_bytes().to_vec(),
             self.holder.to_vec(),
         ];
-        let mut answer = self.call_with(&MARK, None, &args, true).await?;
+        let mut answer = self.call_with(&MARK, Own::Nothing, &args, true).await?;
         let state = answer.text()?;
         let mut ended = false;
         while !answer.is_empty() {
@@ -174,7 +174,7 @@ impl RedisStore {
     }
 
     async fn durably(&self, script: &Script, args: &[Vec<u8>]) -> Result<super::answer::Answer> {
-        self.call_with(script, None, args, true).await
+        self.call_with(script, Own::Nothing, args, true).await
     }
 }
 

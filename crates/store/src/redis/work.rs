@@ -7,7 +7,7 @@ use onboarding::{AccountName, Fault, Journal, OnboardingId, Plan, Step, StepReco
 use sha2::{Digest, Sha256};
 
 use super::{
-    RedisStore,
+    Own, RedisStore,
     advancing::Advancing,
     answer::Answer,
     progress::Progress,
@@ -129,7 +129,7 @@ impl RedisStore {
                 self.world.name().to_vec(),
                 self.holder.to_vec(),
             ];
-            let keys = self.keys_of(&CLAIM, None);
+            let keys = self.keys_of(&CLAIM, Own::Nothing);
             let answer = self.link.run_telling(&CLAIM.code, &keys, &args).await?;
             let mut answer = Answer::new(answer, self.place());
             match answer.text()?.as_str() {
@@ -261,7 +261,7 @@ impl RedisStore {
             .get_or_init(|| {
                 Advancing::start(
                     Arc::clone(&self.link),
-                    self.keys_of(&ADVANCE, None),
+                    self.keys_of(&ADVANCE, Own::Nothing),
                     self.holder,
                 )
             })

@@ -57,7 +57,7 @@ local function record(values, from, last)
     i = i + 2
   end
 
-  local answer
+  local answer, ended
   if progress[CANCEL] == 1 and after ~= 'succeed' then after = 'cancel' end
 
   if after == 'permit' or after == 'wait' then
@@ -88,20 +88,24 @@ local function record(values, from, last)
       line_up(id, progress)
       answer = { 'released' }
     elseif after == 'succeed' then
-      move(progress, SUCCEEDED)
+      ended = SUCCEEDED
       call('RPUSH', K.done, be6(now) .. id)
       answer = { 'finished' }
     elseif after == 'cancel' then
-      move(progress, CANCELLED)
+      ended = CANCELLED
       call('ZADD', K.cancelled, progress[SEQ], id)
       call('RPUSH', K.done, be6(now) .. id)
       answer = { 'cancelled' }
     else
       progress[FAULT], progress[FAULT_STEP] = values[from + 5], argument
-      move(progress, FAILED)
+      ended = FAILED
       call('ZADD', K.failed, progress[SEQ], id)
       answer = { 'finished' }
     end
+  end
+  if ended then
+    move(progress, ended)
+    tell_moved(id, ended)
   end
   progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
   save_progress(id, progress)

@@ -14,6 +14,7 @@ progress[WRITE], progress[ANSWER] = 0, ''
 progress[STEPS] = {}
 for i = 4, #ARGV do progress[STEPS][i - 3] = ARGV[i] end
 move(progress, QUEUED)
+tell_moved(id, QUEUED)
 line_up(id, progress)
 save_progress(id, progress)
 place(progress[LANE], false)
