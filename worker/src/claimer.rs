@@ -189,7 +189,7 @@ async fn is_drained(shared: &Shared) -> store::Result<bool> {
     };
     let mut served = all
         .iter()
-        .filter(|account| account.parked.is_none() && shared.accounts.contains_key(&account.name));
+        .filter(|account| account.parked.is_none() && shared.served.has(&account.name));
     Ok(served.all(|account| account.waiting == 0 && account.running == 0))
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
     } = job;
     let id = claim.lease.id;
     let name = &claim.lease.account;
-    let Some(account) = shared.accounts.get(name) else {
+    let Some(account) = shared.served.get(name) else {
         tracing::error!(onboarding = %id, account = %name, "the store handed out an onboarding of an account that was not registered");
         let delay = shared.settings.retry.cap;
         let job = Job {
@@ -92,11 +92,11 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         claimer::give_back(&shared, job, delay).await;
         return Ok(Ending::Released);
     };
-    let ending = match client_of(&shared, account) {
+    let ending = match client_of(&shared, &account) {
         Ok(client) => {
             let run = Run {
                 shared: &shared,
-                account,
+                account: &account,
                 client,
                 held: &held,
                 plan: &claim.plan,

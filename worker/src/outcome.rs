@@ -228,8 +228,8 @@ pub(crate) async fn park(shared: &Shared, account: &AccountName, reason: &str) -
         );
         return false;
     }
-    let served = shared.accounts.get(account);
-    if served.is_none_or(crate::Account::park) {
+    let served = shared.served.get(account);
+    if served.is_none_or(|served| served.park()) {
         tracing::warn!(account = %account, reason, "account parked; its onboardings are blocked");
         count(&shared.counters.parked);
         shared.tell(Event::Parked { account, reason });

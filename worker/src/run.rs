@@ -19,14 +19,14 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
-    Account, Error, Settings, Stats,
+    Error, Served, Settings, Stats,
     backend::{self, Job, Jobs, StoreBackend},
-    claimer, execute, lease,
+    claimer, execute, lease, served,
     shared::Shared,
 };
 
 /// Runs a worker until `shutdown` is ready, or, with [`Settings::drain`], until nothing is left to
-/// run.
+/// run. The accounts that it serves are a list of them, or a [`Served`], to which more may be added.
 ///
 /// After the shutdown nothing more is claimed; running onboardings finish the request in flight,
 /// record it and give their lease back. What does not within [`Settings::shutdown_timeout`] is cut
@@ -41,20 +41,18 @@ use crate::{
 pub async fn run(
     settings: Settings,
     store: Arc<dyn Store>,
-    accounts: Vec<Account>,
+    accounts: impl Into<Served>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Stats, Error> {
     settings.validate()?;
-    let served: Vec<_> = accounts
-        .iter()
-        .map(|account| (account.name.clone(), account.limits))
-        .collect();
-    store.register(&settings.worker_name, &served).await?;
+    let served = accounts.into();
+    let limits = served.limits();
+    store.register(&settings.worker_name, &limits).await?;
     let concurrency = settings.concurrency;
-    let shared = Arc::new(Shared::new(settings, store, accounts));
+    let shared = Arc::new(Shared::new(settings, store, served));
     tracing::info!(
         worker = %shared.settings.worker_name,
-        accounts = shared.accounts.len(),
+        accounts = limits.len(),
         concurrency,
         "worker started"
     );
@@ -63,6 +61,7 @@ pub async fn run(
     let (sender, receiver) = mpsc::channel(concurrency);
     let jobs: Jobs = Arc::new(Mutex::new(receiver));
     let renewing = Background(tokio::spawn(lease::renew_all(Arc::clone(&shared))));
+    let registering = Background(tokio::spawn(served::register_new(Arc::clone(&shared))));
     let mut claiming = Background(tokio::spawn(claimer::claim_all(
         Arc::clone(&shared),
         Arc::clone(&slots),
@@ -79,7 +78,7 @@ pub async fn run(
         claimer::give_back(&shared, job, Duration::ZERO).await;
     }
     abandon(&shared, &slots).await;
-    drop(renewing);
+    drop((renewing, registering));
     let stats = shared.counters.read();
     tracing::info!(
         worker = %shared.settings.worker_name,

@@ -8,21 +8,22 @@ use std::{
     },
 };
 
-use onboarding::{AccountName, OnboardingId};
+use onboarding::OnboardingId;
 use store::Store;
 use tokio::sync::Notify;
 
 use crate::{
-    Account, Settings,
+    Settings,
     flag::Flag,
     lease::Leases,
     observe::{Counters, Event},
+    served::Served,
 };
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) accounts: HashMap<AccountName, Account>,
+    pub(crate) served: Served,
     pub(crate) leases: Leases,
     pub(crate) counters: Counters,
     /// Raised by the shutdown signal, and when a drained worker is done.
@@ -44,14 +45,11 @@ pub(crate) struct Troubles {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, store: Arc<dyn Store>, accounts: Vec<Account>) -> Self {
+    pub(crate) fn new(settings: Settings, store: Arc<dyn Store>, served: Served) -> Self {
         Self {
             settings,
             store,
-            accounts: accounts
-                .into_iter()
-                .map(|account| (account.name.clone(), account))
-                .collect(),
+            served,
             leases: Leases::default(),
             counters: Counters::default(),
             stop: Flag::default(),

@@ -7,6 +7,7 @@ mod happy_path;
 mod line;
 mod looking;
 mod lost_store;
+mod newcomers;
 mod outage;
 mod taken;
 mod told;
