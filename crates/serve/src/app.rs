@@ -1,0 +1,157 @@
+//! What everything here works with.
+
+use std::{fmt, future::Future, net::IpAddr, sync::Arc};
+
+use producer::Desk;
+use records::AccountBook;
+use store::Store;
+
+use crate::{
+    auth::Tokens,
+    live::Live,
+    meter::Meter,
+    readiness::Readiness,
+    session::{SessionKey, Sessions},
+};
+
+/// The recipes and accounts at hand. Asked for each request, so that an implementation may bring in
+/// what was changed meanwhile.
+pub trait Directory: AccountBook + 'static {
+    /// What signups are checked against.
+    fn desk(&self) -> Desk;
+}
+
+/// What an [`App`] is made of.
+pub struct Setup {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Recipes and accounts.
+    pub directory: Arc<dyn Directory>,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// What sessions and cursors are signed with.
+    pub session_key: SessionKey,
+    /// Whether session cookies may go over plain HTTP: only for a listener on loopback.
+    pub plain_http: bool,
+    /// Most clients that watch at once; the usual value is 1,000.
+    pub watchers_max: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// What is counted.
+    pub meter: Arc<dyn Meter>,
+}
+
+/// What everything here works with; a copy is as cheap as a pointer's.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    directory: Arc<dyn Directory>,
+    tokens: Tokens,
+    key: SessionKey,
+    sessions: Sessions,
+    live: Live,
+    trusted_proxies: Vec<IpAddr>,
+    meter: Arc<dyn Meter>,
+    readiness: Readiness,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Of these parts.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let Setup {
+            store,
+            directory,
+            tokens,
+            session_key,
+            plain_http,
+            watchers_max,
+            trusted_proxies,
+            meter,
+        } = setup;
+        let live = Live::new(Arc::clone(&store), Arc::clone(&directory), watchers_max);
+        Self(Arc::new(Inner {
+            sessions: Sessions::new(session_key.clone(), tokens.clone(), plain_http),
+            live,
+            store,
+            directory,
+            tokens,
+            key: session_key,
+            trusted_proxies,
+            meter,
+            readiness: Readiness::default(),
+        }))
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// Recipes and accounts.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.0.directory
+    }
+
+    /// Sessions of people.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// What is going on.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn meter(&self) -> &Arc<dyn Meter> {
+        &self.0.meter
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn key(&self) -> &SessionKey {
+        &self.0.key
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &[IpAddr] {
+        &self.0.trusted_proxies
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+
+    /// Says that it is not ready any more, and ends every stream.
+    pub fn close(&self) {
+        self.0.readiness.close();
+        self.0.live.close();
+    }
+
+    /// What [`run`](crate::run) waits for: `signal`, upon which the app is closed.
+    pub fn closing_on(
+        &self,
+        signal: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = ()> + Send {
+        let app = self.clone();
+        async move {
+            signal.await;
+            app.close();
+        }
+    }
+}

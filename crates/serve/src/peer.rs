@@ -1,0 +1,83 @@
+//! Who is at the other end.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, request::Parts};
+
+/// Most hops of an `X-Forwarded-For` that are looked at.
+const HOPS_MAX: usize = 32;
+
+/// The address of the client: of the connection, or what a trusted proxy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// Somebody of whom nothing is known.
+    pub(crate) const UNKNOWN: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+
+    /// The last hop that is not a proxy of ours. What stands before it anybody could have written.
+    pub(crate) fn behind(self, trusted: &[IpAddr], headers: &HeaderMap) -> Self {
+        let mut peer = self;
+        let hops = headers.get_all("x-forwarded-for").into_iter().rev();
+        let hops = hops
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.rsplit(','))
+            .map(|hop| hop.trim().parse::<IpAddr>());
+        for hop in hops.take(HOPS_MAX) {
+            if !trusted.contains(&peer.0.to_canonical()) {
+                break;
+            }
+            match hop {
+                Ok(hop) => peer = Self(hop),
+                Err(_) => break,
+            }
+        }
+        peer
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or(Self::UNKNOWN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let proxies = [address("10.0.0.1"), address("10.0.0.2")];
+        for (case, connection, forwarded, expected) in [
+            ("no proxy", "192.0.2.9", "198.51.100.1", "192.0.2.9"),
+            ("a proxy", "10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            (
+                "two proxies",
+                "10.0.0.1",
+                "198.51.100.1, 10.0.0.2",
+                "198.51.100.1",
+            ),
+            (
+                "a made up hop in front",
+                "10.0.0.1",
+                "127.0.0.1, 198.51.100.1",
+                "198.51.100.1",
+            ),
+            ("nonsense", "10.0.0.1", "nonsense", "10.0.0.1"),
+            ("nothing", "10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            let found = Peer(address(connection)).behind(&proxies, &headers);
+            assert_eq!(found, Peer(address(expected)), "{case}");
+        }
+    }
+}
