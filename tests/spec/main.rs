@@ -32,6 +32,7 @@ mod fault_matrix;
 mod fleet;
 mod happy_path;
 mod idempotency;
+mod newcomers;
 mod outage;
 mod parked_account;
 mod processes;

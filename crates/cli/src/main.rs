@@ -3,12 +3,14 @@
 mod account_record;
 mod accounts;
 mod args;
+mod background;
 mod batch;
 mod commands;
 mod error;
 mod exit;
 mod handoff_folder;
 mod lookup;
+mod newcomers;
 mod output;
 mod problem;
 mod progress;

@@ -12,7 +12,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinHandle},
 };
-use worker::{Event, Observer, RetryPolicy, Stats};
+use worker::{Event, Observer, RetryPolicy, Served, Stats};
 
 use crate::{
     accounts::{Accounts, Keys, client_config},
@@ -135,7 +135,7 @@ impl WorkerRun {
     pub(crate) fn start(
         name: WorkerName,
         store: Arc<dyn Store>,
-        accounts: Vec<worker::Account>,
+        accounts: impl Into<Served>,
         settings: &Settings,
         drain: bool,
     ) -> Self {
@@ -148,7 +148,7 @@ impl WorkerRun {
             // Also where whoever would ask is gone.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let task = tokio::spawn(worker::run(own, store, accounts, asked));
+        let task = tokio::spawn(worker::run(own, store, accounts.into(), asked));
         Self { task, stop, events }
     }
 

@@ -2,7 +2,7 @@
 
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exotel::{Client, ClientConfig, Region};
 use onboarding::{AccountName, Edge, PublicIpv4, Secret, Transport};
@@ -196,6 +196,13 @@ impl Accounts {
     /// The names that the file has.
     pub(crate) fn names(&self) -> impl Iterator<Item = &AccountName> {
         self.named.keys()
+    }
+
+    /// The same without all but these.
+    pub(crate) fn only(&self, names: &BTreeSet<AccountName>) -> Self {
+        let mut few = self.clone();
+        few.named.retain(|name, _| names.contains(name));
+        few
     }
 
     /// Key and token of every account that the file names. In the sandbox none is read: the

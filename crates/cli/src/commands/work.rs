@@ -8,14 +8,17 @@ use std::{
 use onboarding::{OnboardingId, State};
 use records::Handoffs;
 use store::Inspect;
+use worker::Served;
 
 use crate::{
     accounts::Accounts,
     args::Work as Args,
+    background::Background,
     batch::Batch,
     commands::onboard::{end, served},
     error::{Error, Result, refuse_if_any, unless_away},
     exit::Exit,
+    newcomers::Newcomers,
     output::{Output, counted, note},
     problem::Problem,
     progress::{Counts, Progress},
@@ -55,7 +58,17 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     };
     let base_url = simulator.as_ref().map(|running| running.base_url());
     let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
-    let worker = WorkerRun::start(name, Arc::clone(&store), own, settings, args.drain);
+    let served = Served::from(own);
+    let newcomers = Newcomers {
+        served: served.clone(),
+        store: Arc::clone(&store),
+        accounts: accounts.clone(),
+        simulator: base_url,
+        settings: settings.clone(),
+    };
+    let worker = WorkerRun::start(name, Arc::clone(&store), served, settings, args.drain);
+    // One that drains is for what is there when it starts.
+    let _taking_up = (!args.drain).then(|| Background::start(newcomers.take_up()));
     let mut batch = Batch::new(&*store, Handoffs::new(&*store, &accounts), None);
     let ended = watch(
         &mut batch,

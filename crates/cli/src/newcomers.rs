@@ -1,0 +1,114 @@
+//! Accounts that come while a worker runs: added to the accounts file, or, in the sandbox, named first
+//! by a signup. Whoever signs up waits for nobody to start the worker again.
+
+use std::{
+    collections::BTreeSet, os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration,
+};
+
+use onboarding::AccountName;
+use store::Store;
+use worker::Served;
+
+use crate::{
+    accounts::Accounts, commands::onboard::served, error::Result, settings::Settings, worker_run,
+};
+
+/// How often the file is looked at: a look costs one system call.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the sandbox's store is asked, which nobody shares and which is small.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
+/// Takes up accounts that come.
+pub(crate) struct Newcomers {
+    pub(crate) served: Served,
+    pub(crate) store: Arc<dyn Store>,
+    /// Those that the worker started with.
+    pub(crate) accounts: Accounts,
+    /// The base URL of the simulator that stands in for all of them.
+    pub(crate) simulator: Option<String>,
+    pub(crate) settings: Settings,
+}
+
+/// What tells whether a file was changed: its number, size and time. A path through symbolic links,
+/// as Kubernetes mounts it, leads to another file after a change.
+type Stamp = (u64, u64, i64, i64);
+
+impl Newcomers {
+    /// Looks for them until it is dropped. What is wrong with the file is told when it is new; those
+    /// who are served stay so.
+    pub(crate) async fn take_up(mut self) {
+        let mut looked: Option<Option<Stamp>> = None;
+        let mut told = String::new();
+        let sandbox = self.simulator.is_some();
+        loop {
+            tokio::time::sleep(if sandbox { ASK_EVERY } else { LOOK_EVERY }).await;
+            let now = stamp(&self.settings.accounts);
+            if !sandbox && looked == Some(now) {
+                continue;
+            }
+            let taken = self.take(looked != Some(now)).await;
+            // Also after a mistake that is not in the file: a secret may come later than its name.
+            looked = taken.is_ok().then_some(now);
+            let wrong = taken
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            if wrong != told && !wrong.is_empty() {
+                tracing::warn!(
+                    error = wrong,
+                    "new accounts cannot be served; those that are go on"
+                );
+            }
+            told = wrong;
+        }
+    }
+
+    async fn take(&mut self, changed: bool) -> Result<()> {
+        if changed {
+            let found = Accounts::load(&self.settings, self.simulator.is_some())?;
+            self.tell_of_changes(&found);
+            self.accounts = found;
+        }
+        let names: Vec<AccountName> = if self.simulator.is_some() {
+            served(&*self.store, &self.accounts).await?
+        } else {
+            self.accounts.names().cloned().collect()
+        };
+        let new: BTreeSet<AccountName> = names
+            .into_iter()
+            .filter(|name| !self.served.has(name))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let keys = self.accounts.only(&new).unlock()?;
+        self.accounts.refuse_unusable(&keys, &self.settings)?;
+        let simulator = self.simulator.as_deref();
+        let own = worker_run::accounts(&new, &self.accounts, &keys, simulator, &self.settings);
+        self.served.add(own);
+        Ok(())
+    }
+
+    /// An account that is served already stays as it is: its connections and those of a changed one
+    /// together could be more than Exotel allows.
+    fn tell_of_changes(&self, found: &Accounts) {
+        let changed: Vec<&str> = self
+            .accounts
+            .names()
+            .filter(|name| found.find(name) != self.accounts.find(name))
+            .map(AccountName::as_str)
+            .collect();
+        if !changed.is_empty() {
+            tracing::warn!(
+                accounts = changed.join(", "),
+                "accounts were changed or removed in the file; that takes effect when the worker is started again"
+            );
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+}
