@@ -22,7 +22,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// Something that happened. It is written by the same operation that made it so.
+/// Something that happened here. It is written by the same operation that made it so; what a move
+/// brought from another store happened there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happening {
     /// Where it stands; greater than all before it.

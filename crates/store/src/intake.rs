@@ -87,6 +87,11 @@ pub enum ClashKind {
     },
 }
 
+/// As much of where a batch comes from as is kept of it.
+pub(crate) fn kept_source(source: &str) -> &str {
+    &source[..source.floor_char_boundary(<dyn Batch>::SOURCE_MAX)]
+}
+
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
@@ -121,8 +126,8 @@ pub trait Batch: Send {
     /// the recipe the plan was made from.
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()>;
 
-    /// Says where the batch comes from, for people, in at most 200 bytes. Then the store keeps count of it:
-    /// see [`crate::Inspect::batches`].
+    /// Says where the batch comes from, for people; more than 200 bytes are cut. Then the store
+    /// keeps count of it: see [`crate::Inspect::batches`].
     fn describe(&mut self, source: &str);
 
     /// Adds some hundred to some thousand signups; more at once only costs memory.
@@ -136,4 +141,6 @@ pub trait Batch: Send {
 impl dyn Batch {
     /// Most clashes that a refused batch lists.
     pub const CLASHES_MAX: usize = 1000;
+    /// Most bytes that are kept of where a batch comes from: a line.
+    pub const SOURCE_MAX: usize = 200;
 }

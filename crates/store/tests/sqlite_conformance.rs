@@ -63,3 +63,4 @@ impl Fixture for OneFile {
 }
 
 store::conformance!(OneFile::new());
+store::telling_conformance!(OneFile::new());

@@ -253,6 +253,13 @@ impl Tx<'_> {
             })
             .map_err(|error| self.fail(error))?;
         self.fence(lease, rows)?;
+        match written.state {
+            State::Succeeded | State::Failed | State::Cancelled => {
+                let news = &mut self.state.news;
+                news.moved(now, seq, State::Running, written.state);
+            }
+            State::Queued | State::Running | State::Blocked => {}
+        }
         if written.state == State::Queued {
             match written.wake_at {
                 Some(at) => self.state.next_wake = self.state.next_wake.min(at),

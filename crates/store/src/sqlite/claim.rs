@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use onboarding::{
     Direction, Fault, Journal, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword,
-    Step, StepState,
+    State, Step, StepState, TraceContext,
 };
 use rusqlite::{OptionalExtension, Row};
 
@@ -32,6 +32,7 @@ struct Candidate {
     plan: String,
     journal: Option<String>,
     password: Option<Vec<u8>>,
+    trace: Option<Vec<u8>>,
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
@@ -45,6 +46,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         plan: row.get(8)?,
         journal: row.get(9)?,
         password: row.get(10)?,
+        trace: row.get(11)?,
     })
 }
 
@@ -61,6 +63,7 @@ struct Ready {
     plan: Plan,
     journal: Journal,
     password: Option<SipPassword>,
+    trace: Option<TraceContext>,
 }
 
 /// An onboarding whose holder vanished.
@@ -145,7 +148,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "SELECT p.seq, o.id, o.key, o.partner, o.number, o.direction, p.epoch, p.suspect, \
-                 o.plan, p.journal, o.password \
+                 o.plan, p.journal, o.password, o.trace \
                  FROM progress p INDEXED BY progress_due \
                  CROSS JOIN onboarding o ON o.seq = p.seq \
                  WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1",
@@ -176,11 +179,12 @@ impl Tx<'_> {
             plan,
             journal,
             password,
+            trace: found.trace.as_deref().and_then(TraceContext::from_bytes),
         })
     }
 
     /// Fails an onboarding whose row cannot be read, for a person to look at.
-    fn set_aside(&self, seq: i64, error: &Error) -> Result<()> {
+    fn set_aside(&mut self, seq: i64, error: &Error) -> Result<()> {
         tracing::error!(
             seq,
             error = error as &dyn std::error::Error,
@@ -193,13 +197,17 @@ impl Tx<'_> {
             ),
         };
         let fault = to_json(&self.state.place, &fault)?;
+        let now = self.state.now();
         self.connection
             .prepare_cached(
                 "UPDATE progress SET state = 3, fault = ?2, updated_at = ?3 WHERE seq = ?1",
             )
-            .and_then(|mut s| s.execute((seq, fault, self.state.now())))
-            .map(drop)
-            .map_err(|error| self.fail(error))
+            .and_then(|mut s| s.execute((seq, fault, now)))
+            .map_err(|error| self.fail(error))?;
+        self.state
+            .news
+            .moved(now, seq, State::Queued, State::Failed);
+        Ok(())
     }
 
     fn hand_out(
@@ -221,7 +229,6 @@ impl Tx<'_> {
             .and_then(|mut s| s.execute((seq, epoch, now)))
             .map_err(|error| self.fail(error))?;
         let claim = Claim {
-            trace: None,
             lease: Lease {
                 id,
                 account: permit.account.clone(),
@@ -235,6 +242,7 @@ impl Tx<'_> {
             plan: ready.plan,
             journal: journal.clone(),
             password: ready.password,
+            trace: ready.trace,
             permit,
         };
         let running = Running {
@@ -371,8 +379,10 @@ impl Tx<'_> {
                  WHERE seq = ?1",
             )
             .and_then(|mut s| s.execute((seq, journal, now)))
-            .map(drop)
-            .map_err(|error| self.fail(error))
+            .map_err(|error| self.fail(error))?;
+        let news = &mut self.state.news;
+        news.moved(now, *seq, State::Running, State::Cancelled);
+        Ok(())
     }
 
     /// The journal of a cancelled onboarding whose holder vanished: nobody will look any more

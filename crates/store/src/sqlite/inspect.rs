@@ -6,11 +6,11 @@ use onboarding::{OnboardingId, State};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use super::{
+    batches::first_seq,
     failure::Failure,
-    row::{COLUMNS, TABLES, TABLES_BY_ID, onboarding, raw, state_number, time},
-    state::limits_of,
+    row::{COLUMNS, TABLES, TABLES_BY_ID, onboarding, raw, state_number},
 };
-use crate::{AccountStatus, Cursor, Error, Filter, Onboarding, Page, Parked, Result, Tally};
+use crate::{Cursor, Error, Filter, Onboarding, Page, Result, Tally};
 
 /// The number that a page begins after.
 pub(super) fn after(place: &str, cursor: Option<&Cursor>) -> Result<i64> {
@@ -30,7 +30,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn fail(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn fail(&self, error: rusqlite::Error) -> Error {
         Failure::new(&self.place, error).into()
     }
 
@@ -71,6 +71,13 @@ impl Reader {
             conditions.push("l.account = ?".to_owned());
             arguments.push(Box::new(account.to_string()));
         }
+        if let Some(batch) = filter.batch {
+            // What is no batch has no end, and nothing is before that.
+            let own = "p.seq >= ? AND p.seq <= (SELECT last_seq FROM batch WHERE first_seq = ?)";
+            conditions.push(own.to_owned());
+            arguments.push(Box::new(first_seq(batch)));
+            arguments.push(Box::new(first_seq(batch)));
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM {TABLES} WHERE {} ORDER BY p.seq LIMIT {}",
             conditions.join(" AND "),
@@ -98,7 +105,7 @@ impl Reader {
         Ok(Page { items, next })
     }
 
-    fn count(&self, sql: &str) -> Result<u64> {
+    pub(super) fn count(&self, sql: &str) -> Result<u64> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut s| s.query_row([], |row| row.get(0)))
@@ -145,58 +152,6 @@ impl Reader {
             (State::Blocked, blocked),
             (State::Cancelled, cancelled),
         ])))
-    }
-
-    pub(super) fn accounts(&self, now: i64) -> Result<Vec<AccountStatus>> {
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT account, requests_per_window, window_ms, in_flight, burst, parked_reason, \
-                 parked_at, closed_until, \
-                 (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 \
-                      AND wake_at IS NULL) \
-                 + (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 \
-                      AND wake_at IS NOT NULL), \
-                 (SELECT count(*) FROM progress WHERE lane = l.id AND state = 1), \
-                 (SELECT coalesce(sum(n), 0) FROM permit WHERE lane = l.id AND free_at > ?1) \
-                 FROM lane l ORDER BY account",
-            )
-            .map_err(|error| self.fail(error))?;
-        let rows = statement
-            .query_map([now], |row| {
-                let reason: Option<String> = row.get(5)?;
-                let closed_until: i64 = row.get(7)?;
-                let since: Option<i64> = row.get(6)?;
-                Ok((
-                    row.get::<_, String>(0)?,
-                    limits_of(row, 1)?,
-                    reason.map(|reason| Parked {
-                        reason,
-                        since: time(since.unwrap_or(0)),
-                    }),
-                    (closed_until > now).then(|| time(closed_until)),
-                    (row.get(8)?, row.get(9)?, row.get(10)?),
-                ))
-            })
-            .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-            .map_err(|error| self.fail(error))?;
-        rows.into_iter()
-            .map(
-                |(name, limits, parked, closed_until, (waiting, running, permits_out))| {
-                    Ok(AccountStatus {
-                        name: super::row::parse(&self.place, "account", &name)?,
-                        parked,
-                        closed_until,
-                        waiting,
-                        running,
-                        permits_out,
-                        limits,
-                        next_permit_at: None,
-                        oldest_waiting_at: None,
-                    })
-                },
-            )
-            .collect()
     }
 
     pub(super) fn recipe(&self, digest: &str) -> Result<Option<String>> {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result,
+    intake::kept_source,
     spool::{self, Spool},
 };
 
@@ -35,6 +36,7 @@ struct Row {
     plan: String,
     trunk_name: Option<String>,
     password: Option<Vec<u8>>,
+    trace: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -50,6 +52,7 @@ impl Row {
 pub(super) struct SqliteBatch {
     store: Arc<SqliteStore>,
     recipes: Vec<(String, String)>,
+    source: Option<String>,
     spool: Spool<Row>,
 }
 
@@ -68,6 +71,7 @@ impl SqliteBatch {
         Self {
             store,
             recipes: Vec::new(),
+            source: None,
             spool: Spool::default(),
         }
     }
@@ -100,13 +104,16 @@ impl SqliteBatch {
             plan: to_json(place, &new.plan)?,
             trunk_name,
             password,
+            trace: new.trace.map(|trace| trace.to_bytes().to_vec()),
         })
     }
 }
 
 #[async_trait]
 impl Batch for SqliteBatch {
-    fn describe(&mut self, _source: &str) {}
+    fn describe(&mut self, source: &str) {
+        self.source = Some(kept_source(source).to_owned());
+    }
 
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()> {
         if !self.recipes.iter().any(|(known, _)| known == digest) {
@@ -129,11 +136,12 @@ impl Batch for SqliteBatch {
         let Self {
             store,
             recipes,
+            source,
             mut spool,
         } = *self;
         store
             .writer
-            .call(move |tx| tx.accept(&recipes, &mut spool))
+            .call(move |tx| tx.accept(&recipes, source.as_deref(), &mut spool))
             .await
     }
 }
@@ -149,6 +157,7 @@ impl Tx<'_> {
     fn accept(
         &mut self,
         recipes: &[(String, String)],
+        source: Option<&str>,
         spool: &mut Spool<Row>,
     ) -> Result<Committed> {
         self.state.refuse_if_closed()?;
@@ -179,6 +188,12 @@ impl Tx<'_> {
             &place,
         )?;
         if clashes.is_empty() {
+            let batch = match source {
+                Some(source) if accepted > 0 => {
+                    Some(self.keep_batch(first_seq, accepted, duplicates, source)?)
+                }
+                Some(_) | None => None,
+            };
             self.connection
                 .execute_batch("RELEASE batch")
                 .map_err(|error| self.fail(error))?;
@@ -189,7 +204,7 @@ impl Tx<'_> {
             return Ok(Committed::Accepted {
                 accepted,
                 duplicates,
-                batch: None,
+                batch,
             });
         }
         self.name_origins(&mut clashes, first_seq, spool)?;
@@ -291,8 +306,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \
-                 recipe, plan, trunk_name, password, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 recipe, plan, trunk_name, password, created_at, trace) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )
             .and_then(|mut s| {
                 s.execute((
@@ -308,6 +323,7 @@ impl Tx<'_> {
                     &row.trunk_name,
                     &row.password,
                     now,
+                    &row.trace,
                 ))
             })
             .map_err(|error| self.fail(error))?;

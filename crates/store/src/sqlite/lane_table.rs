@@ -62,10 +62,15 @@ impl Tx<'_> {
     /// Parks a lane for a reason, or resumes it. Returns whether it was parked before.
     pub(super) fn park(&mut self, account: &AccountName, reason: Option<&str>) -> Result<bool> {
         let now = self.state.now();
-        self.park_since(account, reason, now)
+        let was = self.park_since(account, reason, now)?;
+        if was != reason.is_some() {
+            let lane = self.lane_of(account)?;
+            self.state.news.parked(now, lane, reason);
+        }
+        Ok(was)
     }
 
-    /// The same, where it has been parked since an earlier time (ms).
+    /// The same, where it has been parked since an earlier time (ms), elsewhere: it is no news.
     pub(super) fn park_since(
         &mut self,
         account: &AccountName,

@@ -10,16 +10,22 @@
 //! `synchronous = FULL`). What the writer keeps in memory mirrors the file; a counter in the file
 //! tells it what other processes changed.
 
+mod accounts;
 mod advance;
+mod answers;
+mod batches;
 mod claim;
+mod delivery;
 mod failure;
+mod feed;
 mod inspect;
 mod intake;
 mod lane;
 mod lane_table;
 mod lanes;
 mod operate;
-mod outside;
+mod outbox;
+mod retention;
 mod row;
 mod schema;
 mod state;
@@ -46,9 +52,9 @@ use self::{
     watch::Watch, worker_place::WorkerPlace, writer::Writer,
 };
 use crate::{
-    AccountStatus, Advance, Advanced, Batch, Cancelled, Claims, Cursor, Error, Filter, Granted,
-    Inspect, Intake, Lease, Limits, Onboarding, Operate, Page, Result, Retried, SealingKey,
-    Settled, Tally, Work, WorkerName, World,
+    AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
+    Error, Filter, Granted, Inspect, Intake, Lease, Limits, Onboarding, Operate, Page, Result,
+    Retried, SealingKey, Settled, Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
@@ -351,16 +357,12 @@ impl Inspect for SqliteStore {
         self.read(move |reader| reader.accounts(now)).await
     }
 
-    async fn batches(
-        &self,
-        _: Option<crate::BatchNumber>,
-        _: usize,
-    ) -> Result<Vec<crate::BatchStatus>> {
-        Ok(Vec::new())
+    async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>> {
+        self.read(move |reader| reader.batches(before, limit)).await
     }
 
-    async fn batch(&self, _: crate::BatchNumber) -> Result<Option<crate::BatchStatus>> {
-        Ok(None)
+    async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>> {
+        self.read(move |reader| reader.batch(number)).await
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

@@ -1,6 +1,6 @@
 //! What a person may do.
 
-use onboarding::{Event, OnboardingId, Plan};
+use onboarding::{Event, OnboardingId, Plan, State};
 use rusqlite::OptionalExtension;
 
 use super::{
@@ -51,6 +51,7 @@ impl Tx<'_> {
         if state.after(Event::Retried).is_err() {
             return Ok(Retried::NotNow(state));
         }
+        let now = self.state.now();
         let place = &self.state.place;
         let plan: Plan = from_json(place, "plan", &found.plan)?;
         let mut journal = journal_of(place, found.journal.as_deref(), &plan)?;
@@ -61,8 +62,9 @@ impl Tx<'_> {
                 "UPDATE progress SET state = 0, journal = ?2, suspect = 1, cancel = 0, \
                  wake_at = NULL, fault = NULL, fault_step = NULL, updated_at = ?3 WHERE seq = ?1",
             )
-            .and_then(|mut s| s.execute((found.seq, journal, self.state.now())))
+            .and_then(|mut s| s.execute((found.seq, journal, now)))
             .map_err(|error| self.fail(error))?;
+        self.state.news.moved(now, found.seq, state, State::Queued);
         self.state
             .lanes
             .change(found.lane, |lane| lane.has_due = true);
@@ -96,6 +98,7 @@ impl Tx<'_> {
             )
             .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
             .map_err(|error| self.fail(error))?;
+        self.state.news.moved(now, found.seq, state, next);
         self.state.mark(self.connection, found.lane)?;
         Ok(Cancelled::Now)
     }

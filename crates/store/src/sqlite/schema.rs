@@ -14,9 +14,10 @@ use crate::{Error, Result, SealingKey, World};
 
 /// Each entry brings a file from the version of its index to the next. Entries are never edited
 /// once released; a change of the tables is a new entry.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_moves.sql"),
+    include_str!("migrations/0003_telling.sql"),
 ];
 
 /// What the key check in `meta` opens to.

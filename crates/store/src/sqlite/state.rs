@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     failure::Failure,
+    feed::News,
     lane::Lane,
     lanes::Lanes,
+    retention::Retention,
     row::{from_json, journal_of},
 };
 use crate::{Error, Limits, Result, SealingKey, WorkerName, World, clock::Clock, transfer::Mark};
@@ -46,6 +48,9 @@ pub(super) struct State {
     pub(super) next_expiry: i64,
     /// Whether something changed that a waiting claimer has to hear of.
     pub(super) changed: bool,
+    /// What happened in the transaction under way.
+    pub(super) news: News,
+    retention: Retention,
     configured: HashMap<AccountName, Limits>,
     /// Whether this process works on the store. Then it serves the lanes of the accounts that it
     /// was given, and no others.
@@ -168,6 +173,8 @@ impl State {
             next_wake: 0,
             next_expiry: 0,
             changed: false,
+            news: News::default(),
+            retention: Retention::default(),
             configured: HashMap::new(),
             serving: false,
             notify,
@@ -193,6 +200,7 @@ impl State {
         self.unenter(0);
         self.running.extend(std::mem::take(&mut self.ended));
         drop(self.lanes.take_unsaved());
+        self.news = News::default();
         for id in self.lanes.ids() {
             self.lanes.change(id, |lane| lane.has_due = true);
         }
@@ -443,6 +451,8 @@ impl State {
                     statement.execute((lane, at, change))?;
                 }
             }
+            self.news.save(connection)?;
+            self.retention.keep_to(connection, now)?;
             // The worker alone: a process whose clock is ahead must not remove another's permits.
             if self.serving && now >= self.next_sweep {
                 connection

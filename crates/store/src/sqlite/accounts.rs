@@ -1,0 +1,94 @@
+//! Looking at accounts.
+
+use rusqlite::Row;
+
+use super::{
+    inspect::Reader,
+    row::{parse, time},
+    state::limits_of,
+};
+use crate::{AccountStatus, Limits, Parked, Result};
+
+/// What the file has of an account. The counts are by index; so is the first in the line.
+const STATUS: &str = "SELECT account, requests_per_window, window_ms, in_flight, burst, \
+     parked_reason, parked_at, closed_until, \
+     (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 AND wake_at IS NULL) \
+     + (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 AND wake_at IS NOT NULL), \
+     (SELECT count(*) FROM progress WHERE lane = l.id AND state = 1), \
+     (SELECT coalesce(sum(n), 0) FROM permit WHERE lane = l.id AND free_at > ?1), \
+     (SELECT min(free_at) FROM permit WHERE lane = l.id AND free_at > ?1 AND n > 0), \
+     (SELECT o.created_at FROM progress p INDEXED BY progress_due \
+      CROSS JOIN onboarding o ON o.seq = p.seq \
+      WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1) \
+     FROM lane l ORDER BY account";
+
+struct Found {
+    name: String,
+    limits: Option<Limits>,
+    parked: Option<Parked>,
+    closed_until: i64,
+    waiting: u64,
+    running: u64,
+    permits_out: u32,
+    /// When the first of the permits that are out comes back (ms).
+    first_back: Option<i64>,
+    oldest: Option<i64>,
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let since: Option<i64> = row.get(6)?;
+    let since = time(since.unwrap_or(0));
+    Ok(Found {
+        name: row.get(0)?,
+        limits: limits_of(row, 1)?,
+        parked: row
+            .get::<_, Option<String>>(5)?
+            .map(|reason| Parked { reason, since }),
+        closed_until: row.get(7)?,
+        waiting: row.get(8)?,
+        running: row.get(9)?,
+        permits_out: row.get(10)?,
+        first_back: row.get(11)?,
+        oldest: row.get(12)?,
+    })
+}
+
+impl Found {
+    /// When there is a permit next (ms), as far as the file knows: pacing is the worker's own, and
+    /// some milliseconds.
+    fn next_permit_at(&self, now: i64) -> Option<i64> {
+        if self.parked.is_some() {
+            return None;
+        }
+        let limits = self.limits.unwrap_or(Limits::per_minute(200, 50));
+        let back = self
+            .first_back
+            .filter(|_| self.permits_out >= limits.requests_per_window);
+        let closed = Some(self.closed_until).filter(|at| *at > now);
+        back.max(closed)
+    }
+}
+
+impl Reader {
+    pub(super) fn accounts(&self, now: i64) -> Result<Vec<AccountStatus>> {
+        let rows: Vec<Found> = self
+            .connection
+            .prepare_cached(STATUS)
+            .and_then(|mut s| s.query_map([now], found)?.collect())
+            .map_err(|error| self.fail(error))?;
+        let status = |found: Found| {
+            Ok(AccountStatus {
+                name: parse(&self.place, "account", &found.name)?,
+                next_permit_at: found.next_permit_at(now).map(time),
+                closed_until: (found.closed_until > now).then(|| time(found.closed_until)),
+                oldest_waiting_at: found.oldest.map(time),
+                parked: found.parked,
+                waiting: found.waiting,
+                running: found.running,
+                permits_out: found.permits_out,
+                limits: found.limits,
+            })
+        };
+        rows.into_iter().map(status).collect()
+    }
+}

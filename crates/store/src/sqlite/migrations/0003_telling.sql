@@ -1,0 +1,71 @@
+-- The trace that a signup came with, 25 bytes; none for most.
+ALTER TABLE onboarding ADD COLUMN trace BLOB;
+
+-- What happened, in its order. The newest row is never removed, so that no number is given twice.
+CREATE TABLE happening (
+    position INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    -- The state that an onboarding moved to, as in progress; 16 an account was parked, 17 it goes on.
+    what     INTEGER NOT NULL,
+    -- The onboarding's seq, or the account's lane.
+    subject  INTEGER NOT NULL,
+    -- Why an account was parked.
+    reason   TEXT
+);
+
+-- A batch that said where it came from. Its onboardings are those from first_seq to last_seq: they
+-- were accepted in one go. What of them has ended is counted as it happens, so that a list of
+-- batches does not read their onboardings.
+CREATE TABLE batch (
+    first_seq  INTEGER PRIMARY KEY,
+    last_seq   INTEGER NOT NULL,
+    source     TEXT NOT NULL,
+    duplicates INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    succeeded  INTEGER NOT NULL DEFAULT 0,
+    failed     INTEGER NOT NULL DEFAULT 0,
+    cancelled  INTEGER NOT NULL DEFAULT 0
+);
+
+-- What others are to be told. How far the feed was laid out is in meta, under 'laid_out'.
+CREATE TABLE delivery (
+    -- Order of laying out.
+    seq             INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
+    endpoint        TEXT NOT NULL,
+    event           TEXT NOT NULL,
+    onboarding      BLOB NOT NULL,
+    payload         TEXT NOT NULL,
+    -- 0 waiting, 1 delivered, 2 given up.
+    state           INTEGER NOT NULL DEFAULT 0,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    attempts_before INTEGER NOT NULL DEFAULT 0,
+    created_at      INTEGER NOT NULL,
+    since           INTEGER NOT NULL,
+    -- Not to be taken before then (ms), while it waits.
+    next_at         INTEGER,
+    -- What came of the last attempt that ended, and when.
+    last_status     INTEGER,
+    last_error      TEXT,
+    last_ms         INTEGER,
+    last_at         INTEGER
+);
+
+CREATE INDEX delivery_due ON delivery (next_at) WHERE state = 0;
+CREATE INDEX delivery_ended ON delivery (last_at) WHERE state <> 0;
+CREATE INDEX delivery_of_state ON delivery (state, seq);
+CREATE INDEX delivery_to ON delivery (endpoint, state, seq);
+CREATE INDEX delivery_about ON delivery (onboarding, seq);
+
+-- What was asked under a key, and what was answered.
+CREATE TABLE answer (
+    n          INTEGER PRIMARY KEY,
+    scope      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    digest     BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,
+    answer     BLOB,
+    UNIQUE (scope, key)
+);
+
+CREATE INDEX answer_expires ON answer (expires_at);
