@@ -1,1 +1,14 @@
-//! Standard Webhooks: signups that come in, news that go out.
+//! Standard Webhooks, both ways: signups that other systems send, and news that they are sent.
+//!
+//! Coming in, [`Senders`] finds whose secret signed a message ([`signature`]), and that sender's
+//! [`Mapping`] says where in its JSON the fields of signups are, so that a form tool or a billing
+//! system is attached without code.
+
+mod error;
+mod mapping;
+mod sender;
+pub mod signature;
+
+pub use error::{Error, Unauthentic, Unfit};
+pub use mapping::{Draft, ITEMS_MAX, Mapping, Read, Source, Whence};
+pub use sender::{Message, Sender, Senders};
