@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "printing is what a benchmark is for")]
 
 mod accept;
+mod accept_one;
 mod bare;
 mod cost;
 mod first_request;
@@ -33,6 +34,7 @@ use anyhow::{Result, bail};
 
 const NAMES: &[&str] = &[
     "accept",
+    "accept-one",
     "cost",
     "memory",
     "help",
@@ -61,6 +63,7 @@ fn main() -> Result<()> {
     for name in &arguments {
         match name.as_str() {
             "accept" => accept::run()?,
+            "accept-one" => accept_one::run()?,
             "cost" => cost::run()?,
             "memory" => memory::run()?,
             "help" => help::run()?,

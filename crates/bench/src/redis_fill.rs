@@ -22,9 +22,14 @@ pub(crate) struct Made {
 
 /// Takes everything and keeps it, instead of a store.
 #[derive(Default, Clone)]
-struct Catcher(Arc<Mutex<Made>>);
+pub(crate) struct Catcher(Arc<Mutex<Made>>);
 
 impl Catcher {
+    /// What it caught since the last time.
+    pub(crate) fn take(&self) -> Made {
+        self.with(std::mem::take)
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Made) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -68,7 +73,7 @@ pub(crate) async fn make(from: usize, count: usize, accounts: usize) -> Result<M
     let desk = Desk::new(RecipeBook::builtin(), Accounts::Any);
     let about = About::default();
     producer::enqueue(vec![source], &desk, about, &catcher, |_| {}).await?;
-    Ok(catcher.with(std::mem::take))
+    Ok(catcher.take())
 }
 
 /// Accepts some of them as one batch.
