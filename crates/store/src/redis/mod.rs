@@ -6,7 +6,7 @@
 //!
 //! | key | holds |
 //! |---|---|
-//! | `meta` | schema, world, a check of the secret key, the mark of a move |
+//! | `meta` | schema, world, a check of the secret key, the mark of a move, up to where the feed was laid out |
 //! | `count` | counters: sequence numbers, and how many onboardings are in which state |
 //! | `onboarding` | by id: what was accepted, packed; see `record` |
 //! | `progress` | by id, from the first claim or cancel on: state, epoch, journal |
@@ -22,6 +22,8 @@
 //! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
 //! | `feed` | a stream of what happened, for as long as [`crate::feed::KEPT`] |
+//! | `delivery` `delivery_state` | what is sent to whom, by id; what became of it |
+//! | `delivery_order` `delivery_due` `delivery_ended` | deliveries in the order of laying out; what waits by when it is due; what ended by when |
 //! | `answer:ID` | a question that was asked, and its answer; goes by itself |
 
 mod advancing;
@@ -39,7 +41,7 @@ mod laying;
 mod link;
 mod listing;
 mod operate;
-mod outside;
+mod outbox;
 mod progress;
 mod record;
 mod script;

@@ -1,10 +1,15 @@
 //! An onboarding as it was accepted, packed: what a million of them cost is mostly this.
 //!
 //! The length of a trunk name that a person chose and the name, the digest of the signup, the
-//! sealed password, and the texts, compressed against a dictionary of what they have in common.
+//! sealed password, the trace that it came with if it did, and the texts, compressed against a
+//! dictionary of what they have in common.
+//!
+//! What comes behind the password begins with a byte that says what it is. A version that does not
+//! know that byte refuses the record, and says that a newer one wrote it.
 
 use onboarding::{
     AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, Plan, SipPassword, Step,
+    TraceContext,
 };
 use sha2::{Digest, Sha256};
 
@@ -14,6 +19,10 @@ use crate::{Error, NewOnboarding, Result, SealingKey};
 /// compressed against, so this one is never edited: a better one is a second file.
 const DICTIONARY: &[u8] = include_bytes!("record_dictionary_1.txt");
 const DICTIONARY_NUMBER: u8 = 1;
+
+/// Stands where else the dictionary's number does: a trace comes first, and then that number. A
+/// record without a trace costs nothing for it.
+const TRACED: u8 = 0x80;
 
 /// Longest texts of one onboarding; the longest plan that recipes allow is far below.
 const TEXTS_MAX: usize = 16 * 1024 * 1024;
@@ -33,6 +42,7 @@ pub(super) struct Record {
     pub(super) signup: String,
     pub(super) plan: Plan,
     pub(super) password: Option<SipPassword>,
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// Where an accepted onboarding stands; see `lua/onboarding.lua`.
@@ -88,17 +98,44 @@ pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result
     packed.extend_from_slice(&Sha256::digest(new.signup.as_bytes())[..16]);
     packed.push(length(sealed.len(), "a sealed password")?);
     packed.extend_from_slice(&sealed);
-    packed.push(DICTIONARY_NUMBER);
-    let size = u32::try_from(texts.len())
-        .ok()
-        .filter(|size| *size as usize <= TEXTS_MAX)
+    if let Some(trace) = new.trace {
+        packed.push(TRACED);
+        packed.extend_from_slice(&trace.to_bytes());
+    }
+    put_text(&mut packed, &texts)
         .ok_or_else(|| unusable(format!("the signup {} is too long", new.key)))?;
+    Ok(packed)
+}
+
+/// Appends a text, compressed: which dictionary, how long it is, and it. `None`: it is too long.
+pub(super) fn put_text(packed: &mut Vec<u8>, text: &str) -> Option<()> {
+    let size = u32::try_from(text.len())
+        .ok()
+        .filter(|size| *size as usize <= TEXTS_MAX)?;
+    packed.push(DICTIONARY_NUMBER);
     packed.extend_from_slice(&size.to_be_bytes());
     packed.extend(lz4_flex::block::compress_with_dict(
-        texts.as_bytes(),
+        text.as_bytes(),
         DICTIONARY,
     ));
-    Ok(packed)
+    Some(())
+}
+
+/// Reads what [`put_text`] wrote, or says what is wrong with it.
+pub(super) fn text_of(packed: &[u8]) -> Result<String, String> {
+    let mut bytes = Bytes(packed);
+    let (Some(dictionary), Some(size)) = (bytes.byte(), bytes.number(4)) else {
+        return Err("the record is cut off".to_owned());
+    };
+    if dictionary != DICTIONARY_NUMBER {
+        return Err(
+            "the record was written by a newer trunkline; use that one, or a newer".to_owned(),
+        );
+    }
+    let size = usize::try_from(size).unwrap_or(TEXTS_MAX).min(TEXTS_MAX);
+    let text = lz4_flex::block::decompress_with_dict(bytes.0, size, DICTIONARY)
+        .map_err(|error| format!("the record cannot be unpacked: {error}"))?;
+    String::from_utf8(text).map_err(|_| "the record's text is no UTF-8".to_owned())
 }
 
 fn chosen_trunk_name(plan: &Plan) -> Option<&str> {
@@ -143,15 +180,7 @@ pub(super) fn unpack(
         message: message.to_owned(),
     };
     let parts = split(packed).ok_or_else(|| damaged("the record is cut off"))?;
-    if parts.dictionary != DICTIONARY_NUMBER {
-        return Err(damaged(
-            "the record was written by a newer trunkline; use that one, or a newer",
-        ));
-    }
-    let texts =
-        lz4_flex::block::decompress_with_dict(parts.texts, parts.size.min(TEXTS_MAX), DICTIONARY)
-            .map_err(|error| damaged(&format!("the record cannot be unpacked: {error}")))?;
-    let texts = String::from_utf8(texts).map_err(|_| damaged("the record's text is no UTF-8"))?;
+    let texts = text_of(parts.texts).map_err(|wrong| damaged(&wrong))?;
     let texts: Vec<&str> = texts.splitn(8, BETWEEN).collect();
     let [
         account,
@@ -195,13 +224,14 @@ pub(super) fn unpack(
         signup: signup.to_owned(),
         plan: serde_json::from_str(plan).map_err(|error| invalid("plan", &error))?,
         password,
+        trace: parts.trace,
     })
 }
 
 struct Parts<'a> {
     sealed: &'a [u8],
-    dictionary: u8,
-    size: usize,
+    trace: Option<TraceContext>,
+    /// See [`text_of`].
     texts: &'a [u8],
 }
 
@@ -212,12 +242,17 @@ fn split(packed: &[u8]) -> Option<Parts<'_>> {
     bytes.take(16)?;
     let sealed = bytes.byte()?;
     let sealed = bytes.take(usize::from(sealed))?;
-    let dictionary = bytes.byte()?;
-    let size = usize::try_from(bytes.number(4)?).ok()?;
+    let trace = match bytes.0.split_first() {
+        Some((&TRACED, rest)) => {
+            bytes = Bytes(rest);
+            // One that names nothing is none.
+            TraceContext::from_bytes(bytes.take(TraceContext::BYTES)?)
+        }
+        Some(_) | None => None,
+    };
     Some(Parts {
         sealed,
-        dictionary,
-        size,
+        trace,
         texts: bytes.0,
     })
 }
@@ -284,6 +319,40 @@ mod tests {
             (new.recipe, new.signup, new.plan)
         );
         assert_eq!(read.password, new.password);
+    }
+
+    #[test]
+    fn a_trace_is_kept_and_costs_those_without_one_nothing() {
+        let key = SealingKey::generate().0;
+        let without = four_steps();
+        let mut traced = without.clone();
+        let trace = TraceContext::new([1; 16], [2; 8], 1);
+        traced.trace = trace;
+        let packed = pack(&traced, &key, PLACE).unwrap();
+        assert_eq!(
+            unpack(traced.id, &packed, &key, PLACE).unwrap().trace,
+            trace
+        );
+        let bare = pack(&without, &key, PLACE).unwrap();
+        assert_eq!(packed.len(), bare.len() + 1 + TraceContext::BYTES);
+        // As it was written before traces were known.
+        assert_eq!(unpack(without.id, &bare, &key, PLACE).unwrap().trace, None);
+        let sealed = 18 + usize::from(bare[17]);
+        assert_eq!(bare[sealed], DICTIONARY_NUMBER);
+        for length in 0..packed.len() {
+            assert!(unpack(traced.id, &packed[..length], &key, PLACE).is_err());
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused_and_says_so() {
+        let key = SealingKey::generate().0;
+        let new = four_steps();
+        let mut packed = pack(&new, &key, PLACE).unwrap();
+        let sealed = 18 + usize::from(packed[17]);
+        packed[sealed] = 0x7f;
+        let refused = unpack(new.id, &packed, &key, PLACE).unwrap_err();
+        assert!(refused.to_string().contains("newer"), "{refused}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use redis::{Cmd, Value};
 use sha2::{Digest, Sha256};
 
-use crate::{Limits, feed};
+use crate::{Limits, feed, outbox};
 
 /// What the scripts of lanes touch.
 const LANES: &[&str] = &[
@@ -16,19 +16,35 @@ const LANES: &[&str] = &[
 const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "leases"];
 /// What taking in and leaving touch besides.
 const ORDERS: &[&str] = &["order", "lane_order", "names"];
+/// What those of deliveries touch.
+const DELIVERIES: &[&str] = &[
+    "delivery",
+    "delivery_state",
+    "delivery_order",
+    "delivery_due",
+    "delivery_ended",
+];
 
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("lua/common.lua"),
     include_str!("lua/feed.lua"),
     include_str!("lua/lane.lua"),
     include_str!("lua/onboarding.lua"),
     include_str!("lua/order.lua"),
     include_str!("lua/taking.lua"),
+    include_str!("lua/outbox.lua"),
 ];
 
 /// What a server refuses when its memory is full. Everything else goes on: it looks, it brings what
 /// was accepted to its end, which is what makes room again, and it adds little.
-const TAKE_IN: [&str; 5] = ["accept", "stage", "carry", "carry_account", "remember"];
+const TAKE_IN: [&str; 6] = [
+    "accept",
+    "stage",
+    "carry",
+    "carry_account",
+    "remember",
+    "lay_out",
+];
 
 /// A function of the library and the keys that it declares, by their names within the store.
 pub(super) struct Script {
@@ -110,9 +126,10 @@ static LIBRARY: LazyLock<(Arc<str>, String)> = LazyLock::new(|| {
         burst,
     } = Limits::per_minute(200, 50);
     let mut text = format!(
-        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\nlocal FEED_KEPT = {}\n{}",
+        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\nlocal FEED_KEPT, ENDED_KEPT = {},{}\n{}",
         window.as_millis(),
         feed::KEPT.as_millis(),
+        outbox::ENDED_KEPT.as_millis(),
         PARTS.concat()
     );
     for (name, keys, body) in BODIES {
@@ -193,6 +210,10 @@ scripts! {
     CARRY_ACCOUNT = "carry_account", keys [LANES, &["parked"]];
     REMEMBER = "remember", keys [&["meta", "answer"]];
     KEEP_ANSWER = "answer", keys [&["answer"]];
+    LAY_OUT = "lay_out", keys [DELIVERIES, &["meta", "count"]];
+    TAKE_DUE = "take_due", keys [DELIVERIES, &["meta"]];
+    ATTEMPTED = "attempted", keys [DELIVERIES];
+    RESEND = "resend", keys [DELIVERIES, &["meta"]];
 }
 
 #[cfg(test)]

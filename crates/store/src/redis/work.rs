@@ -192,7 +192,7 @@ impl RedisStore {
                 plan: record.plan,
                 journal,
                 password: record.password,
-                trace: None,
+                trace: record.trace,
                 permit: Permit {
                     account: record.account,
                     serial: handed.serial,
