@@ -38,6 +38,7 @@ mod parked_account;
 mod processes;
 mod readme;
 mod secrets;
+mod serving;
 mod shared_limits;
 mod signals;
 mod store_copy;

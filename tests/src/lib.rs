@@ -14,6 +14,8 @@ mod log;
 mod outcome;
 mod place;
 mod program;
+mod question;
+mod serving;
 mod signup;
 mod simulator;
 mod store;
@@ -25,6 +27,8 @@ pub use outcome::{
 };
 pub use place::{EVERYTHING, FIVE_STEPS, Place, STEPS};
 pub use program::{Ended, Program, binary};
+pub use question::{Answer, ask};
+pub use serving::{LOOKS_ONLY, Serving, TOKEN, TOKENS};
 pub use signup::{Signup, csv_of, lines_of};
 pub use simulator::Simulator;
 pub use store::{KEY, StoreKind};

@@ -84,6 +84,8 @@ pub struct Place {
     folder: TempDir,
     started: AtomicUsize,
     environment: Vec<(String, String)>,
+    /// What stands at the end of its settings file.
+    tables: String,
     /// Its store on a Redis; without one it is a file in the folder.
     named: Option<Named>,
 }
@@ -130,6 +132,7 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             started: AtomicUsize::new(0),
             environment: Vec::new(),
+            tables: String::new(),
             named: None,
         };
         fs::create_dir(place.path("recipes")).unwrap();
@@ -143,6 +146,14 @@ impl Place {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with these tables at the end of its settings file, before settings of its own.
+    #[must_use]
+    pub fn with_tables(mut self, tables: &str) -> Self {
+        self.tables.push_str(tables);
+        self.settings("");
         self
     }
 
@@ -215,6 +226,8 @@ impl Place {
             }
         }
         text.push_str(own);
+        text.push('\n');
+        text.push_str(&self.tables);
         self.write("trunkline.toml", &text);
     }
 

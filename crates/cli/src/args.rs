@@ -85,6 +85,11 @@ pub(crate) enum Command {
     Enqueue(Enqueue),
     /// Work on what was accepted, until SIGTERM
     Work(Work),
+    /// Take signups over HTTP and by webhook, and show how they fare
+    ///
+    /// The API is described at /openapi.json, the dashboard is at /. It accepts and shows; a worker
+    /// beside it (`trunkline work`) does what was accepted.
+    Serve(Serve),
     /// Show where one onboarding stands, or how many are in which state
     Status(Status),
     /// List onboardings in the order in which they were accepted
@@ -179,6 +184,15 @@ pub(crate) struct Work {
     /// Stop when nothing is left to run
     #[arg(long)]
     pub(crate) drain: bool,
+    #[command(flatten)]
+    pub(crate) world: World,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:8484]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
     #[command(flatten)]
     pub(crate) world: World,
 }

@@ -11,6 +11,7 @@ mod exit;
 mod handoff_folder;
 mod lookup;
 mod newcomers;
+mod open_files;
 mod output;
 mod problem;
 mod progress;
@@ -18,6 +19,7 @@ mod recipe_files;
 #[expect(dead_code, reason = "`serve` asks it once it is there")]
 mod reloading;
 mod secret_source;
+mod serving;
 mod settings;
 mod signals;
 mod signups;
@@ -87,6 +89,9 @@ fn typed(command: &Command) -> Typed {
     if let Command::Work(work) = command {
         typed.concurrency = work.concurrency;
     }
+    if let Command::Serve(serve) = command {
+        typed.listen = serve.listen;
+    }
     typed
 }
 
@@ -96,6 +101,7 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Plan(args) => commands::plan::run(args, settings, output).await,
         Command::Enqueue(args) => commands::enqueue::run(args, settings, output).await,
         Command::Work(args) => commands::work::run(args, settings, output).await,
+        Command::Serve(args) => commands::serve::run(args, settings, output).await,
         Command::Status(args) => commands::status::run(args, settings, output).await,
         Command::List(args) => commands::list::run(args, settings, output).await,
         Command::Retry(args) => commands::retry::run(args, settings, output).await,
@@ -123,6 +129,7 @@ fn where_away(command: &Command) -> &'static str {
             "whether the signups were accepted is not known; run the same again: none is accepted twice"
         }
         Command::Work(_) => "start the worker again: it goes on where this one was",
+        Command::Serve(_) => "what was accepted stays; start it again",
         Command::Retry(_) | Command::Cancel(_) | Command::Accounts(Accounts::Resume(_)) => {
             "whether all was done is not known; look with `trunkline status`, and run the same again for the rest"
         }

@@ -14,6 +14,7 @@ mod plan_before;
 pub(crate) mod recipes;
 pub(crate) mod retry;
 pub(crate) mod sandbox;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod store_copy;
 pub(crate) mod tokens;

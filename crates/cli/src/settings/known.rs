@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Path,
     /// An IP address and a port.
     Address,
+    /// IP addresses: a list in the file, elsewhere with commas between them.
+    Addresses,
     /// The http or https URL of a server, without user and parameters.
     Url,
     /// One of these words.
@@ -59,6 +61,7 @@ pub(crate) const ALL: &[Known] = &[
     known("recipes", Kind::Path, Some("--recipes")),
     known("listen", Kind::Address, Some("--listen")),
     known("public_url", Kind::Url, None),
+    known("trusted_proxies", Kind::Addresses, None),
     number("connections_max", 10, 100_000),
     number("event_clients_max", 1, 100_000),
     known("worker_listen", Kind::Address, None),

@@ -1,7 +1,11 @@
 //! The layers that settings come from: each is checked by itself, so that a mistake is told even
 //! where a higher layer hides it.
 
-use std::{ffi::OsString, net::SocketAddr, path::Path};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use config::{Map, Source, Value, ValueKind};
 use toml::de::DeValue;
@@ -58,7 +62,16 @@ impl Layer {
                 }
                 continue;
             }
+            let listed;
             let raw = match value.get_ref() {
+                DeValue::Array(list) if known.kind == Kind::Addresses => {
+                    let each = list.iter().map(|one| one.get_ref().as_str());
+                    listed = each
+                        .map(Option::unwrap_or_default)
+                        .collect::<Vec<_>>()
+                        .join(",");
+                    Raw::Text(&listed)
+                }
                 DeValue::String(text) => Raw::Text(text),
                 DeValue::Integer(_) => integer(value.get_ref())
                     .map_or(Raw::Other("a number beyond 64 bits"), Raw::Number),
@@ -198,6 +211,13 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
             "{} is not allowed; write an address and a port, such as 127.0.0.1:8484 or [::]:8484",
             shown(raw)
         )),
+        (Kind::Addresses, Raw::Text(text)) if addresses(text).is_some() => {
+            Ok(ValueKind::String((*text).to_owned()))
+        }
+        (Kind::Addresses, raw) => Err(format!(
+            "{} is not allowed; write a list of at most {ADDRESSES_MAX} IP addresses, such as [\"127.0.0.1\"]; in a variable with commas between them",
+            shown(raw)
+        )),
         (Kind::Url, Raw::Text(text)) if is_url(text) => Ok(ValueKind::String(
             text.trim_end_matches('/').to_owned(),
         )),
@@ -215,6 +235,19 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
         (Kind::Path, raw) => Err(format!("{} is not allowed; write a path", shown(raw))),
         (Kind::Secret, _) => Err(FORM.into()),
     }
+}
+
+/// Most addresses of one setting; more are a mistake.
+const ADDRESSES_MAX: usize = 100;
+
+/// The addresses in a text, commas between them; empty is none.
+pub(super) fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let each = text.split(',').map(|one| one.trim().parse().ok());
+    let all: Option<Vec<IpAddr>> = each.collect();
+    all.filter(|all| all.len() <= ADDRESSES_MAX)
 }
 
 /// Whether a text is the address of a server. What asks it looks closer.

@@ -10,7 +10,7 @@ pub(crate) mod tokens;
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,7 +23,7 @@ use crate::{
     problem::Problem,
     secret_source::SecretSource,
     settings::{
-        layer::{CONFIG_VARIABLE, LOG_VARIABLE, Layer},
+        layer::{CONFIG_VARIABLE, LOG_VARIABLE, Layer, addresses},
         tables::Tables,
     },
     toml_file::MAX_BYTES,
@@ -67,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Where others reach it, if a proxy stands before it.
     pub(crate) public_url: Option<String>,
+    /// Proxies that are believed where requests come from.
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Most connections of it that are open at once.
     pub(crate) connections_max: usize,
     /// Most clients of it that are told of events at once.
@@ -255,6 +257,7 @@ impl Merged {
                 .address("listen")
                 .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
             public_url: self.given("public_url"),
+            trusted_proxies: addresses(&self.text("trusted_proxies")).unwrap_or_default(),
             connections_max: self.size("connections_max"),
             event_clients_max: self.size("event_clients_max"),
             worker_listen: self.address("worker_listen"),
@@ -448,9 +451,12 @@ mod tests {
             let bounds = match known.kind {
                 Kind::Number { min, max } => format!("{min} to {max}"),
                 Kind::Word(words) => words.join(" or "),
-                Kind::Text | Kind::Path | Kind::Secret | Kind::Address | Kind::Url => {
-                    row[2].clone()
-                }
+                Kind::Text
+                | Kind::Path
+                | Kind::Secret
+                | Kind::Address
+                | Kind::Addresses
+                | Kind::Url => row[2].clone(),
             };
             assert_eq!(row[2], bounds, "{}", known.name);
             assert_eq!(row[3], known.option.unwrap_or_default(), "{}", known.name);

@@ -5,6 +5,7 @@ mod sqlite;
 
 use std::{fmt, path::Path, path::PathBuf, sync::Arc};
 
+use onboarding::Secret;
 use store::{SealingKey, Store, World};
 
 use self::{redis::Redis, sqlite::SqlitePlace};
@@ -50,6 +51,18 @@ impl Place {
             Self::Sqlite(place) => place.world(),
             Self::Redis(place) => place.world(settings).await,
         }
+    }
+
+    /// The secret that the store's own are sealed with, for keys that follow from it: every process of
+    /// the same store has the same one.
+    pub(crate) fn secret(&self, settings: &Settings) -> Result<Secret> {
+        let source = match self {
+            Self::Sqlite(place) => place.key_source(settings)?,
+            Self::Redis(_) => Redis::key_source(settings)?,
+        };
+        source
+            .load()
+            .map_err(|message| Error::refused("secret_key", message))
     }
 
     /// Whether looking at it makes nothing that was not there.

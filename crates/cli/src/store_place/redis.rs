@@ -10,6 +10,7 @@ use store::{
 use super::key_from;
 use crate::{
     error::{Error, Result},
+    secret_source::SecretSource,
     settings::Settings,
 };
 
@@ -34,7 +35,7 @@ impl Redis {
     pub(super) fn of(url: &str, settings: &Settings) -> Result<Self> {
         let mut place =
             RedisPlace::parse(url).map_err(|message| Error::refused("store", message))?;
-        let load = |field: &str, source: &crate::secret_source::SecretSource| {
+        let load = |field: &str, source: &SecretSource| {
             let loaded = source.load();
             loaded.map_err(|message| Error::refused(field, message))
         };
@@ -60,12 +61,16 @@ impl Redis {
     /// The key of the store's secrets. It is looked for before anything is reached, so that what is
     /// missing is told also while the store is away.
     fn key(settings: &Settings) -> Result<SealingKey> {
+        key_from(&Self::key_source(settings)?)
+    }
+
+    /// Where that key is.
+    pub(super) fn key_source(settings: &Settings) -> Result<SecretSource> {
         // Every machine has to have the same one, so that none can be made here.
-        let key = settings.secret_key.as_ref().ok_or_else(|| {
+        settings.secret_key.clone().ok_or_else(|| {
             let message = "a redis:// store needs a key that seals its secrets, the same on every machine; make one with `openssl rand -base64 32`, and say where it is: secret_key = { env = \"VARIABLE\" } or { file = \"PATH\" }";
             Error::refused("secret_key", message)
-        })?;
-        key_from(key)
+        })
     }
 
     /// Opens the store, and makes it if it is not there.

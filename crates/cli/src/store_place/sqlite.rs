@@ -94,9 +94,14 @@ impl SqlitePlace {
 
     /// The key of the store's secrets: the configured one, or the one beside the database.
     fn key(&self, settings: &Settings) -> Result<SealingKey> {
+        key_from(&self.key_source(settings)?)
+    }
+
+    /// Where that key is.
+    pub(super) fn key_source(&self, settings: &Settings) -> Result<SecretSource> {
         match &settings.secret_key {
-            Some(source) => key_from(source),
-            None => key_from(&SecretSource::File(embedded_key(&self.0)?)),
+            Some(source) => Ok(source.clone()),
+            None => Ok(SecretSource::File(embedded_key(&self.0)?)),
         }
     }
 }

@@ -139,12 +139,20 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "otlp_endpoint = \"grpc://host\"",
         &["otlp_endpoint", "http://"],
     ),
+    (
+        "trusted_proxies = [\"localhost\"]",
+        &["trusted_proxies", "[\"127.0.0.1\"]"],
+    ),
+    (
+        "trusted_proxies = [1]",
+        &["trusted_proxies", "IP addresses"],
+    ),
     ("connections_max = 9", &["connections_max", "10 to 100000"]),
     (
-        "event_clients_max = 1024",
+        "event_clients_max = 4096",
         &[
-            "event_clients_max = 1024 (trunkline.toml:1)",
-            "connections_max = 1024 (the default)",
+            "event_clients_max = 4096 (trunkline.toml:1)",
+            "connections_max = 4096 (the default)",
         ],
     ),
     ("log = ", &["trunkline.toml:1", "not TOML"]),

@@ -1,0 +1,96 @@
+//! `trunkline serve`.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::Router;
+use serde::Serialize;
+use serve::{App, Setup};
+use tokio::net::TcpListener;
+
+use crate::{
+    args::Serve as Args,
+    error::{Error, Result},
+    exit::Exit,
+    open_files,
+    output::{Output, note},
+    serving::{self, Files},
+    settings::Settings,
+    signals::Shutdown,
+    store_place,
+    store_wait::when_there,
+};
+
+/// Where it serves.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "serving")]
+struct Serving<'s> {
+    address: &'s str,
+}
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// What has to be corrected, before anybody is served.
+pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let tokens = serving::tokens(&settings.tables)?;
+    let files = Arc::new(Files::read(settings, args.world.sandbox)?);
+    let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
+    if let Err(room) = open_files::allow(settings.connections_max) {
+        note(format_args!(
+            "the system lets this process hold {room} connections, fewer than connections_max = {}; raise its limit of open files (ulimit -n)",
+            settings.connections_max
+        ));
+    }
+    let begin = async || store_place::open(settings, args.world.kind()).await;
+    let Some(store) = when_there(&mut shutdown, begin).await? else {
+        return Ok(Exit::Done);
+    };
+    let app = App::new(Setup {
+        store: Arc::clone(&store),
+        directory: files,
+        tokens,
+        session_key: serving::session_key(settings)?,
+        plain_http: serving::is_plain_http(settings),
+        watchers_max: settings.event_clients_max,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        meter: Arc::new(serving::Figures),
+    });
+    let router = serve::router(app.clone(), Router::new());
+    let listener = listen(settings.listen).await?;
+    tell(&listener, settings, output)?;
+    let stopping = app.closing_on(async move { shutdown.asked().await });
+    serve::run(listener, router, serving::limits(settings), stopping)
+        .await
+        .map_err(|error| Error::failed("serving", &error))?;
+    Ok(Exit::Done)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::refused(
+            "listen",
+            format!("{address} cannot be served ({error}); choose another address"),
+        )
+    })
+}
+
+/// Says where it serves, as soon as it can be asked.
+fn tell(listener: &TcpListener, settings: &Settings, output: &mut Output) -> Result<()> {
+    let bound = listener
+        .local_addr()
+        .map_err(|error| Error::failed("the listener has no address", &error))?;
+    let address = format!("http://{bound}");
+    output.record(&Serving { address: &address });
+    output.line(format_args!("serving on {address}"));
+    output.flush();
+    let behind_tls = settings
+        .public_url
+        .iter()
+        .any(|url| url.starts_with("https://"));
+    if !bound.ip().is_loopback() && !behind_tls {
+        note(format_args!(
+            "{bound} is reached from other machines, and tokens and passwords go over it without TLS: let a proxy that speaks TLS stand before it, and name its address in public_url"
+        ));
+    }
+    Ok(())
+}

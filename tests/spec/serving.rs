@@ -1,0 +1,108 @@
+//! The promise: `serve` says where it serves as soon as it can be asked, refuses to start where nobody
+//! could ask, waits for its store, tells whether it is ready, and ends as it is asked to.
+//!
+//! The method: the real server on a free port, on both stores; a Redis of the test's own where one is
+//! broken.
+
+use tests::{Place, Server, Serving, Signal, StoreKind, TOKENS, until};
+
+fn place(kind: StoreKind) -> Place {
+    let place = Place::bare().kept_in(kind).with_tables(TOKENS);
+    place.write("accounts.toml", ACCOUNTS);
+    place
+}
+
+/// Nothing is sent to it. Made up, as everything in it.
+const ACCOUNTS: &str = r#"
+[accounts.acme]
+account_sid = "acme1"
+region = "in"
+api_key = { env = "NOT_SET" }
+api_token = { env = "NOT_SET" }
+"#;
+
+on_both_stores!(it_answers_once_it_says_where_it_serves_and_ends_with_0,);
+
+fn it_answers_once_it_says_where_it_serves_and_ends_with_0(kind: StoreKind) {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = place(kind);
+        // Without the accounts' keys: it sends nothing to Exotel.
+        let serving = Serving::start(&place);
+        for path in ["/healthz", "/readyz"] {
+            let answer = serving.ask_with("GET", path, &[], "");
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        }
+        let nowhere = serving.ask_with("GET", "/nowhere", &[], "");
+        assert_eq!(nowhere.status, 404, "{}", nowhere.text());
+        serving.program().signal(signal);
+        let ended = serving.wait().with(0);
+        assert_eq!(ended.records_of("serving").len(), 1);
+    }
+}
+
+#[test]
+fn it_refuses_to_start_where_nobody_could_ask_and_says_how_to_make_a_token() {
+    let place = Place::bare();
+    place.write("accounts.toml", ACCOUNTS);
+    let refused = place.run(&["serve", "--listen", "127.0.0.1:0"]).with(2);
+    assert!(
+        refused.stderr.contains("trunkline tokens new"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!place.has_store(), "nothing was changed");
+}
+
+#[test]
+fn an_address_that_is_taken_or_reached_by_others_is_told_of() {
+    let place = place(StoreKind::Sqlite);
+    let serving = Serving::start(&place);
+    let taken = serving.address().to_string();
+    let refused = place.run(&["serve", "--listen", &taken, "--json"]).with(2);
+    let problem = refused.record("problem");
+    assert_eq!(problem["field"], "listen");
+    assert!(problem["message"].to_string().contains(&taken), "{problem}");
+
+    let open = place.start(&["serve", "--listen", "0.0.0.0:0", "--json"]);
+    until("it warns", || {
+        open.stderr().contains("without TLS").then_some(())
+    });
+    drop(open);
+    place.settings("public_url = \"https://trunkline.example.com\"\n");
+    let behind = place.start(&["serve", "--listen", "0.0.0.0:0", "--json"]);
+    until("it serves", || {
+        behind.stdout().contains("serving").then_some(())
+    });
+    behind.signal(Signal::TERM);
+    let ended = behind.wait().with(0);
+    assert!(!ended.stderr.contains("without TLS"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_server_that_starts_before_its_redis_serves_when_that_answers_and_is_not_ready_without_it() {
+    let mut redis = Server::with_aof();
+    let place = Place::bare().on_redis(&redis.url()).with_tables(TOKENS);
+    place.write("accounts.toml", ACCOUNTS);
+    redis.kill();
+    let early = place.start(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+    until("it says that it waits", || {
+        (early.said("waiting until it answers") > 0).then_some(())
+    });
+    early.signal(Signal::TERM);
+    let ended = early.wait().with(0);
+    assert_eq!(ended.stdout, "");
+
+    redis.restart();
+    let serving = Serving::start(&place);
+    assert_eq!(serving.ask_with("GET", "/readyz", &[], "").status, 200);
+    redis.pause();
+    until("it is not ready", || {
+        (serving.ask_with("GET", "/readyz", &[], "").status == 503).then_some(())
+    });
+    // It lives all the same: nothing is gained by starting it again.
+    assert_eq!(serving.ask_with("GET", "/healthz", &[], "").status, 200);
+    redis.resume();
+    until("it is ready again", || {
+        (serving.ask_with("GET", "/readyz", &[], "").status == 200).then_some(())
+    });
+}
