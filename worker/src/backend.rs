@@ -185,6 +185,10 @@ fn record(shared: &Shared, held: &Held, ending: Ending) {
         Ending::Released => &counters.released,
         Ending::Lost => &counters.lost,
     });
+    if ending == Ending::Lost {
+        let account = &held.lease.account;
+        shared.tell(Event::LeaseLost { account });
+    }
     claimer::forget(shared, held);
     if let Some(state) = ending.state() {
         shared.no_trouble(held.lease.id);
@@ -198,6 +202,8 @@ fn record(shared: &Shared, held: &Held, ending: Ending) {
 /// step was under way, the lease is given back in doubt.
 async fn broken(shared: &Shared, held: &Held) -> Ending {
     count(&shared.counters.broken);
+    let account = &held.lease.account;
+    shared.tell(Event::Broken { account });
     tracing::error!(
         onboarding = %held.lease.id,
         account = %held.lease.account,

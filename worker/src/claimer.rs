@@ -8,7 +8,13 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{backend::Job, lease::Held, retry, shared::Shared};
+use crate::{
+    backend::Job,
+    lease::Held,
+    observe::{Event, Release},
+    retry,
+    shared::Shared,
+};
 
 /// The longest time between two looks into the store, whatever it says about the next: a safety
 /// net for a wake-up that was lost on its way.
@@ -119,6 +125,10 @@ async fn hand_over(
     jobs: &mpsc::Sender<Job>,
 ) {
     for (claim, slot) in claims.into_iter().zip(free) {
+        shared.tell(Event::Claimed {
+            account: &claim.lease.account,
+            epoch: claim.lease.epoch,
+        });
         let lifetime = shared.settings.lease;
         let held = shared
             .leases
@@ -156,6 +166,14 @@ pub(crate) async fn give_back(shared: &Shared, job: Job, delay: Duration) {
             error = &error as &dyn std::error::Error,
             "lease not given back; it ends by itself"
         );
+    } else {
+        let why = if shared.stop.is_raised() {
+            Release::Shutdown
+        } else {
+            Release::Later
+        };
+        let account = &held.lease.account;
+        shared.tell(Event::Released { account, why });
     }
     forget(shared, &held);
 }

@@ -5,9 +5,11 @@ use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 use exotel::{Class, Client};
 use onboarding::{
     Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepResult, StepState,
+    TraceContext,
 };
 use store::{Advanced, Permit, Settled, Then};
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     Account, Comparison,
@@ -15,6 +17,7 @@ use crate::{
     claimer, compare,
     fault::{self, Interrupt},
     lease::Held,
+    observe::{Event, StepOutcome},
     outcome,
     shared::Shared,
     steps::{self, Found, Why, Write},
@@ -70,6 +73,12 @@ pub(crate) struct Run<'a> {
     pub(crate) permit: Option<(Permit, Instant)>,
     /// To be told to the store with the next write.
     pub(crate) settled: Vec<Settled>,
+    /// What the step that is run came to.
+    pub(crate) outcome: Option<StepOutcome>,
+    /// There was no permit, and none soon: that is why the lease is given back.
+    pub(crate) starved: bool,
+    /// The trace that the signup came with, for the log.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Runs a claimed onboarding as far as it comes. Fails at nothing: what goes wrong is recorded.
@@ -80,6 +89,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         claimed,
     } = job;
     let id = claim.lease.id;
+    let trace = claim.trace;
     let name = &claim.lease.account;
     let Some(account) = shared.served.get(name) else {
         tracing::error!(onboarding = %id, account = %name, "the store handed out an onboarding of an account that was not registered");
@@ -107,6 +117,9 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 earlier: false,
                 permit: Some((claim.permit, claimed)),
                 settled: Vec::new(),
+                outcome: None,
+                starved: false,
+                trace: claim.trace,
             };
             run.run(claim.verify).await
         }
@@ -121,13 +134,14 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
             Ending::Released
         }
     };
+    let trace_id = trace.map(|trace| trace.trace_hex());
     match ending {
-        Ending::Succeeded => tracing::info!(onboarding = %id, "onboarding succeeded"),
-        Ending::Cancelled => tracing::info!(onboarding = %id, "onboarding cancelled"),
+        Ending::Succeeded => tracing::info!(onboarding = %id, trace_id, "onboarding succeeded"),
+        Ending::Cancelled => tracing::info!(onboarding = %id, trace_id, "onboarding cancelled"),
         // Told where it happened, with its code.
         Ending::Failed => {}
         Ending::Released => tracing::debug!(onboarding = %id, "lease given back"),
-        Ending::Lost => tracing::info!(onboarding = %id, "lease lost; let go"),
+        Ending::Lost => tracing::info!(onboarding = %id, trace_id, "lease lost; let go"),
     }
     Ok(ending)
 }
@@ -145,12 +159,60 @@ fn client_of<'a>(shared: &Shared, account: &'a Account) -> Result<&'a Client, St
 impl Run<'_> {
     async fn run(mut self, mut verify: bool) -> Ending {
         loop {
-            if let Err(Halt(ending)) = self.next_step(verify).await {
+            let step = self.next();
+            let span = step.map_or_else(Span::none, |step| self.step_span(step));
+            let ended = self.next_step(verify).instrument(span.clone()).await;
+            self.tell_of_step(step, &ended, &span);
+            if let Err(Halt(ending)) = ended {
                 return ending;
             }
             // Only the first unfinished step can be in doubt.
             verify = false;
         }
+    }
+
+    /// The kind of the first unfinished step.
+    fn next(&self) -> Option<StepKind> {
+        let index = self.journal.first_unfinished()?;
+        self.plan.steps.get(index).map(Step::kind)
+    }
+
+    /// At the lowest level: for traces, not for the log.
+    fn step_span(&self, step: StepKind) -> Span {
+        tracing::trace_span!(
+            "step",
+            otel.name = step.as_str(),
+            otel.status_code = Empty,
+            step = step.as_str(),
+            outcome = Empty,
+            code = Empty,
+        )
+    }
+
+    /// Tells what became of the step, if that is recorded.
+    fn tell_of_step(&mut self, step: Option<StepKind>, ended: &Result<(), Halt>, span: &Span) {
+        let outcome = self.outcome.take();
+        let (Some(step), Some(outcome)) = (step, outcome) else {
+            return;
+        };
+        if matches!(ended, Err(Halt(Ending::Lost))) {
+            return;
+        }
+        span.record("outcome", outcome.as_str());
+        if !matches!(outcome, StepOutcome::Done | StepOutcome::Adopted) {
+            span.record("otel.status_code", "ERROR");
+            let code = self
+                .record()
+                .error
+                .as_ref()
+                .map(|fault| fault.code.as_str());
+            span.record("code", code);
+        }
+        self.shared.tell(Event::Step {
+            account: &self.account.name,
+            step,
+            outcome,
+        });
     }
 
     /// Runs the first unfinished step. `Ok`: it is done and there are more.
@@ -216,8 +278,9 @@ impl Run<'_> {
             }
             self.ready().await?;
             self.intend(write).await?;
+            let before = Instant::now();
             let result = write.send(self.client).await;
-            self.sent(&result);
+            self.sent(&result, before);
             let error = match result {
                 Ok(answer) => return self.done(answer.value, true).await,
                 Err(error) => error,
@@ -311,6 +374,11 @@ impl Run<'_> {
     async fn done(&mut self, result: StepResult, wrote: bool) -> Result<(), Halt> {
         self.held.end();
         self.settle(true);
+        self.outcome = Some(if wrote {
+            StepOutcome::Done
+        } else {
+            StepOutcome::Adopted
+        });
         self.change(|record| {
             record.state = StepState::Done;
             record.attempts = record.attempts.saturating_add(u32::from(wrote));

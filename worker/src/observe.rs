@@ -1,23 +1,74 @@
 //! What a worker tells while it runs.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use exotel::Class;
-use onboarding::{AccountName, OnboardingId, State};
+use onboarding::{AccountName, OnboardingId, State, StepKind};
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// An onboarding was claimed.
+    Claimed {
+        /// Of which account.
+        account: &'a AccountName,
+        /// How often it was claimed, this time included.
+        epoch: u64,
+    },
     /// A request ended: answered, lost, or never sent ([`Class::NeverSent`]).
     Request {
         /// To which account.
         account: &'a AccountName,
+        /// Which call: one of the client's names, as in `create_trunk`.
+        call: &'static str,
         /// What it came to; `None` is success.
         failure: Option<Class>,
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// From before it was sent until it ended.
+        duration: Duration,
+    },
+    /// An onboarding that held its lease for want of a permit goes on, with one or without.
+    PermitWait {
+        /// Of which account.
+        account: &'a AccountName,
+        /// How long it waited.
+        waited: Duration,
+        /// Whether it got one.
+        granted: bool,
+    },
+    /// A step came to something under one lease, and that is recorded.
+    Step {
+        /// Of which account.
+        account: &'a AccountName,
+        /// Which kind.
+        step: StepKind,
+        /// What it came to.
+        outcome: StepOutcome,
+    },
+    /// A lease was given back before the onboarding's end.
+    Released {
+        /// Of which account.
+        account: &'a AccountName,
+        /// Why.
+        why: Release,
+    },
+    /// A lease was lost, or left to end because a handler broke.
+    LeaseLost {
+        /// Of which account.
+        account: &'a AccountName,
+    },
+    /// A handler panicked or hung.
+    Broken {
+        /// Of which account.
+        account: &'a AccountName,
     },
     /// An onboarding ended: succeeded, failed or cancelled. It is recorded.
     Finished {
@@ -42,11 +93,77 @@ pub enum Event<'a> {
     },
 }
 
+/// What a step came to under one lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepOutcome {
+    /// Its request was answered with success, or its comparison found everything.
+    Done,
+    /// What it would have made was there already, and it is this onboarding's.
+    Adopted,
+    /// A person decides.
+    Failed,
+    /// Nothing came of it and nothing is in doubt; it is tried again.
+    PutBack,
+    /// Whether it took effect is not known; it is read back, then tried again.
+    Unknown,
+}
+
+impl StepOutcome {
+    /// Its name in metrics and traces.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Adopted => "adopted",
+            Self::Failed => "failed",
+            Self::PutBack => "put_back",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a lease was given back before the onboarding's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Release {
+    /// There was no permit for the next request, and none soon.
+    NoPermit,
+    /// It is to be tried again later: its account is closed or parked, or a request failed.
+    Later,
+    /// The worker ends.
+    Shutdown,
+}
+
+impl Release {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPermit => "no_permit",
+            Self::Later => "later",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
 /// Is told of every [`Event`] as it happens, by the task that caused it. Calls must be cheap and
 /// must not block: count, or set a value.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn event(&self, event: Event<'_>);
+}
+
+impl<T: Observer + ?Sized> Observer for Arc<T> {
+    fn event(&self, event: Event<'_>) {
+        (**self).event(event);
+    }
+}
+
+/// Both are told, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn event(&self, event: Event<'_>) {
+        self.0.event(event);
+        self.1.event(event);
+    }
 }
 
 /// What a worker did, from its start to its end.

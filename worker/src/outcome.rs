@@ -9,7 +9,7 @@ use store::Then;
 use crate::{
     execute::{Ending, Halt, Run},
     fault::{self, Interrupt},
-    observe::{Event, count},
+    observe::{Event, StepOutcome, count},
     shared::Shared,
     steps::Write,
 };
@@ -81,6 +81,7 @@ impl Run<'_> {
     /// The account's allowance is used up, whatever the permits say: every worker waits.
     pub(crate) async fn throttled(&mut self, retry_after: Option<Duration>) -> Halt {
         self.settle(true);
+        self.outcome = Some(StepOutcome::PutBack);
         count(&self.shared.counters.throttled);
         let account = &self.account.name;
         let delay = self
@@ -108,6 +109,7 @@ impl Run<'_> {
     /// The account is at fault, none of its onboardings is.
     pub(crate) async fn unauthorized(&mut self, error: &exotel::Error) -> Halt {
         self.settle(true);
+        self.outcome = Some(StepOutcome::PutBack);
         let account = &self.account.name;
         let reason = format!("{error}; then run `trunkline accounts resume {account}`");
         let parked = park(self.shared, account, &reason).await;
@@ -123,6 +125,7 @@ impl Run<'_> {
     /// The request never left: nothing is in doubt, and it is no attempt.
     async fn never_sent(&mut self, error: &exotel::Error) -> Halt {
         self.settle(true);
+        self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
         self.change(|record| record.error = Some(fault.clone()));
         let id = self.held.lease.id;
@@ -138,6 +141,7 @@ impl Run<'_> {
     /// A write's outcome is not known: on record as such, so that the next claim reads back.
     async fn unknown(&mut self, error: &exotel::Error) -> Halt {
         self.settle(false);
+        self.outcome = Some(StepOutcome::Unknown);
         let fault = fault::of(error);
         self.change(|record| {
             record.state = StepState::Unknown;
@@ -150,6 +154,7 @@ impl Run<'_> {
 
     /// A read gave nothing, several times in a row.
     pub(crate) async fn read_failed(&mut self, error: &exotel::Error) -> Halt {
+        self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
         self.change(|record| record.error = Some(fault));
         let id = self.held.lease.id;
@@ -179,6 +184,7 @@ impl Run<'_> {
     /// Ends the onboarding: a person decides.
     pub(crate) async fn fail(&mut self, fault: Fault, in_doubt: bool) -> Halt {
         self.settle(true);
+        self.outcome = Some(StepOutcome::Failed);
         self.held.end();
         // The right to a chosen name, once there, is kept for a retry.
         let chosen = matches!(
@@ -198,6 +204,7 @@ impl Run<'_> {
             step = self.step_name(),
             attempt = self.record().attempts,
             code = fault.code,
+            trace_id = self.trace.map(|trace| trace.trace_hex()),
             "onboarding failed"
         );
         let fault = fault::with_left_behind(fault, &self.journal, self.plan);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     execute::{Ending, Halt, Run},
     fault::Interrupt,
-    observe::{Event, count},
+    observe::{Event, Release, count},
     read::{Reader, Reading, Request},
     retry,
     settings::PERMIT_AGE_MAX,
@@ -33,6 +33,7 @@ impl Run<'_> {
     /// enough for a whole request, and nobody asked to stop.
     pub(crate) async fn ready(&mut self) -> Result<(), Halt> {
         let settings = &self.shared.settings;
+        let mut waiting = None;
         loop {
             if self.shared.stop.is_raised() {
                 return Err(self.release(Duration::ZERO).await);
@@ -41,7 +42,7 @@ impl Run<'_> {
                 self.settle(true);
             }
             if self.permit.is_none() {
-                self.take_permit().await?;
+                self.take_permit(&mut waiting).await?;
             } else if self.held.has_time_for(settings.request_timeout) {
                 return Ok(());
             } else if self.held.is_lost()
@@ -60,21 +61,39 @@ impl Run<'_> {
             && self.held.has_time_for(self.shared.settings.request_timeout)
     }
 
-    /// Takes a permit, or waits for a while where there is none yet.
-    async fn take_permit(&mut self) -> Result<(), Halt> {
+    /// Takes a permit, or waits for a while where there is none yet. `waiting` is since when.
+    async fn take_permit(&mut self, waiting: &mut Option<Instant>) -> Result<(), Halt> {
         let before = Instant::now();
         match self.advance(Then::PermitOrWait).await? {
             Advanced::Permitted(permit) => {
                 self.permit = Some((permit, before));
+                if let Some(since) = waiting.take() {
+                    self.waited(since, true);
+                }
                 Ok(())
             }
-            Advanced::Wait(wait) if wait > LONGEST_WAIT => Err(self.release(Duration::ZERO).await),
-            Advanced::Wait(wait) => self.pause(wait).await,
+            Advanced::Wait(wait) if wait > LONGEST_WAIT => {
+                self.waited(waiting.unwrap_or(before), false);
+                self.starved = true;
+                Err(self.release(Duration::ZERO).await)
+            }
+            Advanced::Wait(wait) => {
+                waiting.get_or_insert(before);
+                self.pause(wait).await
+            }
             // Not an answer to what was asked; ask again, but not at once.
             Advanced::Kept | Advanced::Released | Advanced::Finished | Advanced::Cancelled => {
                 self.pause(Duration::from_millis(50)).await
             }
         }
+    }
+
+    fn waited(&self, since: Instant, granted: bool) {
+        self.shared.tell(Event::PermitWait {
+            account: &self.account.name,
+            waited: since.elapsed(),
+            granted,
+        });
     }
 
     /// Waits under the lease, but not past its loss or the stop.
@@ -93,8 +112,9 @@ impl Run<'_> {
         self.settled.extend(ended);
     }
 
-    /// Counts a request and tells of it.
-    pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>) {
+    /// Counts a request and tells of it. `before`: from before it was sent.
+    pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
+        let duration = before.elapsed();
         let failure = result.as_ref().err().map(exotel::Error::class);
         if failure != Some(Class::NeverSent) {
             count(&self.shared.counters.requests);
@@ -106,8 +126,17 @@ impl Run<'_> {
             self.account.answered();
         }
         self.tell_of_reach(result.as_ref().err());
-        let account = &self.account.name;
-        self.shared.tell(Event::Request { account, failure });
+        let (call, status) = match result {
+            Ok(answer) => (answer.call, Some(answer.http_status)),
+            Err(error) => (error.call(), error.http_status()),
+        };
+        self.shared.tell(Event::Request {
+            account: &self.account.name,
+            call,
+            failure,
+            status,
+            duration,
+        });
     }
 
     /// Says once that nothing can be sent, however many onboardings the account has, and once that
@@ -120,7 +149,7 @@ impl Run<'_> {
                     tracing::warn!(
                         account = %account,
                         code = error.code(),
-                        cause = error.description(),
+                        error = error.description(),
                         "Exotel cannot be reached; nothing was sent, trying again"
                     );
                 }
@@ -160,7 +189,10 @@ impl Run<'_> {
             let written = self.shared.store.advance(lease, write.clone()).await;
             self.shared.recorded(&written);
             let error = match written {
-                Ok(Advanced::Released) => return Err(Halt(Ending::Released)),
+                Ok(Advanced::Released) => {
+                    self.released(&write.then);
+                    return Err(Halt(Ending::Released));
+                }
                 Ok(Advanced::Finished) => return Err(Halt(finished)),
                 Ok(Advanced::Cancelled) => return Err(Halt(Ending::Cancelled)),
                 Ok(kept) => {
@@ -190,14 +222,28 @@ impl Run<'_> {
         }
     }
 
+    fn released(&self, then: &Then) {
+        let for_want = self.starved || matches!(then, Then::Permit | Then::PermitOrWait);
+        let why = if for_want {
+            Release::NoPermit
+        } else if self.shared.stop.is_raised() {
+            Release::Shutdown
+        } else {
+            Release::Later
+        };
+        let account = &self.account.name;
+        self.shared.tell(Event::Released { account, why });
+    }
+
     /// One read that is not repeated, whatever comes of it.
     pub(crate) async fn read_once<'c, T: Send + 'c>(
         &mut self,
         call: impl Fn() -> Request<'c, T> + Send + Sync,
     ) -> Result<T, Interrupt<Halt>> {
         self.ready().await?;
+        let before = Instant::now();
         let result = call().await;
-        self.sent(&result);
+        self.sent(&result, before);
         let error = match result {
             Ok(answer) => {
                 self.settle(true);

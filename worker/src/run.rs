@@ -11,7 +11,7 @@ use apalis_core::{
     task::Task,
     worker::{builder::WorkerBuilder, ext::parallelize::ParallelizeLayer},
 };
-use store::Store;
+use store::{Claim, Store};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
@@ -22,6 +22,7 @@ use crate::{
     Error, Served, Settings, Stats,
     backend::{self, Job, Jobs, StoreBackend},
     claimer, execute, lease, served,
+    settings::Follow,
     shared::Shared,
 };
 
@@ -120,7 +121,7 @@ async fn monitor(
                 .backend(StoreBackend::new(Arc::clone(&shared), Arc::clone(&jobs)))
                 .layer(ParallelizeLayer::new(backend::spawn))
                 .layer(TimeoutLayer::new(backend::LONGEST_HANDLER))
-                .layer(traced())
+                .layer(traced(shared.settings.follow))
                 .layer(CatchPanicLayer::new())
                 .build(move |job: Job| execute::execute(Arc::clone(&handler), job))
         }
@@ -159,27 +160,31 @@ async fn monitor(
     Ok(())
 }
 
-type MakeSpan = fn(&Task<Job>) -> Span;
 type OnStart = fn(&Task<Job>, &Span);
 
 /// A span per onboarding. The layer's own events on start and end are left out: the executor tells
 /// more. A failure is told by it: it is a panic, with its text.
-fn traced() -> TraceLayer<MakeSpan, OnStart, ()> {
+fn traced(
+    follow: Option<Follow>,
+) -> TraceLayer<impl FnMut(&Task<Job>) -> Span + Clone, OnStart, ()> {
     TraceLayer::new()
-        .make_span_with(span as MakeSpan)
+        .make_span_with(move |task: &Task<Job>| span(&task.args.claim, follow))
         .on_request((|_, _| {}) as OnStart)
         .on_response(())
 }
 
-fn span(task: &Task<Job>) -> Span {
-    let claim = &task.args.claim;
-    tracing::debug_span!(
+fn span(claim: &Claim, follow: Option<Follow>) -> Span {
+    let span = tracing::debug_span!(
         "onboarding",
         onboarding = %claim.lease.id,
         account = %claim.lease.account,
         partner = %claim.partner,
         epoch = claim.lease.epoch,
-    )
+    );
+    if let (Some(follow), Some(trace)) = (follow, claim.trace) {
+        follow(&span, trace);
+    }
+    span
 }
 
 /// Gives back what handlers still held when they were cut.

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use onboarding::TraceContext;
 use store::{Limits, WorkerName};
+use tracing::Span;
 
 use crate::{Error, Observer, RetryPolicy};
 
@@ -35,7 +37,13 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Is told of what happens.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Makes an onboarding's span go on with the trace that its signup came with. Default: none
+    /// does.
+    pub follow: Option<Follow>,
 }
+
+/// Makes a span that was not entered yet a child within a trace that began elsewhere.
+pub type Follow = fn(&Span, TraceContext);
 
 impl Settings {
     /// Most onboardings that are run at once.
@@ -54,6 +62,7 @@ impl Settings {
             drain: false,
             shutdown_timeout: Duration::from_secs(12),
             observer: None,
+            follow: None,
         }
     }
 

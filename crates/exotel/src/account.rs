@@ -10,7 +10,11 @@ use crate::{
     page::follow,
 };
 
-static NUMBERS: Call = Call::undocumented("account_numbers", Method::GET);
+static NUMBERS: Call = Call::undocumented(
+    "account_numbers",
+    Method::GET,
+    "/v2_beta/Accounts/{account_sid}/IncomingPhoneNumbers",
+);
 
 /// How deep an answer is searched. Exotel's are four levels deep.
 const DEEPEST: usize = 16;
@@ -60,6 +64,8 @@ impl Client {
                 more_unread: next.is_err(),
             },
             request_id: answer.request_id,
+            call: answer.call,
+            http_status: answer.http_status,
         })
     }
 }

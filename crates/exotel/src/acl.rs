@@ -12,9 +12,21 @@ use crate::{
     envelope,
 };
 
-static ADD: Call = Call::known("whitelist_ip", Method::POST);
-static LIST: Call = Call::known("whitelisted_ips_page", Method::GET);
-static REMOVE: Call = Call::undocumented("remove_whitelisted_ip", Method::DELETE);
+static ADD: Call = Call::known(
+    "whitelist_ip",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/whitelisted-ips",
+);
+static LIST: Call = Call::known(
+    "whitelisted_ips_page",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/whitelisted-ips",
+);
+static REMOVE: Call = Call::undocumented(
+    "remove_whitelisted_ip",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/whitelisted-ips",
+);
 
 /// The only mask that Exotel supports for voice-AI trunks: single addresses (its integration
 /// guides), although the API takes 16 to 32.

@@ -15,25 +15,34 @@ pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Call {
     pub(crate) name: &'static str,
     pub(crate) method: Method,
+    /// Its path with names in the place of ids, for traces: the ids are an account's and its
+    /// resources'.
+    pub(crate) template: &'static str,
     /// Published by Exotel outside of its API reference only: it may not exist everywhere.
     pub(crate) undocumented: bool,
 }
 
 impl Call {
     /// A call that Exotel's API reference or guides have, or that is known to work.
-    pub(crate) const fn known(name: &'static str, method: Method) -> Self {
+    pub(crate) const fn known(name: &'static str, method: Method, template: &'static str) -> Self {
         Self {
             name,
             method,
+            template,
             undocumented: false,
         }
     }
 
     /// A call that is published elsewhere only.
-    pub(crate) const fn undocumented(name: &'static str, method: Method) -> Self {
+    pub(crate) const fn undocumented(
+        name: &'static str,
+        method: Method,
+        template: &'static str,
+    ) -> Self {
         Self {
             name,
             method,
+            template,
             undocumented: true,
         }
     }

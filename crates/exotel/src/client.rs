@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, header};
 use onboarding::Secret;
 use reqwest::{Request, Url};
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 
 use crate::{
     call::{Ask, Call},
@@ -21,7 +22,7 @@ use crate::{
     envelope::{self, Good},
     error::{Class, Error},
     page::{NextPage, Page, follow},
-    redact, tls,
+    redact, spans, tls,
     verdict::{self, Reply},
 };
 
@@ -45,6 +46,10 @@ pub struct Answer<T> {
     pub value: T,
     /// Exotel's id of the request.
     pub request_id: Option<String>,
+    /// The call's name: `create_trunk`.
+    pub call: &'static str,
+    /// The HTTP status: 200 to 299.
+    pub http_status: u16,
 }
 
 /// One account's access to the API. Cheap to clone; clones share their connections.
@@ -64,6 +69,8 @@ struct Inner {
     beta_account: String,
     domain_name: String,
     account_sid: String,
+    /// The base URL's host, for traces.
+    host: String,
     /// What every request carries.
     headers: HeaderMap,
     /// The same and the content type, for requests with a body.
@@ -89,6 +96,7 @@ impl Client {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
+        let host = base.host_str().unwrap_or_default().to_owned();
         let base = base.as_str().trim_end_matches('/').to_owned();
         let sid = &config.account_sid;
         let account = format!("{base}/v2/accounts/{sid}");
@@ -99,6 +107,7 @@ impl Client {
             beta_account: format!("{base}/v2_beta/Accounts/{sid}"),
             domain_name: format!("{sid}.pstn.exotel.com"),
             account_sid: sid.clone(),
+            host,
             headers,
             headers_with_body,
             secrets: [
@@ -143,16 +152,20 @@ impl Client {
         let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
         let call = ask.call;
         let secret = ask.secret;
-        let result = match self.exchange(ask).await {
+        let span = spans::of(call, &self.0.host);
+        let result = match self.exchange(ask).instrument(span.clone()).await {
             Ok(reply) => self.settle(call, &reply, secret, read),
             Err(error) => Err(error),
         };
+        spans::end(&span, &result);
         if let Some(started) = started {
             trace(call, &result, started);
         }
-        result.map(|(_, good)| Answer {
+        result.map(|(http_status, good)| Answer {
             value: good.value,
             request_id: good.request_id,
+            call: call.name,
+            http_status,
         })
     }
 
@@ -178,6 +191,8 @@ impl Client {
         Ok(Answer {
             value: Page { items, next },
             request_id: answer.request_id,
+            call: answer.call,
+            http_status: answer.http_status,
         })
     }
 
@@ -361,7 +376,7 @@ fn trace<T>(call: &Call, result: &Result<(u16, Good<T>), Error>, started: Instan
     match result {
         Ok((http_status, good)) => tracing::debug!(
             call = call.name,
-            http_status,
+            status = http_status,
             inner_code = good.inner_code,
             request_id = good.request_id,
             duration_ms,
@@ -369,7 +384,7 @@ fn trace<T>(call: &Call, result: &Result<(u16, Good<T>), Error>, started: Instan
         ),
         Err(error) => tracing::debug!(
             call = call.name,
-            http_status = error.http_status(),
+            status = error.http_status(),
             inner_code = error.inner_code(),
             request_id = error.request_id(),
             duration_ms,

@@ -10,10 +10,26 @@ use crate::{
     envelope,
 };
 
-static CREATE: Call = Call::known("create_credentials", Method::POST);
-static LIST: Call = Call::known("credentials_page", Method::GET);
-static DELETE: Call = Call::known("delete_credentials", Method::DELETE);
-static UPDATE: Call = Call::undocumented("update_credentials", Method::PUT);
+static CREATE: Call = Call::known(
+    "create_credentials",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/credentials",
+);
+static LIST: Call = Call::known(
+    "credentials_page",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/credentials",
+);
+static DELETE: Call = Call::known(
+    "delete_credentials",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/credentials",
+);
+static UPDATE: Call = Call::undocumented(
+    "update_credentials",
+    Method::PUT,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/credentials/{id}",
+);
 
 /// Credentials of a trunk, without the password, which Exotel never tells.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -10,10 +10,26 @@ use crate::{
     envelope,
 };
 
-static MAP: Call = Call::known("map_destination", Method::POST);
-static LIST: Call = Call::known("destinations_page", Method::GET);
-static UPDATE: Call = Call::undocumented("update_destination", Method::PUT);
-static DELETE: Call = Call::undocumented("delete_destination", Method::DELETE);
+static MAP: Call = Call::known(
+    "map_destination",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/destination-uris",
+);
+static LIST: Call = Call::known(
+    "destinations_page",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/destination-uris",
+);
+static UPDATE: Call = Call::undocumented(
+    "update_destination",
+    Method::PUT,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/destination-uris/{id}",
+);
+static DELETE: Call = Call::undocumented(
+    "delete_destination",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/destination-uris",
+);
 
 /// A destination of a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -62,6 +62,7 @@ mod page;
 mod redact;
 mod retry_after;
 mod settings;
+mod spans;
 mod tls;
 mod trunks;
 mod verdict;

@@ -11,11 +11,31 @@ use crate::{
     envelope,
 };
 
-static MAP: Call = Call::known("map_number", Method::POST);
-static LIST: Call = Call::known("numbers_page", Method::GET);
-static UPDATE: Call = Call::known("update_number", Method::PUT);
-static UNMAP: Call = Call::undocumented("unmap_number", Method::DELETE);
-static TRUNK_MAP: Call = Call::undocumented("trunk_map", Method::GET);
+static MAP: Call = Call::known(
+    "map_number",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/phone-numbers",
+);
+static LIST: Call = Call::known(
+    "numbers_page",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/phone-numbers",
+);
+static UPDATE: Call = Call::known(
+    "update_number",
+    Method::PUT,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/phone-numbers/{id}",
+);
+static UNMAP: Call = Call::undocumented(
+    "unmap_number",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/phone-numbers",
+);
+static TRUNK_MAP: Call = Call::undocumented(
+    "trunk_map",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunk-maps",
+);
 
 /// A number that is mapped to a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -146,6 +166,8 @@ impl Client {
         Ok(Answer {
             value: maps.find(|map| map.exophone.trim().trim_start_matches('+') == digits),
             request_id: answer.request_id,
+            call: answer.call,
+            http_status: answer.http_status,
         })
     }
 }

@@ -11,9 +11,21 @@ use crate::{
     envelope,
 };
 
-static SET: Call = Call::known("set_caller_id", Method::POST);
-static GET: Call = Call::undocumented("settings", Method::GET);
-static DELETE: Call = Call::undocumented("delete_setting", Method::DELETE);
+static SET: Call = Call::known(
+    "set_caller_id",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/settings",
+);
+static GET: Call = Call::undocumented(
+    "settings",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/settings",
+);
+static DELETE: Call = Call::undocumented(
+    "delete_setting",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}/settings",
+);
 
 /// A setting of a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

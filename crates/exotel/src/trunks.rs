@@ -10,11 +10,31 @@ use crate::{
     envelope,
 };
 
-static CREATE: Call = Call::known("create_trunk", Method::POST);
-static LIST: Call = Call::known("trunks_page", Method::GET);
-static GET: Call = Call::known("trunk", Method::GET);
-static DELETE: Call = Call::known("delete_trunk", Method::DELETE);
-static UPDATE: Call = Call::undocumented("update_trunk", Method::PUT);
+static CREATE: Call = Call::known(
+    "create_trunk",
+    Method::POST,
+    "/v2/accounts/{account_sid}/trunks",
+);
+static LIST: Call = Call::known(
+    "trunks_page",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks",
+);
+static GET: Call = Call::known(
+    "trunk",
+    Method::GET,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}",
+);
+static DELETE: Call = Call::known(
+    "delete_trunk",
+    Method::DELETE,
+    "/v2/accounts/{account_sid}/trunks",
+);
+static UPDATE: Call = Call::undocumented(
+    "update_trunk",
+    Method::PUT,
+    "/v2/accounts/{account_sid}/trunks/{trunk_sid}",
+);
 
 /// Any network operator: the one value that Exotel documents, hyphen and capitals.
 const ANY_OPERATOR: &str = "ANY-ANY";

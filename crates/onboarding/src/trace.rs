@@ -32,6 +32,15 @@ impl TraceContext {
         self.trace
     }
 
+    /// The trace as it is written: 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_hex(&self) -> String {
+        self.trace
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The span within it.
     #[must_use]
     pub fn parent_id(&self) -> [u8; 8] {
@@ -122,6 +131,7 @@ mod tests {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let context: TraceContext = text.parse().unwrap();
         assert_eq!(context.to_string(), text);
+        assert_eq!(context.trace_hex(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(TraceContext::from_bytes(&context.to_bytes()), Some(context));
     }
 

@@ -249,6 +249,8 @@ fn answer<T>(answer: Answer<T>, result: impl FnOnce(T) -> StepResult) -> Answer<
     Answer {
         value: result(answer.value),
         request_id: answer.request_id,
+        call: answer.call,
+        http_status: answer.http_status,
     }
 }
 

@@ -8,6 +8,7 @@ mod line;
 mod looking;
 mod lost_store;
 mod newcomers;
+mod observed;
 mod outage;
 mod taken;
 mod told;
