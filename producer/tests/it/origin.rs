@@ -4,12 +4,17 @@
     reason = "what a test needs is there or the test fails"
 )]
 
-use onboarding::TraceContext;
-use producer::{About, Accounts, Source, accept, enqueue};
-use serde_json::{Value, json};
-use store::BatchNumber;
+use std::time::Duration;
 
-use crate::{catcher::Catcher, desk::builtin};
+use onboarding::TraceContext;
+use producer::{About, Accounts, Source, accept, enqueue, plan};
+use serde_json::{Value, json};
+use store::{BatchNumber, Inspect, Limits, Work, WorkerName};
+
+use crate::{
+    catcher::Catcher,
+    desk::{Desk, builtin},
+};
 
 fn about(source: Option<&str>) -> About {
     About {
@@ -97,4 +102,62 @@ async fn a_store_gets_chunks_of_a_bounded_length_and_each_recipe_once() {
         let used = |own: &store::Candidate| recipes.contains(&own.new.recipe);
         assert!(told.candidates.iter().all(used));
     }
+}
+
+#[tokio::test]
+async fn a_worker_gets_the_trace_and_people_the_batch() {
+    let (desk, known) = (Desk::new(), builtin(Accounts::Any));
+    let store = desk.store.as_ref();
+    let about = about(Some("the form"));
+    let taken = accept(&items(3), "request", about.clone(), &known, store).await;
+    let batches = store.batches(None, 10).await.unwrap();
+    assert_eq!(batches.len(), 1);
+    assert_eq!(
+        (batches[0].source.as_str(), batches[0].accepted),
+        ("the form", 3)
+    );
+    assert_eq!(taken.unwrap().report.batch, Some(batches[0].number));
+    // The same again brings nothing new, and so no batch.
+    let again = accept(&items(3), "request", about.clone(), &known, store).await;
+    assert_eq!(again.unwrap().report.batch, None);
+    let worker = WorkerName("worker".to_owned());
+    let served = [("acme".parse().unwrap(), Limits::per_minute(200, 50))];
+    store.register(&worker, &served).await.unwrap();
+    let (lease, timeout) = (Duration::from_secs(60), Duration::from_secs(5));
+    let claimed = store.claim(&worker, 3, lease, timeout).await.unwrap();
+    assert!(!claimed.claims.is_empty());
+    for claim in claimed.claims {
+        assert_eq!(claim.trace, about.trace);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_planned_and_then_enqueued_from_the_same_file() {
+    let (desk, known) = (Desk::new(), builtin(Accounts::Any));
+    let rows = "account,partner,number\nacme,livekit,+918000000001\nacme,rapida,+918000000002\n";
+    let path = desk.file("upload", rows);
+    let upload = |name: &str| {
+        let file = std::fs::File::open(&path).unwrap();
+        vec![Source::from_reader(name, None, file)]
+    };
+    let limits = |_: &_| Limits::per_minute(200, 50);
+    let reading = known.clone();
+    let sources = upload("signups.csv");
+    // Reading waits for the disk.
+    let planned = tokio::task::spawn_blocking(move || {
+        let mut seen = Vec::new();
+        let report = plan(sources, &reading, limits, |own| seen.push(own.line));
+        (report, seen)
+    });
+    let (report, seen) = planned.await.unwrap();
+    assert_eq!((report.unwrap().requests, seen), (6, vec![2, 3]));
+    assert!(desk.all().await.is_empty());
+    let sources = upload("signups.csv");
+    let store = desk.store.as_ref();
+    let enqueued = enqueue(sources, &known, about(Some("signups.csv")), store, |_| {}).await;
+    assert_eq!(enqueued.unwrap().accepted, 2);
+    assert_eq!(
+        store.batches(None, 10).await.unwrap()[0].source,
+        "signups.csv"
+    );
 }

@@ -15,6 +15,7 @@ use std::{
 use onboarding::{AccountName, PartnerName, Recipe, RecipeBook};
 use producer::Desk;
 use records::{AccountBook, AccountFacts};
+use serve::Directory;
 use tokio::time::MissedTickBehavior;
 
 use crate::{
@@ -80,11 +81,6 @@ impl Reloading {
             now: RwLock::new(Arc::new(AtHand { accounts, desk })),
             watched: Mutex::new(watched),
         })
-    }
-
-    /// What signups are checked against, now.
-    pub(crate) fn desk(&self) -> Desk {
-        self.now().desk.clone()
     }
 
     /// Looks at the files again and again. Never returns; dropping it ends it.
@@ -162,6 +158,12 @@ impl Reloading {
 
     fn put(&self, new: AtHand) {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    }
+}
+
+impl Directory for Reloading {
+    fn desk(&self) -> Desk {
+        self.now().desk.clone()
     }
 }
 
