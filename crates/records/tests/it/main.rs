@@ -1,0 +1,6 @@
+//! The records' promises.
+
+mod accounts;
+mod handoffs;
+mod onboardings;
+mod shelf;
