@@ -16,7 +16,6 @@ mod output;
 mod problem;
 mod progress;
 mod recipe_files;
-#[expect(dead_code, reason = "`serve` asks it once it is there")]
 mod reloading;
 mod secret_source;
 mod serving;

@@ -1,16 +1,19 @@
 //! Accounts that come while a worker runs: added to the accounts file, or, in the sandbox, named first
 //! by a signup. Whoever signs up waits for nobody to start the worker again.
 
-use std::{
-    collections::BTreeSet, os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use onboarding::AccountName;
 use store::Store;
 use worker::Served;
 
 use crate::{
-    accounts::Accounts, commands::onboard::served, error::Result, settings::Settings, worker_run,
+    accounts::Accounts,
+    commands::onboard::served,
+    error::Result,
+    reloading::{Marks, Watched},
+    settings::Settings,
+    worker_run,
 };
 
 /// How often the file is looked at: a look costs one system call.
@@ -30,26 +33,24 @@ pub(crate) struct Newcomers {
     pub(crate) settings: Settings,
 }
 
-/// What tells whether a file was changed: its number, size and time. A path through symbolic links,
-/// as Kubernetes mounts it, leads to another file after a change.
-type Stamp = (u64, u64, i64, i64);
-
 impl Newcomers {
     /// Looks for them until it is dropped. What is wrong with the file is told when it is new; those
     /// who are served stay so.
     pub(crate) async fn take_up(mut self) {
-        let mut looked: Option<Option<Stamp>> = None;
+        // Read once more than it has to be: it may have changed since the worker read it.
+        let mut file = Watched::new(Marks::default());
+        let mut again = false;
         let mut told = String::new();
         let sandbox = self.simulator.is_some();
         loop {
             tokio::time::sleep(if sandbox { ASK_EVERY } else { LOOK_EVERY }).await;
-            let now = stamp(&self.settings.accounts);
-            if !sandbox && looked == Some(now) {
+            let changed = file.is_due(Marks::of_file(&self.settings.accounts)) || again;
+            if !sandbox && !changed {
                 continue;
             }
-            let taken = self.take(looked != Some(now)).await;
+            let taken = self.take(changed).await;
             // Also after a mistake that is not in the file: a secret may come later than its name.
-            looked = taken.is_ok().then_some(now);
+            again = taken.is_err();
             let wrong = taken
                 .err()
                 .map(|error| error.to_string())
@@ -106,9 +107,4 @@ impl Newcomers {
             );
         }
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let found = std::fs::metadata(path).ok()?;
-    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }

@@ -3,58 +3,23 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use onboarding::AccountName;
-use producer::Desk;
-use records::{AccountBook, AccountFacts};
 use serve::{
-    ConnectionLimits, Directory, Meter, SessionKey,
+    ConnectionLimits, Meter, SessionKey,
     auth::{Scope, Token, Tokens},
 };
 
+use webhook::{
+    Sender, Senders,
+    signature::{SigningKey, Verifier},
+};
+
 use crate::{
-    accounts::Accounts,
-    error::{Error, Result},
+    error::{Error, Result, refuse_if_any},
+    problem::Problem,
+    secret_source::Placed,
     settings::{Settings, tables::Tables, tokens},
     store_place::Place,
 };
-
-/// Recipes and accounts.
-pub(crate) struct Files {
-    accounts: Accounts,
-    desk: Desk,
-}
-
-impl Files {
-    /// As they are now.
-    pub(crate) fn read(settings: &Settings, sandbox: bool) -> Result<Self> {
-        let accounts = Accounts::load(settings, sandbox)?;
-        let book = crate::recipe_files::book(settings.recipes.as_deref())?;
-        Ok(Self {
-            desk: Desk::new(book, accounts.for_signups()),
-            accounts,
-        })
-    }
-}
-
-impl AccountBook for Files {
-    fn find(&self, name: &AccountName) -> Option<AccountFacts> {
-        AccountBook::find(&self.accounts, name)
-    }
-
-    fn unknown(&self, name: &AccountName) -> String {
-        self.accounts.unknown(name)
-    }
-
-    fn names(&self) -> Vec<AccountName> {
-        AccountBook::names(&self.accounts)
-    }
-}
-
-impl Directory for Files {
-    fn desk(&self) -> Desk {
-        self.desk.clone()
-    }
-}
 
 /// What is counted.
 pub(crate) struct Figures;
@@ -114,4 +79,62 @@ pub(crate) fn limits(settings: &Settings) -> ConnectionLimits {
         shutdown_timeout: settings.shutdown_timeout,
         ..ConnectionLimits::default()
     }
+}
+
+/// Who sends signups by webhook.
+///
+/// # Errors
+/// Every secret that is not where the file says, or is none, at once.
+pub(crate) fn senders(tables: &Tables) -> Result<Senders> {
+    let mut problems = Vec::new();
+    let mut senders = Vec::new();
+    for own in &tables.senders {
+        let field = format!("senders.{}", own.name);
+        let Some(keys) = keys(&own.secrets, &field, &tables.file, &mut problems) else {
+            continue;
+        };
+        match Verifier::new(keys, own.tolerance) {
+            Ok(verifier) => senders.push(Sender {
+                name: own.name.clone(),
+                verifier,
+                mapping: own.mapping.clone(),
+            }),
+            Err(error) => {
+                problems.push(Problem::at(&tables.file, None, field, error.to_string()));
+            }
+        }
+    }
+    refuse_if_any(problems)?;
+    Senders::new(senders).map_err(|error| Error::refused("senders", error.to_string()))
+}
+
+/// The keys that these places hold.
+fn keys(
+    places: &[Placed],
+    of: &str,
+    file: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<SigningKey>> {
+    let mut key = |place: &Placed| {
+        let read = place.source.load().and_then(|secret| {
+            SigningKey::parse(&secret).map_err(|error| {
+                // Its own name for it is in the field already.
+                let message = match error {
+                    webhook::Error::Settings(problems) => {
+                        let each = problems.into_iter().map(|problem| problem.message);
+                        each.collect::<Vec<_>>().join("; ")
+                    }
+                    other => other.to_string(),
+                };
+                format!("{}: {message}", place.source)
+            })
+        });
+        read.map_err(|message| {
+            let field = format!("{of}.secrets");
+            problems.push(Problem::at(file, Some(place.line), field, message));
+        })
+        .ok()
+    };
+    let keys: Vec<Option<SigningKey>> = places.iter().map(&mut key).collect();
+    keys.into_iter().collect()
 }

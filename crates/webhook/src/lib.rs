@@ -11,4 +11,4 @@ pub mod signature;
 
 pub use error::{Error, Unauthentic, Unfit};
 pub use mapping::{Draft, ITEMS_MAX, Mapping, Read, Source, Whence};
-pub use sender::{Message, Sender, Senders};
+pub use sender::{Message, SENDERS_MAX, Sender, Senders};

@@ -13,7 +13,7 @@ use crate::{
 
 /// Most senders. A message without a sender's name costs a pass over its body for each secret of
 /// each.
-const SENDERS_MAX: usize = 16;
+pub const SENDERS_MAX: usize = 16;
 
 /// A system that sends signups.
 #[derive(Debug, Clone)]

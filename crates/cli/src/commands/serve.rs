@@ -9,11 +9,13 @@ use tokio::net::TcpListener;
 
 use crate::{
     args::Serve as Args,
+    background::Background,
     error::{Error, Result},
     exit::Exit,
     open_files,
     output::{Output, note},
-    serving::{self, Files},
+    reloading::Reloading,
+    serving,
     settings::Settings,
     signals::Shutdown,
     store_place,
@@ -33,7 +35,7 @@ struct Serving<'s> {
 /// What has to be corrected, before anybody is served.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let tokens = serving::tokens(&settings.tables)?;
-    let files = Arc::new(Files::read(settings, args.world.sandbox)?);
+    let files = Arc::new(Reloading::load(settings, args.world.sandbox)?);
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     if let Err(room) = open_files::allow(settings.connections_max) {
         note(format_args!(
@@ -45,6 +47,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let Some(store) = when_there(&mut shutdown, begin).await? else {
         return Ok(Exit::Done);
     };
+    let _watching = Background::start(Arc::clone(&files).watch());
     let app = App::new(Setup {
         store: Arc::clone(&store),
         directory: files,

@@ -10,7 +10,7 @@ use crate::{recipe_files, settings::Settings};
 
 /// What tells one content of some files from another, as far as the file system knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Marks(Vec<(PathBuf, Option<Mark>)>);
+pub(crate) struct Marks(Vec<(PathBuf, Option<Mark>)>);
 
 /// Of one file. A new file under the same name has another inode, even where an archive gave it
 /// the same time and length; the time of its status cannot be set by hand.
@@ -24,7 +24,7 @@ struct Mark {
 
 impl Marks {
     /// Of one file, which may be missing.
-    pub(super) fn of_file(path: &Path) -> Self {
+    pub(crate) fn of_file(path: &Path) -> Self {
         Self(vec![(path.to_path_buf(), mark(path))])
     }
 
@@ -54,7 +54,7 @@ fn mark(path: &Path) -> Option<Mark> {
 
 /// Files that are watched.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     /// As they were when they were last read.
     read: Marks,
     /// As they were at the last look, where that was otherwise.
@@ -63,13 +63,13 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Files that are read now.
-    pub(super) fn new(read: Marks) -> Self {
+    pub(crate) fn new(read: Marks) -> Self {
         Self { read, seen: None }
     }
 
     /// Whether they are to be read again: they changed, and did not since the last look. A file
     /// that is still being written may say less than it will, and be right all the same.
-    pub(super) fn is_due(&mut self, now: Marks) -> bool {
+    pub(crate) fn is_due(&mut self, now: Marks) -> bool {
         if now == self.read {
             self.seen = None;
             return false;

@@ -18,14 +18,13 @@ use records::{AccountBook, AccountFacts};
 use serve::Directory;
 use tokio::time::MissedTickBehavior;
 
+pub(crate) use self::marks::{Marks, Watched};
+
+use self::changes::Changes;
 use crate::{
     accounts::Accounts,
     error::{Error, Result},
     recipe_files,
-    reloading::{
-        changes::Changes,
-        marks::{Marks, Watched},
-    },
     settings::Settings,
 };
 
@@ -178,6 +177,12 @@ impl AccountBook for Reloading {
 
     fn names(&self) -> Vec<AccountName> {
         AccountBook::names(&self.now().accounts)
+    }
+}
+
+impl Directory for Reloading {
+    fn desk(&self) -> Desk {
+        self.now().desk.clone()
     }
 }
 

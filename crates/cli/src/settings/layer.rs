@@ -67,7 +67,7 @@ impl Layer {
                 DeValue::Array(list) if known.kind == Kind::Addresses => {
                     let each = list.iter().map(|one| one.get_ref().as_str());
                     listed = each
-                        .map(Option::unwrap_or_default)
+                        .map(|one| one.unwrap_or("?"))
                         .collect::<Vec<_>>()
                         .join(",");
                     Raw::Text(&listed)

@@ -20,8 +20,8 @@ use crate::{
 pub(super) const KEYS: [&str; 3] = ["tokens", "senders", "endpoints"];
 
 /// Most secrets of one sender or endpoint. A rotation needs two; each costs a computation for every
-/// message that none of them signed.
-const SECRETS_MAX: usize = 10;
+/// message.
+const SECRETS_MAX: usize = webhook::signature::KEYS_MAX;
 
 /// All of them, each kind by name.
 #[derive(Debug, Clone, Default)]

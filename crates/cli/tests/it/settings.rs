@@ -195,7 +195,8 @@ fn every_mistake_in_the_settings_file_is_refused_with_its_place_and_remedy() {
     for (text, wanted) in BAD_FILES {
         let home = Home::new();
         home.write("trunkline.toml", text).write("three.csv", THREE);
-        let ran = home.run(&["enqueue", "three.csv", "--sandbox"]).ends(2);
+        let ran = home.run(&["enqueue", "three.csv", "--sandbox"]);
+        assert_eq!(ran.status, 2, "{text}: {}", ran.stderr);
         for part in *wanted {
             assert!(
                 ran.stderr.contains(part),
