@@ -180,12 +180,6 @@ impl AccountBook for Reloading {
     }
 }
 
-impl Directory for Reloading {
-    fn desk(&self) -> Desk {
-        self.now().desk.clone()
-    }
-}
-
 /// What of the accounts matters here: not where in the file they stand, and not where their keys
 /// are kept.
 fn facts(accounts: &Accounts) -> BTreeMap<AccountName, AccountFacts> {
