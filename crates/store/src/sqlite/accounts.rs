@@ -9,18 +9,23 @@ use super::{
 };
 use crate::{AccountStatus, Limits, Parked, Result};
 
-/// What the file has of an account. The counts are by index; so is the first in the line.
+/// What the file has of each account. What waits is counted in its lane's index, where the first in
+/// the line is found too; what is delayed or runs is read once for all of them.
 const STATUS: &str = "SELECT account, requests_per_window, window_ms, in_flight, burst, \
      parked_reason, parked_at, closed_until, \
      (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 AND wake_at IS NULL) \
-     + (SELECT count(*) FROM progress WHERE lane = l.id AND state = 0 AND wake_at IS NOT NULL), \
-     (SELECT count(*) FROM progress WHERE lane = l.id AND state = 1), \
+     + coalesce(d.n, 0), coalesce(r.n, 0), \
      (SELECT coalesce(sum(n), 0) FROM permit WHERE lane = l.id AND free_at > ?1), \
      (SELECT min(free_at) FROM permit WHERE lane = l.id AND free_at > ?1 AND n > 0), \
      (SELECT o.created_at FROM progress p INDEXED BY progress_due \
       CROSS JOIN onboarding o ON o.seq = p.seq \
       WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1) \
-     FROM lane l ORDER BY account";
+     FROM lane l \
+     LEFT JOIN (SELECT lane, count(*) AS n FROM progress INDEXED BY progress_delayed \
+      WHERE state = 0 AND wake_at IS NOT NULL GROUP BY lane) d ON d.lane = l.id \
+     LEFT JOIN (SELECT lane, count(*) AS n FROM progress INDEXED BY progress_special \
+      WHERE state = 1 GROUP BY lane) r ON r.lane = l.id \
+     ORDER BY account";
 
 struct Found {
     name: String,

@@ -161,3 +161,49 @@ impl Reader {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::{super::schema, *};
+    use crate::{SealingKey, World};
+
+    /// How SQLite goes about the numbers of a page.
+    fn steps(file: &Connection, filter: &DeliveryFilter) -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", numbers(filter));
+        let mut statement = file.prepare(&sql).unwrap();
+        let mut rows = statement.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get(3).unwrap());
+        }
+        steps
+    }
+
+    #[test]
+    fn a_page_is_found_in_an_index_in_its_order_whatever_is_asked_for() {
+        let mut file = Connection::open_in_memory().unwrap();
+        let (key, _) = SealingKey::generate();
+        schema::prepare(&mut file, "a test", World::Live, &key).unwrap();
+        for number in 0..8 {
+            let one = |bit: u8| number & bit != 0;
+            let filter = DeliveryFilter {
+                endpoint: one(1).then(|| "crm".to_owned()),
+                state: one(2).then_some(DeliveryState::GivenUp),
+                onboarding: one(4).then(|| OnboardingId::from_bytes([1; 16])),
+            };
+            let steps = steps(&file, &filter);
+            for step in &steps {
+                // A scan of what a part of the question gave is none of the table.
+                let reads_all = step.starts_with("SCAN delivery");
+                assert!(
+                    !reads_all && !step.contains("TEMP"),
+                    "{filter:?}: {steps:?}"
+                );
+            }
+            let found = steps.iter().any(|step| step.starts_with("SEARCH delivery"));
+            assert!(found, "{filter:?}: {steps:?}");
+        }
+    }
+}
