@@ -34,5 +34,5 @@ pub use forecast::{AccountPlan, PlanReport, Planned, plan};
 pub use intake::{Report, enqueue};
 pub use items::{Taken, accept};
 pub use problem::Located;
-pub use read::RECORD_BYTES_MAX;
+pub use read::{RECORD_BYTES_MAX, read_json};
 pub use source::{Format, Source};

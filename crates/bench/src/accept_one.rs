@@ -49,7 +49,7 @@ async fn round_of(bodies: &[String], desk: &Desk) -> Result<Took> {
     let begun = Instant::now();
     let items: Vec<Value> = bodies
         .iter()
-        .map(|body| serde_json::from_str(body))
+        .map(|body| producer::read_json(body.as_bytes()))
         .collect::<Result<_, _>>()?;
     let parsed = begun.elapsed();
     let begun = Instant::now();

@@ -8,6 +8,23 @@ use serde_json::{Map, Number, Value};
 
 use super::Bad;
 
+/// Reads the JSON of a request, as `serde_json::from_slice` would, but for a name that is there
+/// twice in one object: of its two values each reader takes another, so neither is taken. Its
+/// nesting is bounded at 128; its length is the caller's to bound.
+///
+/// # Errors
+/// It is no JSON, or has such a name; with line and column.
+pub fn read_json(text: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let strict = Strict {
+        path: None,
+        repeated: Repeated::Fail,
+    };
+    let value = strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
 /// Reads `text`, which begins on `line`.
 pub(super) fn parse(text: &[u8], line: u64) -> Result<Value, Bad> {
     if let Err(error) = std::str::from_utf8(text) {
@@ -23,7 +40,7 @@ pub(super) fn parse(text: &[u8], line: u64) -> Result<Value, Bad> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let strict = Strict {
         path: None,
-        repeated: &repeated,
+        repeated: Repeated::Note(&repeated),
     };
     let value = strict
         .deserialize(&mut deserializer)
@@ -76,11 +93,20 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Reads any JSON value, noting names that are there twice: of two values for one name JSON
+/// What to do about a name that is there twice.
+#[derive(Clone, Copy)]
+enum Repeated<'s> {
+    /// Go on, so that everything that is wrong is found.
+    Note(&'s RefCell<Vec<Problem>>),
+    /// Stop.
+    Fail,
+}
+
+/// Reads any JSON value, but for names that are there twice: of two values for one name JSON
 /// readers silently take either.
 struct Strict<'s> {
     path: Option<&'s Path<'s>>,
-    repeated: &'s RefCell<Vec<Problem>>,
+    repeated: Repeated<'s>,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
@@ -149,14 +175,64 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 repeated: self.repeated,
             })?;
             if map.contains_key(&name) {
-                self.repeated.borrow_mut().push(Problem::new(
-                    path.to_string(),
-                    "this name is there twice in one object; remove one",
-                ));
+                match self.repeated {
+                    Repeated::Note(noted) => noted.borrow_mut().push(Problem::new(
+                        path.to_string(),
+                        "this name is there twice in one object; remove one",
+                    )),
+                    Repeated::Fail => {
+                        return Err(A::Error::custom(format_args!(
+                            "the name \"{path}\" is there twice in one object; remove one"
+                        )));
+                    }
+                }
             } else {
                 map.insert(name, value);
             }
         }
         Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_as_ever() {
+        for text in [
+            "null",
+            " [1, -2, 2.5, true, \"a\\u00e9\", {}] ",
+            r#"[{"a":{"b":[{"c":1},{"c":2}]}},{"a":null}]"#,
+        ] {
+            let expected: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(read_json(text.as_bytes()).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_refused_with_its_place() {
+        for (text, told) in [
+            (
+                r#"{"account":"a","account":"b"}"#,
+                "\"account\" is there twice",
+            ),
+            (
+                "[{\"a\":1},\n{\"inputs\":{\"x\":1,\"x\":1}}]",
+                "\"inputs.x\" is there twice in one object; remove one at line 2",
+            ),
+        ] {
+            let error = read_json(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_and_so_is_what_is_too_deep() {
+        let deep = "[".repeat(100_000);
+        for text in ["", "{", "[1] 2", "\u{feff}1", deep.as_str()] {
+            assert!(read_json(text.as_bytes()).is_err(), "{text:.10}");
+        }
+        assert!(read_json(b"\"\xff\"").is_err());
     }
 }

@@ -12,6 +12,7 @@ use onboarding::{Problem, signup::RawSignup};
 
 use crate::source::{Format, Source};
 use bytes::{Bytes, is_blank};
+pub use json::read_json;
 
 /// Most bytes of one signup. A signup with 64 addresses has 2 kB; what is longer is most likely an
 /// unclosed quote or bracket, and must not fill the memory.
