@@ -69,3 +69,4 @@ impl Fixture for OneName {
 
 store::conformance!(OneName::new());
 store::fleet_conformance!(OneName::new());
+store::telling_conformance!(OneName::new());

@@ -18,7 +18,10 @@ use super::{
     progress::Progress,
     record::{self, Entry, Record},
 };
-use crate::{AccountStatus, Cursor, Error, Filter, Inspect, Onboarding, Page, Result, Tally};
+use crate::{
+    AccountStatus, BatchNumber, BatchStatus, Cursor, Error, Filter, Inspect, Onboarding, Page,
+    Result, Tally,
+};
 
 /// Most values that one command reads.
 pub(super) const AT_ONCE: usize = 256;
@@ -306,41 +309,16 @@ impl Inspect for RedisStore {
         ])))
     }
 
+    async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>> {
+        self.batches_before(before, limit.clamp(1, 200)).await
+    }
+
+    async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>> {
+        self.batch_of(number).await
+    }
+
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
-        let now = self.now().await?;
-        let parked = self.parked().await?;
-        let lanes = self.lanes().await?;
-        let mut fields = Vec::new();
-        for (number, lane) in &lanes {
-            for segment in lane.segments() {
-                let segment = u32::try_from(segment).unwrap_or(u32::MAX);
-                fields.push([*number, segment.to_be_bytes()].concat());
-            }
-        }
-        let mut outs = self.fields("out", &fields).await?.into_iter();
-        let mut all = BTreeMap::new();
-        for (number, lane) in lanes {
-            let out: Vec<(u64, Vec<u8>)> = lane
-                .segments()
-                .zip(outs.by_ref())
-                .filter_map(|(segment, counts)| Some((segment, counts?)))
-                .collect();
-            let status = lane.status(parked.get(&number), &out, now, self.place())?;
-            all.insert(status.name.clone(), status);
-        }
-        Ok(all.into_values().collect())
-    }
-
-    async fn batches(
-        &self,
-        _: Option<crate::BatchNumber>,
-        _: usize,
-    ) -> Result<Vec<crate::BatchStatus>> {
-        Ok(Vec::new())
-    }
-
-    async fn batch(&self, _: crate::BatchNumber) -> Result<Option<crate::BatchStatus>> {
-        Ok(None)
+        self.account_statuses().await
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

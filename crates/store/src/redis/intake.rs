@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     Batch, Candidate, Clash, ClashKind, Committed, Origin, Result,
+    intake::kept_source,
     spool::{self, Spool},
 };
 
@@ -58,6 +59,8 @@ impl Row {
 /// A batch of a [`RedisStore`].
 pub(super) struct RedisBatch {
     store: Arc<RedisStore>,
+    /// Where it comes from, as the scripts are told: behind `=`, or nothing.
+    source: Vec<u8>,
     recipes: Vec<(String, String)>,
     spool: Spool<Row>,
     /// What of the spool is on its way already: laying down begins before everything is there.
@@ -70,6 +73,7 @@ impl RedisBatch {
     pub(super) fn new(store: Arc<RedisStore>) -> Self {
         Self {
             store,
+            source: Vec::new(),
             recipes: Vec::new(),
             spool: Spool::default(),
             ahead: None,
@@ -92,7 +96,9 @@ impl RedisBatch {
 
 #[async_trait]
 impl Batch for RedisBatch {
-    fn describe(&mut self, _source: &str) {}
+    fn describe(&mut self, source: &str) {
+        self.source = [b"=", kept_source(source).as_bytes()].concat();
+    }
 
     async fn add_recipe(&mut self, digest: &str, recipe: &str) -> Result<()> {
         if !self.recipes.iter().any(|(known, _)| known == digest) {
@@ -125,6 +131,7 @@ impl Batch for RedisBatch {
     async fn commit(self: Box<Self>) -> Result<Committed> {
         let Self {
             store,
+            source,
             recipes,
             mut spool,
             ahead,
@@ -132,10 +139,10 @@ impl Batch for RedisBatch {
         } = *self;
         store.add_recipes(&recipes).await?;
         match ahead {
-            None => store.accept(&mut spool).await,
+            None => store.accept(&mut spool, source).await,
             Some(ahead) => {
                 let (batch, laid) = ahead.end(chunk).await;
-                store.accept_large(&mut spool, batch, laid).await
+                store.accept_large(&mut spool, &source, batch, laid).await
             }
         }
     }
@@ -151,9 +158,9 @@ impl RedisStore {
         Ok(())
     }
 
-    async fn accept(&self, spool: &mut Spool<Row>) -> Result<Committed> {
+    async fn accept(&self, spool: &mut Spool<Row>, source: Vec<u8>) -> Result<Committed> {
         let batch: BatchId = rand::random();
-        let mut args = vec![self.world.name().to_vec()];
+        let mut args = vec![self.world.name().to_vec(), source];
         spool.each(|row| push_row(&mut args, row, self.place()), self.place())?;
         let began = Instant::now();
         loop {
@@ -162,13 +169,7 @@ impl RedisStore {
             match verdict.state.as_str() {
                 "busy" => self.await_others(&verdict, began).await?,
                 "refused" => return self.refused(verdict.obstacles, spool).await,
-                _ => {
-                    return Ok(Committed::Accepted {
-                        accepted: verdict.new,
-                        duplicates: verdict.duplicates,
-                        batch: None,
-                    });
-                }
+                _ => return Ok(verdict.accepted()),
             }
         }
     }
@@ -177,6 +178,7 @@ impl RedisStore {
     async fn accept_large(
         &self,
         spool: &mut Spool<Row>,
+        source: &[u8],
         mut batch: BatchId,
         mut laid: Result<Laid>,
     ) -> Result<Committed> {
@@ -188,12 +190,9 @@ impl RedisStore {
                     duplicates,
                     chunks,
                 }) => {
-                    if self.decide(batch, new, duplicates, chunks).await? {
-                        return Ok(Committed::Accepted {
-                            accepted: new,
-                            duplicates,
-                            batch: None,
-                        });
+                    let down = (new, duplicates, chunks);
+                    if let Some(decided) = self.decide(batch, down, source).await? {
+                        return Ok(decided.accepted());
                     }
                     // It took so long that it was taken away; nothing of it is there.
                     self.patience(began)?;

@@ -22,14 +22,14 @@ pub(super) struct Lane {
     told: u8,
     _parked: u8,
     closed_until: i64,
-    _pace: f64,
+    pace_ms: f64,
     _asker: serde::de::IgnoredAny,
     _asker_until: i64,
     pub(super) waiting: u64,
     running: u64,
-    _due: i64,
+    pub(super) due: i64,
     out: i64,
-    _flying: i64,
+    flying: i64,
     pub(super) taken: u64,
     _groups: serde::de::IgnoredAny,
     _places: serde::de::IgnoredAny,
@@ -62,38 +62,85 @@ impl Lane {
         }
     }
 
-    /// The account as people see it. `out` are its permits, by segment.
-    pub(super) fn status(
-        &self,
-        parked: Option<&Parked>,
-        out: &[(u64, Vec<u8>)],
-        now_ms: i64,
-        place: &str,
-    ) -> Result<AccountStatus> {
+    /// Whether as many requests are in flight as may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.flying >= i64::from(self.connections)
+    }
+
+    /// The account as people see it.
+    pub(super) fn status(&self, seen: &Seen<'_>, place: &str) -> Result<AccountStatus> {
+        let Seen { parked, now_ms, .. } = *seen;
         let swept = self.swept.max(u64::try_from(now_ms / STEP_MS).unwrap_or(0));
+        let permits_out = permits_out(&seen.out, swept);
+        let next = self.next_permit_ms(seen, permits_out, swept);
         Ok(AccountStatus {
             name: self.account(place)?,
             parked: parked.cloned(),
             closed_until: (self.closed_until > now_ms).then(|| time(self.closed_until)),
             waiting: self.waiting,
             running: self.running,
-            permits_out: permits_out(out, swept),
+            permits_out,
             limits: (self.told == 1).then_some(Limits {
                 requests_per_window: self.limit,
                 window: Duration::from_millis(self.window_ms),
                 in_flight: self.connections,
                 burst: self.burst,
             }),
-            next_permit_at: None,
-            oldest_waiting_at: None,
+            next_permit_at: next.map(time),
+            oldest_waiting_at: seen.oldest_ms.map(time),
         })
     }
+
+    /// When there is a permit, if not now; as `permit_at` in `lua/lane.lua` tells it.
+    fn next_permit_ms(&self, seen: &Seen<'_>, permits_out: u32, swept: u64) -> Option<i64> {
+        if seen.parked.is_some() {
+            return None;
+        }
+        let back = (permits_out >= self.limit)
+            .then(|| first_back_ms(&seen.out, swept))
+            .flatten();
+        let landed = seen
+            .times_out_ms
+            .map(|at| at.saturating_sub(i64::try_from(self.window_ms).unwrap_or(i64::MAX)));
+        let window = self.window_ms as f64;
+        let period = window / f64::from(self.limit.max(1));
+        let pace = self.pace_ms.min(seen.now_ms as f64 + window);
+        let paced = (pace - f64::from(self.burst.saturating_sub(1)) * period).floor() as i64;
+        let at = [Some(self.closed_until), back, landed, Some(paced)];
+        at.into_iter()
+            .flatten()
+            .max()
+            .filter(|at| *at > seen.now_ms)
+    }
+}
+
+/// What is known of an account besides its lane.
+pub(super) struct Seen<'a> {
+    pub(super) parked: Option<&'a Parked>,
+    /// Its permits that are out, by segment.
+    pub(super) out: Vec<(u64, Vec<u8>)>,
+    /// Where as many requests are in flight as may be: when the permit of the first comes back if
+    /// it is never answered.
+    pub(super) times_out_ms: Option<i64>,
+    /// When the first in its line was accepted.
+    pub(super) oldest_ms: Option<i64>,
+    pub(super) now_ms: i64,
 }
 
 /// Permits are counted by when they come back, in steps of so many milliseconds, so many steps in
 /// a segment.
 const STEP_MS: i64 = 100;
 const STEPS: u64 = 32;
+
+/// When the first of them comes back after a step.
+fn first_back_ms(segments: &[(u64, Vec<u8>)], after: u64) -> Option<i64> {
+    let mut steps = segments.iter().flat_map(|(segment, counts)| {
+        let counts = counts.chunks_exact(3).map(|count| count != [0; 3]);
+        (segment * STEPS..).zip(counts)
+    });
+    let (step, _) = steps.find(|(step, any)| *step > after && *any)?;
+    Some(i64::try_from(step).ok()?.saturating_mul(STEP_MS))
+}
 
 /// How many come back after a step, of counts of three bytes each, big-endian.
 fn permits_out(segments: &[(u64, Vec<u8>)], after: u64) -> u32 {

@@ -14,7 +14,7 @@ use super::{
     intake::{CHUNK, Row, VALUES, push_row},
     script::{APPLY, COMMIT, STAGE, UNSTAGE},
 };
-use crate::{Batch, Error, Result, spool::Spool};
+use crate::{Batch, BatchNumber, Committed, Error, Result, spool::Spool};
 
 /// Chunks that wait to be laid down while more is added.
 const CHUNKS_AHEAD: usize = 4;
@@ -52,6 +52,8 @@ pub(super) struct Verdict {
     pub(super) state: String,
     pub(super) new: u64,
     pub(super) duplicates: u64,
+    /// The batch, where it is accepted and said where it came from.
+    pub(super) batch: Option<BatchNumber>,
     pub(super) obstacles: Vec<Obstacle>,
 }
 
@@ -66,12 +68,14 @@ impl Verdict {
                     state,
                     new: 0,
                     duplicates: 0,
+                    batch: None,
                     obstacles: Vec::new(),
                 });
             }
             _ => {}
         }
         let (new, duplicates) = (answer.count()?, answer.count()?);
+        let batch = Some(answer.count()?).filter(|number| *number > 0);
         let mut obstacles = Vec::new();
         while !answer.is_empty() {
             obstacles.push(Obstacle {
@@ -84,8 +88,18 @@ impl Verdict {
             state,
             new,
             duplicates,
+            batch: batch.map(BatchNumber),
             obstacles,
         })
+    }
+
+    /// What it means where it is that the batch is accepted.
+    pub(super) fn accepted(self) -> Committed {
+        Committed::Accepted {
+            accepted: self.new,
+            duplicates: self.duplicates,
+            batch: self.batch,
+        }
     }
 
     /// The batches that have keys which this one wants.
@@ -244,24 +258,25 @@ impl Ahead {
 }
 
 impl RedisStore {
-    /// Decides that a batch which is down is accepted, and enters it. `false`: it is gone.
+    /// Decides that a batch which is down is accepted, and enters it. `None`: it is gone.
     pub(super) async fn decide(
         &self,
         batch: BatchId,
-        new: u64,
-        duplicates: u64,
-        chunks: u64,
-    ) -> Result<bool> {
+        (new, duplicates, chunks): (u64, u64, u64),
+        source: &[u8],
+    ) -> Result<Option<Verdict>> {
         let args = [
             batch.to_vec(),
             new.to_string().into_bytes(),
             duplicates.to_string().into_bytes(),
             self.world.name().to_vec(),
             chunks.to_string().into_bytes(),
+            source.to_vec(),
         ];
         let decided = self.again(&COMMIT, batch, &args, true).await?;
-        if Verdict::read(decided, self).await?.state == "gone" {
-            return Ok(false);
+        let decided = Verdict::read(decided, self).await?;
+        if decided.state == "gone" {
+            return Ok(None);
         }
         // It is accepted, whatever comes now; a claim rolls it forward where this does not.
         if let Err(error) = self.roll_forward(batch).await {
@@ -270,7 +285,7 @@ impl RedisStore {
                 "an accepted batch is not entered yet; the next claim goes on with it"
             );
         }
-        Ok(true)
+        Ok(Some(decided))
     }
 
     /// Lays all rows down.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, RedisError, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::{
     dial::{Dialer, Purpose},
@@ -73,6 +73,25 @@ impl Link {
         let mut line = self.line().await?;
         let answer = line.connection.send_packed_command(command).await;
         self.settle(&line, answer)
+    }
+
+    /// Sends commands that only look, at most some hundred, as one: what they answer is of one moment.
+    pub(super) async fn query_together(&self, commands: &[Cmd]) -> Result<Vec<Value>> {
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        pipeline.atomic();
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        let mut line = self.line().await?;
+        let sent = line
+            .connection
+            .send_packed_commands(&pipeline, commands.len() + 1, 1);
+        let answer = sent.await.map(|mut answers| answers.pop());
+        let answer = answer.map(|answers| answers.unwrap_or(Value::Nil));
+        let Value::Array(answers) = self.settle(&line, answer)? else {
+            return Ok(Vec::new());
+        };
+        Ok(answers)
     }
 
     /// Calls a function. A server that does not know it (a new one, or one that lost it) is given

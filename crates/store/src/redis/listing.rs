@@ -1,6 +1,9 @@
 //! Listing: pages in the order of acceptance, or of what is in a state that few are in.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use onboarding::{AccountName, OnboardingId, State};
 use redis::{Value, cmd};
@@ -12,11 +15,11 @@ use super::{
 use crate::{Cursor, Filter, Onboarding, Page, Result};
 
 /// Ids of a segment of an order, and the bytes of one; see `lua/onboarding.lua`.
-const SEGMENT: u64 = 16;
+pub(super) const SEGMENT: u64 = 16;
 
 /// Segments that are read at once.
 const SEGMENTS: u64 = 16;
-const ID: usize = 16;
+pub(super) const ID: usize = 16;
 
 /// Most onboardings that are looked at for one page; a page that finds fewer has an end to go on
 /// from. Some hundred milliseconds.
@@ -60,6 +63,8 @@ pub(super) struct Paging<'a> {
     parked: &'a HashSet<AccountName>,
     limit: usize,
     order: Order,
+    /// The places in the order of all that are wanted.
+    within: Range<u64>,
     /// Up to where the order was looked at.
     position: u64,
     items: Vec<(u64, Onboarding)>,
@@ -81,6 +86,7 @@ impl<'a> Paging<'a> {
             parked,
             limit,
             order,
+            within: 0..u64::MAX,
             position,
             items: Vec::new(),
             looks: 0,
@@ -109,6 +115,16 @@ impl<'a> Paging<'a> {
         }
     }
 
+    /// Only what is in a batch, which goes by the order of all.
+    fn keep_within(&mut self, batch: Range<u64>) {
+        if self.order != Order::All {
+            self.position = 0;
+        }
+        self.order = Order::All;
+        self.position = self.position.max(batch.start);
+        self.within = batch;
+    }
+
     fn looked(&mut self, position: u64) {
         self.position = self.position.max(position);
     }
@@ -134,6 +150,13 @@ impl Paging<'_> {
 
 impl RedisStore {
     pub(super) async fn fill(&self, filter: &Filter, page: &mut Paging<'_>) -> Result<()> {
+        if let Some(number) = filter.batch {
+            let Some(batch) = self.places_of(number).await? else {
+                page.ended = true;
+                return Ok(());
+            };
+            page.keep_within(batch);
+        }
         match filter.state {
             Some(State::Running) => {
                 let ids = self.running().await?;
@@ -142,7 +165,8 @@ impl RedisStore {
             Some(state @ (State::Failed | State::Cancelled)) => {
                 let key = state.as_str();
                 while !page.is_full() {
-                    let ids = self.scored(key, page.position, AT_ONCE).await?;
+                    let from = page.position..page.within.end;
+                    let ids = self.scored(key, from, AT_ONCE).await?;
                     if ids.is_empty() {
                         break;
                     }
@@ -164,7 +188,7 @@ impl RedisStore {
         }
         let from = page.position;
         match &filter.account {
-            Some(account) if from == 0 || page.order == Order::Lane => {
+            Some(account) if filter.batch.is_none() && (from == 0 || page.order == Order::Lane) => {
                 page.order = Order::Lane;
                 let Some((number, lane)) = self.lane_of(account).await? else {
                     page.ended = true;
@@ -175,7 +199,7 @@ impl RedisStore {
                 page.ended = page.position >= lane.taken;
             }
             Some(_) | None => {
-                let end = self.count("seq").await? + 1;
+                let end = page.within.end.min(self.count("seq").await? + 1);
                 self.walk("order", &[], from, end, page).await?;
                 page.ended = page.position >= end;
             }
@@ -205,10 +229,7 @@ impl RedisStore {
         for at in from..last {
             let segment = usize::try_from(at / SEGMENT - first).unwrap_or(0);
             let segment = segments.get(segment).and_then(Option::as_deref);
-            let offset = usize::try_from(at % SEGMENT).unwrap_or(0) * ID;
-            let id = segment.and_then(|segment| segment.get(offset..offset + ID));
-            let id: Option<[u8; ID]> = id.and_then(|id| id.try_into().ok());
-            if let Some(id) = id.filter(|id| *id != [0; ID]) {
+            if let Some(id) = segment.and_then(|segment| id_in(segment, at)) {
                 ids.push((at, OnboardingId::from_bytes(id)));
             }
         }
@@ -243,13 +264,13 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Ids of a sorted set, `ids` at most, from a score on.
-    async fn scored(&self, key: &str, from: u64, ids: usize) -> Result<Vec<OnboardingId>> {
+    /// Ids of a sorted set with scores of a range, `ids` at most.
+    async fn scored(&self, key: &str, scores: Range<u64>, ids: usize) -> Result<Vec<OnboardingId>> {
         let mut command = cmd("ZRANGEBYSCORE");
         command
             .arg(self.name(key))
-            .arg(from)
-            .arg("+inf")
+            .arg(scores.start)
+            .arg(format!("({}", scores.end))
             .arg("LIMIT")
             .arg(0)
             .arg(ids);
@@ -313,13 +334,20 @@ impl RedisStore {
         found.sort_by_key(|(seq, _)| *seq);
         found.dedup_by_key(|(seq, _)| *seq);
         for (seq, one) in found {
-            if seq >= page.position {
+            if seq >= page.position && page.within.contains(&seq) {
                 page.offer(seq, one);
             }
         }
         page.ended = true;
         Ok(())
     }
+}
+
+/// The id at a place of an order, in the segment that has that place; `None` where it has left.
+pub(super) fn id_in(segment: &[u8], nth: u64) -> Option<[u8; ID]> {
+    let offset = usize::try_from(nth % SEGMENT).ok()? * ID;
+    let id: [u8; ID] = segment.get(offset..offset + ID)?.try_into().ok()?;
+    Some(id).filter(|id| *id != [0; ID])
 }
 
 fn id_of(value: Value) -> Option<OnboardingId> {

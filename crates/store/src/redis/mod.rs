@@ -21,14 +21,17 @@
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
 //! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
+//! | `batch_order` `batch_rows` | batches that said where they came from, by their first and last place; what they are and their counts |
 //! | `feed` | a stream of what happened, for as long as [`crate::feed::KEPT`] |
 //! | `delivery` `delivery_state` | what is sent to whom, by id; what became of it |
 //! | `delivery_order` `delivery_due` `delivery_ended` | deliveries in the order of laying out; what waits by when it is due; what ended by when |
 //! | `answer:ID` | a question that was asked, and its answer; goes by itself |
 
+mod accounts;
 mod advancing;
 mod answer;
 mod answers;
+mod batches;
 mod dial;
 mod durable;
 mod failure;

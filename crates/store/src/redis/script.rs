@@ -16,6 +16,8 @@ const LANES: &[&str] = &[
 const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "leases"];
 /// What taking in and leaving touch besides.
 const ORDERS: &[&str] = &["order", "lane_order", "names"];
+/// What those of batches that said where they came from touch.
+const BATCHES: &[&str] = &["batch_order", "batch_rows"];
 /// What those of deliveries touch.
 const DELIVERIES: &[&str] = &[
     "delivery",
@@ -25,9 +27,10 @@ const DELIVERIES: &[&str] = &[
     "delivery_ended",
 ];
 
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     include_str!("lua/common.lua"),
     include_str!("lua/feed.lua"),
+    include_str!("lua/batches.lua"),
     include_str!("lua/lane.lua"),
     include_str!("lua/onboarding.lua"),
     include_str!("lua/order.lua"),
@@ -190,14 +193,14 @@ macro_rules! scripts {
 
 scripts! {
     OPEN = "open", keys [&["meta"]];
-    ACCEPT = "accept", keys [LANES, PROGRESS, ORDERS, &["meta", "batch"]];
+    ACCEPT = "accept", keys [LANES, PROGRESS, ORDERS, BATCHES, &["meta", "batch"]];
     STAGE = "stage", keys [&["onboarding", "entry", "names", "meta", "batches", "rows"]];
-    COMMIT = "commit", keys [&["count", "meta", "batches", "committed", "batch", "rows"]];
+    COMMIT = "commit", keys [BATCHES, &["count", "meta", "batches", "committed", "batch", "rows"]];
     APPLY = "apply", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]];
     UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
     REGISTER = "register", keys [LANES, &["meta", "groups"]];
-    CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "cancelled", "batches", "committed"]];
-    ADVANCE = "advance", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed"]];
+    CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, BATCHES, &["meta", "done", "cancelled", "batches", "committed"]];
+    ADVANCE = "advance", keys [LANES, PROGRESS, BATCHES, &["meta", "done", "failed", "cancelled", "feed"]];
     RENEW = "renew", keys [&["progress", "leases"]];
     ABANDON = "abandon", keys [LANES, PROGRESS];
     PERMIT = "permit", keys [LANES, &["meta", "parked"]];

@@ -1,12 +1,14 @@
--- Accepts a small batch at once, or refuses it. ARGV: world, then id, account, record per row.
+-- Accepts a small batch at once, or refuses it. ARGV: world, where it comes from behind `=` or '',
+-- then id, account, record per row.
 -- KEYS' batch holds the answer for a while, for a caller whose answer was lost.
--- Answers: state, accepted, duplicates, then row, obstacle, id or batch per obstacle.
+-- Answers: state, accepted, duplicates, the batch's number or 0, then row, obstacle, id or batch per
+-- obstacle.
 local before = call('GET', K.batch)
 if before then return cmsgpack.unpack(before) end
 if other_world(ARGV[1]) then return { 'world' } end
 if closed() then return { 'closed' } end
 
-local found = look_at(ARGV, 2, nil, 0)
+local found = look_at(ARGV, 3, nil, 0)
 local verdict = verdict_on(found, 'accepted')
 if found.busy or found.refused then return verdict end
 local new = #found.ids
@@ -15,6 +17,7 @@ if new > 0 then
   local last = call('HINCRBY', K.count, 'seq', new)
   call('HSETNX', K.meta, 'world', ARGV[1])
   enter(last - new + 1, now, found.ids, found.accounts)
+  verdict[4] = keep_batch(ARGV[2], last - new + 1, new, found.duplicates)
   finish()
 end
 call('SET', K.batch, cmsgpack.pack(verdict), 'PX', 60000)

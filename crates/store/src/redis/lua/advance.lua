@@ -106,6 +106,7 @@ local function record(values, from, last)
   if ended then
     move(progress, ended)
     tell_moved(id, ended)
+    if ended == SUCCEEDED then count_succeeded(progress[SEQ]) end
   end
   progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
   save_progress(id, progress)

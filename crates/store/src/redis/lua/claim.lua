@@ -88,6 +88,7 @@ if keep > 0 then
       leave_order(K.order, '', seq)
       leave_order(K.lane_order, L, nth)
       count(state, -1)
+      count_left(seq, state)
     end
   end
 end

@@ -9,6 +9,9 @@ local wake
 local counted
 -- Lanes and their permits, as read and as changed; lanes' numbers by account.
 local lanes, changed, outs, outs_changed, numbers
+-- The batch that a place was last looked up in, first and last place; what is counted of batches and
+-- written once at the end.
+local batch_first, batch_last, batch_counts, batch_left
 
 local function begin(keys)
   call, K = redis.call, keys
@@ -17,6 +20,7 @@ local function begin(keys)
   now = math.floor(now_exact)
   wake, counted = false, {}
   lanes, changed, outs, outs_changed, numbers = {}, {}, {}, {}, {}
+  batch_first, batch_last, batch_counts, batch_left = 1, 0, {}, {}
 end
 
 -- States as they are stored. Blocked has none: it is queued in a lane whose account is parked.

@@ -271,6 +271,7 @@ local function finish()
   for state, change in pairs(counted) do
     if change ~= 0 then call('HINCRBY', K.count, tostring(state), change) end
   end
+  finish_batches()
   -- Beside the keys, under the same tag.
   if wake then call('PUBLISH', (string.gsub(K.count, ':count$', ':wake')), '') end
 end

@@ -1,7 +1,7 @@
 -- Lays a chunk of a large batch down where nobody sees it, and keeps its keys for it.
 -- ARGV: batch, chunk, first row, world, how long the batch is kept (ms), then id, account, record
--- per row. Answers: state, new, duplicates, then row, obstacle, id or batch per obstacle. While it
--- is busy nothing of the chunk is laid down. Safe to repeat.
+-- per row. Answers: state, new, duplicates, 0, then row, obstacle, id or batch per obstacle. While
+-- it is busy nothing of the chunk is laid down. Safe to repeat.
 local batch, chunk, first, lasts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 if other_world(ARGV[4]) then return { 'world' } end
 if closed() then return { 'closed' } end

@@ -103,7 +103,7 @@ end
 local function verdict_on(found, state)
   if found.refused then state = 'refused' end
   if found.busy then state = 'busy' end
-  local verdict = { state, #found.ids, found.duplicates }
+  local verdict = { state, #found.ids, found.duplicates, 0 }
   for _, value in ipairs(found.obstacles) do verdict[#verdict + 1] = value end
   return verdict
 end
