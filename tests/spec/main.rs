@@ -44,3 +44,4 @@ mod signals;
 mod store_copy;
 mod takeover;
 mod wake_up;
+mod worker_listener;

@@ -27,6 +27,7 @@ mod store_place;
 mod store_wait;
 mod telemetry;
 mod toml_file;
+mod worker_listener;
 mod worker_run;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use tokio::{
 use crate::output::note;
 
 /// Tells when to stop.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shutdown {
     asked: watch::Receiver<bool>,
 }

@@ -8,6 +8,7 @@ use std::{
 
 use onboarding::{AccountName, OnboardingId, State};
 use store::{Store, WorkerName};
+use telemetry::Metrics;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinHandle},
@@ -47,10 +48,13 @@ pub(crate) enum Told {
 /// Passes on what happens.
 struct Ear {
     tell: mpsc::UnboundedSender<Happened>,
+    /// Counts all of it.
+    metrics: Arc<Metrics>,
 }
 
 impl Observer for Ear {
     fn event(&self, event: Event<'_>) {
+        self.metrics.event(event);
         let happened = match event {
             Event::Finished { id, state } => Happened::Finished(id, state),
             Event::Parked { .. } => Happened::Parked,
@@ -138,12 +142,13 @@ impl WorkerRun {
         accounts: impl Into<Served>,
         settings: &Settings,
         drain: bool,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let (tell, events) = mpsc::unbounded_channel();
         let (stop, mut stopped) = watch::channel(false);
         let mut own = self::settings(name, settings);
         own.drain = drain;
-        own.observer = Some(Arc::new(Ear { tell }));
+        own.observer = Some(Arc::new(Ear { tell, metrics }));
         let asked = async move {
             // Also where whoever would ask is gone.
             let _ = stopped.wait_for(|stop| *stop).await;

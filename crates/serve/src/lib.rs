@@ -37,5 +37,6 @@ pub use live::Live;
 pub use meter::Meter;
 pub use peer::Peer;
 pub use problem::Problem;
+pub use readiness::Readiness;
 pub use run::{ConnectionLimits, run};
 pub use session::{Session, SessionKey, Sessions};

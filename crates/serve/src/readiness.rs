@@ -18,14 +18,14 @@ const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Whether requests can be served.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness {
+pub struct Readiness {
     closing: AtomicBool,
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Readiness {
     /// From now on they cannot.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
@@ -33,7 +33,7 @@ impl Readiness {
     ///
     /// # Errors
     /// A 503 problem that says why not.
-    pub(crate) async fn check(&self, store: &dyn Store) -> Result<(), Problem> {
+    pub async fn check(&self, store: &dyn Store) -> Result<(), Problem> {
         if self.closing.load(Ordering::Relaxed) {
             return Err(Problem::new(Code::ShuttingDown, "the server is stopping"));
         }

@@ -9,6 +9,7 @@ use std::{
 use onboarding::{AccountName, OnboardingId, State};
 use records::Handoffs;
 use store::{Inspect, Intake, Tally};
+use telemetry::Metrics;
 
 use crate::{
     accounts::Accounts,
@@ -75,7 +76,14 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         let base_url = simulator.as_ref().map(|running| running.base_url());
         let names = served(&*store, &accounts).await?;
         let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
-        let worker = WorkerRun::start(name, Arc::clone(&store), own, settings, false);
+        let worker = WorkerRun::start(
+            name,
+            Arc::clone(&store),
+            own,
+            settings,
+            false,
+            Arc::new(Metrics::new()),
+        );
         requests = watch(&mut batch, worker, &*store, &mut shutdown, settings, output).await?;
     }
     if let Some(simulator) = simulator {

@@ -1,17 +1,20 @@
 //! `trunkline work`.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use onboarding::{OnboardingId, State};
+use onboarding::{AccountName, OnboardingId, State};
 use records::Handoffs;
-use store::Inspect;
+use sandbox::Running;
+use store::{Inspect, Store, WorkerName};
+use telemetry::Metrics;
 use worker::Served;
 
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, Keys},
     args::Work as Args,
     background::Background,
     batch::Batch,
@@ -26,6 +29,7 @@ use crate::{
     signals::Shutdown,
     simulator, store_place,
     store_wait::when_there,
+    worker_listener::Telling,
     worker_run::{self, Happened, Told, WorkerRun},
 };
 
@@ -40,6 +44,9 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     accounts.refuse_unusable(&keys, settings)?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let name = worker_run::name();
+    let metrics = Arc::new(Metrics::new());
+    let (telling, _listening) =
+        Telling::start(settings, Arc::clone(&metrics), shutdown.clone()).await?;
     let begin = async || {
         let store = store_place::open(settings, args.world.kind()).await?;
         store.register(&name, &[]).await?;
@@ -52,23 +59,16 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let Some((store, names)) = when_there(&mut shutdown, begin).await? else {
         return Ok(Exit::Done);
     };
-    let simulator = match args.world.sandbox {
-        true => Some(simulator::start(settings, &accounts).await?),
-        false => None,
-    };
-    let base_url = simulator.as_ref().map(|running| running.base_url());
-    let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
-    let served = Served::from(own);
-    let newcomers = Newcomers {
-        served: served.clone(),
+    telling.opened(&store);
+    let starting = Starting {
+        name,
         store: Arc::clone(&store),
-        accounts: accounts.clone(),
-        simulator: base_url,
-        settings: settings.clone(),
+        accounts: &accounts,
+        keys: &keys,
+        names: &names,
+        metrics,
     };
-    let worker = WorkerRun::start(name, Arc::clone(&store), served, settings, args.drain);
-    // One that drains is for what is there when it starts.
-    let _taking_up = (!args.drain).then(|| Background::start(newcomers.take_up()));
+    let (worker, beside) = starting.start(args, settings).await?;
     let mut batch = Batch::new(&*store, Handoffs::new(&*store, &accounts), None);
     let ended = watch(
         &mut batch,
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         output,
     );
     let requests = ended.await?;
-    if let Some(simulator) = simulator {
+    if let Some(simulator) = beside.simulator {
         simulator.stop().await;
     }
     if !args.drain {
@@ -88,6 +88,58 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     }
     let told = conclude(&mut batch, &*store, requests, started, output).await;
     told.map_err(Error::once_begun)
+}
+
+/// What it takes to start the worker.
+struct Starting<'s> {
+    name: WorkerName,
+    store: Arc<dyn Store>,
+    accounts: &'s Accounts,
+    keys: &'s BTreeMap<AccountName, Keys>,
+    names: &'s [AccountName],
+    metrics: Arc<Metrics>,
+}
+
+/// What runs beside the worker and ends with it.
+struct Beside {
+    simulator: Option<Running>,
+    _taking_up: Option<Background>,
+}
+
+impl Starting<'_> {
+    async fn start(self, args: &Args, settings: &Settings) -> Result<(WorkerRun, Beside)> {
+        let accounts = self.accounts;
+        let simulator = match args.world.sandbox {
+            true => Some(simulator::start(settings, accounts).await?),
+            false => None,
+        };
+        let base_url = simulator.as_ref().map(|running| running.base_url());
+        let url = base_url.as_deref();
+        let own = worker_run::accounts(self.names, accounts, self.keys, url, settings);
+        let served = Served::from(own);
+        let newcomers = Newcomers {
+            served: served.clone(),
+            store: Arc::clone(&self.store),
+            accounts: accounts.clone(),
+            simulator: base_url,
+            settings: settings.clone(),
+        };
+        let worker = WorkerRun::start(
+            self.name,
+            self.store,
+            served,
+            settings,
+            args.drain,
+            self.metrics,
+        );
+        // One that drains is for what is there when it starts.
+        let taking_up = (!args.drain).then(|| Background::start(newcomers.take_up()));
+        let beside = Beside {
+            simulator,
+            _taking_up: taking_up,
+        };
+        Ok((worker, beside))
+    }
 }
 
 /// Tells how everything stands at the end.
