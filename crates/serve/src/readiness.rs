@@ -57,7 +57,7 @@ impl Readiness {
 }
 
 async fn answers(store: &dyn Store) -> bool {
-    match tokio::time::timeout(PATIENCE, store.batches(None, 1)).await {
+    match tokio::time::timeout(PATIENCE, store.latest()).await {
         Ok(Ok(_)) => true,
         Ok(Err(error)) => {
             tracing::warn!(error = %chain(&error), "not ready: the store does not answer");
