@@ -150,7 +150,7 @@ impl Mapping {
             });
         }
         let (_, origin) = self.fields.iter().find(|(own, _)| own.name() == field)?;
-        Some(origin.place()?.from_root(&base))
+        Some(origin.place()?.pointer_from(&base))
     }
 }
 

@@ -62,7 +62,7 @@ impl Place {
     }
 
     /// The pointer to it from the root of the message.
-    pub(super) fn from_root(&self, base: &str) -> String {
+    pub(super) fn pointer_from(&self, base: &str) -> String {
         if self.whole {
             self.pointer.clone()
         } else {

@@ -106,7 +106,7 @@ impl Mapping {
             }
             None => Place::in_whole(""),
         };
-        let base = place.from_root("");
+        let base = place.pointer_from("");
         let Some(found) = place.find(&at) else {
             let nearest = place.nearest(&at);
             return Err(unfit(
@@ -114,34 +114,29 @@ impl Mapping {
                 format!("nothing is there, where a list should be; {nearest}"),
             ));
         };
+        let whence = |is_list| Whence {
+            base: base.clone(),
+            is_list,
+        };
         let is_direct = self.items.is_none() && self.fields.is_empty();
-        match found {
-            Value::Array(list) if list.len() > ITEMS_MAX => Err(unfit(
-                base,
-                format!(
-                    "these are {} signups; a message has at most {ITEMS_MAX}, so divide it",
-                    list.len()
-                ),
-            )),
-            Value::Array(list) if is_direct || self.items.is_some() => Ok((
-                list,
-                Whence {
-                    base,
-                    is_list: true,
-                },
-            )),
-            _ if self.items.is_some() => Err(unfit(
-                base,
-                format!("this is {}, where a list should be", what(found)),
-            )),
-            _ => Ok((
-                std::slice::from_ref(found),
-                Whence {
-                    base,
-                    is_list: false,
-                },
-            )),
+        let Some(list) = found
+            .as_array()
+            .filter(|_| is_direct || self.items.is_some())
+        else {
+            if self.items.is_some() {
+                let message = format!("this is {}, where a list should be", what(found));
+                return Err(unfit(base, message));
+            }
+            return Ok((std::slice::from_ref(found), whence(false)));
+        };
+        if list.len() > ITEMS_MAX {
+            let message = format!(
+                "these are {} signups; a message has at most {ITEMS_MAX}, so divide it",
+                list.len()
+            );
+            return Err(unfit(base, message));
         }
+        Ok((list, whence(true)))
     }
 
     fn signup(&self, at: &At<'_>, number: usize, problems: &mut Problems) -> Value {
@@ -175,7 +170,7 @@ impl Mapping {
                     field: field.name(),
                     pointer: origin
                         .place()
-                        .map(|place| place.from_root(at.base))
+                        .map(|place| place.pointer_from(at.base))
                         .unwrap_or_default(),
                     message,
                 }),

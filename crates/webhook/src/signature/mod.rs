@@ -16,7 +16,7 @@
 //! # Ok::<(), webhook::Error>(())
 //! ```
 
-mod key;
+pub(crate) mod key;
 #[cfg(test)]
 mod tests;
 pub(crate) mod verifier;

@@ -1,0 +1,325 @@
+//! Takes deliveries that are due, and sends them.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use store::{AfterAttempt, Attempt, Delivery, Store};
+use tokio::{
+    sync::{Notify, watch},
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+use super::{
+    Clients, Observer, Pace,
+    attempt::{Made, Verdict, attempt},
+    line::{Line, Outcome, Taken},
+    outage::Outage,
+};
+
+/// Most deliveries that are taken at once; the store's bound.
+const TAKEN_MAX: usize = 64;
+
+/// How often the observer is told how many deliveries wait.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+
+/// A delivery whose endpoint is not configured here may be another process's, which has newer settings.
+const STRANGER_DELAY: Duration = Duration::from_secs(60);
+
+pub(super) struct Sending {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clients: Clients,
+    pub(super) pace: Pace,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) lines: Vec<Line>,
+}
+
+/// What is under way.
+struct Flights {
+    tasks: JoinSet<Flown>,
+    /// Whose line each is of, for those that end badly.
+    line_of: HashMap<Id, usize>,
+}
+
+/// What became of a delivery that was sent, once that is recorded.
+struct Flown {
+    made: Made,
+    then: AfterAttempt,
+    delivery: Delivery,
+}
+
+impl Sending {
+    /// Sends until told to stop; then ends what is under way. Dropping it cuts that.
+    pub(super) async fn run(mut self, laid_out: &Notify, mut stopped: watch::Receiver<bool>) {
+        let mut flights = Flights {
+            tasks: JoinSet::new(),
+            line_of: HashMap::new(),
+        };
+        let mut outage = Outage::new("sending webhooks");
+        let mut look_at = Instant::now();
+        let mut count_at = Instant::now();
+        loop {
+            let now = Instant::now();
+            if now >= look_at && self.room() > 0 {
+                let taken = self.take().await;
+                look_at = Instant::now() + outage.told(taken).unwrap_or_else(|delay| delay);
+            }
+            self.start(&mut flights);
+            if now >= count_at {
+                count_at = now + COUNT_EVERY;
+                if let Ok(waiting) = self.store.deliveries_waiting().await {
+                    self.observer.waiting(waiting);
+                }
+            }
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Some(flown) = flights.tasks.join_next_with_id() => self.landed(&mut flights, flown),
+                () = laid_out.notified() => look_at = Instant::now(),
+                () = tokio::time::sleep_until(look_at), if self.room() > 0 => {}
+            }
+        }
+        self.end(flights).await;
+    }
+
+    fn room(&self) -> usize {
+        self.lines.iter().map(Line::room).sum()
+    }
+
+    /// Takes what is due into the lines. Returns in how long to look again.
+    async fn take(&mut self) -> store::Result<Duration> {
+        let most = self.room().min(TAKEN_MAX);
+        let at = Instant::now();
+        let due = self.store.take_due(most, self.pace.hold).await?;
+        let is_full = due.deliveries.len() == most;
+        let mut back = Vec::new();
+        for delivery in due.deliveries {
+            let line = self
+                .lines
+                .iter_mut()
+                .find(|line| line.endpoint.name() == delivery.endpoint);
+            match line {
+                None => back.push(stranger(&self.pace, delivery)),
+                Some(line) if line.room() == 0 => back.push(overtaken(&self.pace, line, delivery)),
+                Some(line) => line.add(Taken { delivery, at }),
+            }
+        }
+        // All at once, because a store flushes those of the same moment together.
+        let store = &self.store;
+        let back = back.iter().map(
+            |Back {
+                 delivery,
+                 made,
+                 then,
+             }| {
+                store.attempted(&delivery.id, delivery.attempts, made.clone(), *then)
+            },
+        );
+        for put in join_all(back).await {
+            put?;
+        }
+        Ok(if is_full {
+            Duration::ZERO
+        } else {
+            due.next.unwrap_or(self.pace.look).min(self.pace.look)
+        })
+    }
+
+    fn start(&mut self, flights: &mut Flights) {
+        // One that is sent so late could be under way still when somebody else is given it.
+        let latest = self.pace.hold.saturating_sub(self.pace.timeout * 5 / 4);
+        for (at, line) in self.lines.iter_mut().enumerate() {
+            while let Some(Taken {
+                delivery,
+                at: taken,
+            }) = line.start()
+            {
+                if taken.elapsed() > latest {
+                    // It is due again by itself.
+                    line.ended();
+                    continue;
+                }
+                let endpoint = Arc::clone(&line.endpoint);
+                let client = self.clients.of(&endpoint).clone();
+                let (store, pace) = (Arc::clone(&self.store), self.pace);
+                let task = flights.tasks.spawn(async move {
+                    let made = attempt(&client, &endpoint, &delivery).await;
+                    record(&*store, &pace, made, delivery, taken).await
+                });
+                flights.line_of.insert(task.id(), at);
+            }
+        }
+    }
+
+    fn landed(
+        &mut self,
+        flights: &mut Flights,
+        flown: Result<(Id, Flown), tokio::task::JoinError>,
+    ) {
+        let id = match &flown {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(line) = flights
+            .line_of
+            .remove(&id)
+            .and_then(|at| self.lines.get_mut(at))
+        else {
+            return;
+        };
+        line.ended();
+        let Ok((
+            _,
+            Flown {
+                made,
+                then,
+                delivery,
+            },
+        )) = flown
+        else {
+            tracing::error!(
+                endpoint = line.endpoint.name(),
+                "sending a webhook panicked; it is tried again"
+            );
+            return;
+        };
+        let took = Duration::from_millis(made.attempt.duration_ms);
+        let error = made.attempt.error.as_deref().unwrap_or_default();
+        let endpoint = delivery.endpoint.as_str();
+        tracing::debug!(
+            endpoint,
+            delivery = %delivery.id,
+            onboarding = %delivery.onboarding,
+            attempt = delivery.attempts,
+            status = made.attempt.status,
+            error = made.attempt.error,
+            duration_ms = made.attempt.duration_ms,
+            "tried to deliver a webhook"
+        );
+        match then {
+            AfterAttempt::Delivered => {
+                line.note(took, Outcome::Delivered);
+                self.observer.delivered(endpoint, took);
+            }
+            AfterAttempt::Again { .. } => {
+                line.note(took, Outcome::Failed { error });
+                self.observer.failed(endpoint, took);
+            }
+            AfterAttempt::GiveUp => {
+                let delivery = delivery.id.as_str();
+                line.note(took, Outcome::GivenUp { error, delivery });
+                self.observer.given_up(endpoint, took);
+            }
+        }
+    }
+
+    /// Gives back what waits, so that the next process need not wait for it, and ends what is under
+    /// way: within the timeout of a request.
+    async fn end(mut self, mut flights: Flights) {
+        let waiting: Vec<Taken> = self.lines.iter_mut().flat_map(Line::give_back).collect();
+        let store = &self.store;
+        let back = waiting.iter().map(|Taken { delivery, .. }| {
+            let made = not_tried("not tried, because Trunkline was stopping");
+            let then = AfterAttempt::Again {
+                delay: Duration::ZERO,
+            };
+            store.attempted(&delivery.id, delivery.attempts, made, then)
+        });
+        // What cannot be given back is due again by itself.
+        let _ = join_all(back).await;
+        while let Some(flown) = flights.tasks.join_next_with_id().await {
+            self.landed(&mut flights, flown);
+        }
+    }
+}
+
+/// A delivery that is put back, untried.
+struct Back {
+    delivery: Delivery,
+    made: Attempt,
+    then: AfterAttempt,
+}
+
+fn not_tried(why: &str) -> Attempt {
+    Attempt {
+        status: None,
+        error: Some(why.to_owned()),
+        duration_ms: 0,
+    }
+}
+
+/// For how long it has been tried. The store's clock said since when; that it may differ from ours
+/// by seconds does not matter here.
+fn tried_for(delivery: &Delivery) -> Duration {
+    let since = Timestamp::now().duration_since(delivery.since);
+    Duration::try_from(since).unwrap_or_default()
+}
+
+fn stranger(pace: &Pace, delivery: Delivery) -> Back {
+    let then = if tried_for(&delivery) < pace.keep_trying {
+        AfterAttempt::Again {
+            delay: STRANGER_DELAY,
+        }
+    } else {
+        AfterAttempt::GiveUp
+    };
+    Back {
+        made: not_tried("not tried, because no endpoint of this name is configured"),
+        delivery,
+        then,
+    }
+}
+
+fn overtaken(pace: &Pace, line: &mut Line, delivery: Delivery) -> Back {
+    let turn = line.turn();
+    // An endpoint that fails is not waited for to the second.
+    let delay = if line.is_failing() {
+        pace.delay(tried_for(&delivery), None)
+            .map_or(turn, |delay| delay.max(turn))
+    } else {
+        turn
+    };
+    Back {
+        made: not_tried("not tried yet, because many others are before it"),
+        delivery,
+        then: AfterAttempt::Again { delay },
+    }
+}
+
+/// Records what came of an attempt. Tries until the delivery is due again, for a store that is away
+/// for a moment must not make it be sent twice.
+async fn record(
+    store: &dyn Store,
+    pace: &Pace,
+    made: Made,
+    delivery: Delivery,
+    taken: Instant,
+) -> Flown {
+    let then = match made.verdict {
+        Verdict::Taken => AfterAttempt::Delivered,
+        Verdict::Gone => AfterAttempt::GiveUp,
+        Verdict::Failed { asked } => match pace.delay(tried_for(&delivery), asked) {
+            Some(delay) => AfterAttempt::Again { delay },
+            None => AfterAttempt::GiveUp,
+        },
+    };
+    for delay in super::outage::delays() {
+        let recorded = store
+            .attempted(&delivery.id, delivery.attempts, made.attempt.clone(), then)
+            .await;
+        match recorded {
+            Ok(_) => break,
+            Err(error) if taken.elapsed() + delay > pace.hold => {
+                tracing::debug!(delivery = %delivery.id, %error, "a delivery was not recorded; it is made again");
+                break;
+            }
+            Err(_) => tokio::time::sleep(delay).await,
+        }
+    }
+    Flown {
+        made,
+        then,
+        delivery,
+    }
+}

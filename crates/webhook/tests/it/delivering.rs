@@ -1,0 +1,246 @@
+//! What is told to whom.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use store::{DeliveryState, Then, conformance::sample::failure};
+use webhook::{Event, Pace};
+
+use crate::{
+    place::{Place, QUICK, eventually},
+    receiver::{Receiver, Reply},
+};
+
+#[tokio::test]
+async fn a_success_is_told_once_and_its_signature_verifies() {
+    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    let id = place.end(1, Then::Succeed).await;
+
+    let arrived = receiver.wait_for(1).await.remove(0);
+    assert!(arrived.verifies(), "{:?}", arrived.headers);
+    assert_eq!(arrived.path, "/planted-path");
+    let header = |name: &str| arrived.headers[name].to_str().unwrap();
+    assert_eq!(header("content-type"), "application/json");
+    assert!(header("user-agent").starts_with("trunkline/"));
+    let message = arrived.json();
+    assert_eq!(message["type"], "onboarding.succeeded");
+    assert_eq!(message["data"]["type"], "onboarding");
+    assert_eq!(message["data"]["id"], json!(id));
+    assert_eq!(message["data"]["state"], "succeeded");
+    assert_eq!(message["data"]["steps"][0]["name"], "create_trunk");
+    let at = message["timestamp"].as_str().unwrap();
+    assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
+    assert!(!message.to_string().contains("planted"), "{message}");
+
+    let delivery = place.only(DeliveryState::Delivered).await;
+    assert_eq!(delivery.id.as_str(), arrived.id);
+    assert_eq!((delivery.endpoint.as_str(), delivery.attempts), ("crm", 1));
+    let (attempt, _) = delivery.last.unwrap();
+    assert_eq!((attempt.status, attempt.error), (Some(204), None));
+    running.stop().await.unwrap();
+    assert_eq!(receiver.arrived().len(), 1);
+}
+
+#[tokio::test]
+async fn each_endpoint_is_told_what_it_asked_for() {
+    let place = Place::new().await;
+    let (good, bad) = (Receiver::taking().await, Receiver::taking().await);
+    let both = Receiver::taking().await;
+    let _running = place.run(
+        vec![
+            good.endpoint("good", &[Event::Succeeded]),
+            bad.endpoint("bad", &[Event::Failed]),
+            both.endpoint("both", &[Event::Succeeded, Event::Failed]),
+        ],
+        QUICK,
+    );
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    place.end(2, failure()).await;
+    place.end(3, Then::Succeed).await;
+
+    both.wait_for(3).await;
+    good.wait_for(2).await;
+    let failed = bad.wait_for(1).await.remove(0).json();
+    assert_eq!(failed["type"], "onboarding.failed");
+    assert_eq!(failed["data"]["error"]["code"], "made_up");
+    let delivered = async || {
+        let all = place.deliveries().await;
+        all.len() == 6 && all.iter().all(|one| one.state == DeliveryState::Delivered)
+    };
+    eventually("all are delivered", delivered).await;
+    assert_eq!((good.arrived().len(), bad.arrived().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_gets_the_same_message_again_signed_anew() {
+    let place = Place::new().await;
+    let receiver = Receiver::new(|n| Reply::Status([500, 404, 200][n.min(2)])).await;
+    let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+
+    let delivery = place.only(DeliveryState::Delivered).await;
+    assert_eq!(delivery.attempts, 3);
+    let arrived = receiver.arrived();
+    assert_eq!(arrived.len(), 3);
+    assert_eq!(receiver.ids().len(), 1);
+    assert!(
+        arrived
+            .iter()
+            .all(|one| one.body == arrived[0].body && one.verifies())
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let (place, elsewhere) = (Place::new().await, Receiver::taking().await);
+    let target = elsewhere.url.clone();
+    let receiver = Receiver::new(move |n| match n {
+        0 => Reply::Header(302, "location", target.clone()),
+        1 => Reply::Header(307, "location", target.clone()),
+        _ => Reply::Status(200),
+    })
+    .await;
+    let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let delivery = place.only(DeliveryState::Delivered).await;
+    assert_eq!(delivery.attempts, 3);
+    assert_eq!(elsewhere.arrived().len(), 0);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_is_not_tried_again() {
+    let place = Place::new().await;
+    let receiver = Receiver::new(|_| Reply::Status(410)).await;
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let delivery = place.only(DeliveryState::GivenUp).await;
+    assert_eq!((delivery.attempts, delivery.next_at), (1, None));
+    let (attempt, _) = delivery.last.unwrap();
+    assert_eq!(attempt.status, Some(410));
+    running.stop().await.unwrap();
+    assert_eq!(receiver.arrived().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_not_read_to_its_end() {
+    let place = Place::new().await;
+    let receiver = Receiver::new(|_| Reply::Endless).await;
+    let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    place.only(DeliveryState::Delivered).await;
+}
+
+#[tokio::test]
+async fn a_delivery_is_sent_again_when_a_person_wants_it() {
+    let place = Place::new().await;
+    let receiver = Receiver::new(|n| Reply::Status(if n == 0 { 410 } else { 200 })).await;
+    let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let given_up = place.only(DeliveryState::GivenUp).await;
+    assert!(place.store.resend(&given_up.id).await.unwrap());
+    place.only(DeliveryState::Delivered).await;
+    assert!(place.store.resend(&given_up.id).await.unwrap());
+    let arrived = receiver.wait_for(3).await;
+    assert_eq!(receiver.ids().len(), 1);
+    assert!(arrived.iter().all(|one| one.verifies()));
+}
+
+#[tokio::test]
+async fn who_is_new_is_told_of_what_happens_from_then_on() {
+    let (place, first) = (Place::new().await, Receiver::taking().await);
+    place.end(1, Then::Succeed).await;
+    let running = place.run(vec![first.endpoint("first", &Event::ALL)], QUICK);
+    place.begun().await;
+    let told = place.end(2, Then::Succeed).await;
+    assert_eq!(first.wait_for(1).await[0].json()["data"]["id"], json!(told));
+    running.stop().await.unwrap();
+
+    // Nobody is told of this one.
+    let nobody = place.run(Vec::new(), QUICK);
+    let before = place.store.laid_out().await.unwrap();
+    place.end(3, Then::Succeed).await;
+    let passed = async || place.store.laid_out().await.unwrap() != before;
+    eventually("the mark passes it", passed).await;
+    nobody.stop().await.unwrap();
+
+    let second = Receiver::taking().await;
+    let endpoints = vec![
+        first.endpoint("first", &Event::ALL),
+        second.endpoint("second", &Event::ALL),
+    ];
+    let running = place.run(endpoints, QUICK);
+    let told = place.end(4, Then::Succeed).await;
+    assert_eq!(
+        second.wait_for(1).await[0].json()["data"]["id"],
+        json!(told)
+    );
+    first.wait_for(2).await;
+    running.stop().await.unwrap();
+    assert_eq!((first.arrived().len(), second.arrived().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_slow_endpoint_delays_no_other() {
+    let (place, fast) = (Place::new().await, Receiver::taking().await);
+    let slow = Receiver::new(|_| Reply::Held).await;
+    let endpoints = vec![
+        slow.endpoint("slow", &Event::ALL),
+        fast.endpoint("fast", &Event::ALL),
+    ];
+    let running = place.run(
+        endpoints,
+        Pace {
+            hold: QUICK.hold * 2,
+            ..QUICK
+        },
+    );
+    place.begun().await;
+    for n in 0..100 {
+        place.end(n, Then::Succeed).await;
+    }
+    // All of it, while the other one has not answered a single one.
+    fast.wait_for(100).await;
+    let in_flight = slow.wait_for(8).await.len();
+    assert_eq!(in_flight, 8);
+    slow.open();
+    slow.wait_for(100).await;
+    running.stop().await.unwrap();
+    assert_eq!((slow.ids().len(), fast.ids().len()), (100, 100));
+    assert_eq!(fast.arrived().len(), 100);
+}
+
+#[tokio::test]
+async fn deliveries_of_an_endpoint_that_is_not_configured_here_wait() {
+    let (place, receiver) = (
+        Place::new().await,
+        Receiver::new(|_| Reply::Status(500)).await,
+    );
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    receiver.wait_for(1).await;
+    running.stop().await.unwrap();
+
+    let running = place.run(vec![receiver.endpoint("other", &Event::ALL)], QUICK);
+    let put_back = async || {
+        let last = place.deliveries().await.remove(0).last;
+        last.is_some_and(|(attempt, _)| {
+            attempt
+                .error
+                .is_some_and(|error| error.contains("no endpoint of this name"))
+        })
+    };
+    eventually("it is put back", put_back).await;
+    running.stop().await.unwrap();
+    assert_eq!(place.deliveries().await[0].state, DeliveryState::Waiting);
+    let to: BTreeSet<String> = receiver.ids();
+    assert_eq!(to.len(), 1);
+}
