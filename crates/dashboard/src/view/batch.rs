@@ -11,15 +11,6 @@ use crate::view::{
     parts::{Bar, When},
 };
 
-/// How fast a batch moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Pace {
-    /// How many end in a minute, if it is known.
-    pub(crate) per_minute: Option<f64>,
-    /// How long it will take at that rate.
-    pub(crate) left: Option<Duration>,
-}
-
 /// How far a batch is.
 #[derive(Debug, Template)]
 #[template(path = "batch_progress.html")]
@@ -40,12 +31,13 @@ impl askama::filters::HtmlSafe for BatchView {}
 
 impl BatchView {
     /// Of a batch.
-    pub(crate) fn of(own: &BatchStatus, pace: Pace, now: Timestamp) -> Self {
+    pub(crate) fn of(own: &BatchStatus, now: Timestamp) -> Self {
+        let pace = serve::BatchView::of(own, None, now);
         let done = own.accepted.saturating_sub(own.open());
         Self {
             number: own.number.to_string(),
             source: own.source.clone(),
-            rate: rate(own.open(), pace),
+            rate: rate(pace.open, pace.per_minute, pace.left_seconds),
             bar: Bar {
                 role: "progressbar",
                 label: format!("Progress of {}", own.source),
@@ -72,24 +64,17 @@ impl BatchView {
 }
 
 /// Rate and time left in words. The script says the same.
-fn rate(open: u64, pace: Pace) -> String {
+fn rate(open: u64, per_minute: f64, left: Option<u64>) -> String {
     if open == 0 {
         return "finished".to_owned();
     }
-    match pace.per_minute {
-        Some(per_minute) if per_minute > 0.0 => {
-            let mut text = format!("{per_minute:.0}/min");
-            if per_minute < 10.0 {
-                text = format!("{per_minute:.1}/min");
-            }
-            if let Some(left) = pace.left {
-                text.push_str(", ");
-                text.push_str(&lasting(left));
-                text.push_str(" left");
-            }
-            text
+    match left {
+        None => format!("{} to go", grouped(open)),
+        Some(left) => {
+            let left = lasting(Duration::from_secs(left));
+            let digits = usize::from(per_minute < 10.0);
+            format!("{per_minute:.digits$}/min, {left} left")
         }
-        Some(_) | None => format!("{} to go", grouped(open)),
     }
 }
 
@@ -114,11 +99,8 @@ mod tests {
 
     #[test]
     fn a_batch_shows_how_far_how_fast_and_how_long() {
-        let pace = Pace {
-            per_minute: Some(120.0),
-            left: Some(Duration::from_secs(49)),
-        };
-        let html = BatchView::of(&batch(), pace, Timestamp::UNIX_EPOCH).to_string();
+        let now = Timestamp::UNIX_EPOCH + Duration::from_secs(51);
+        let html = BatchView::of(&batch(), now).to_string();
         assert!(html.contains("120/min, 49 s left"), "{html}");
         assert!(html.contains("aria-valuenow=\"102\""), "{html}");
         assert!(!html.contains("<b>signups"), "{html}");
@@ -126,12 +108,8 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_not_known_or_over_is_not_made_up() {
-        assert_eq!(rate(98, Pace::default()), "98 to go");
-        assert_eq!(rate(0, Pace::default()), "finished");
-        let slow = Pace {
-            per_minute: Some(1.5),
-            left: None,
-        };
-        assert_eq!(rate(98, slow), "1.5/min");
+        assert_eq!(rate(98, 0.0, None), "98 to go");
+        assert_eq!(rate(0, 0.0, None), "finished");
+        assert_eq!(rate(98, 1.5, Some(3920)), "1.5/min, 1 h 5 min left");
     }
 }
