@@ -5,7 +5,10 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serve::{Problem, problem::Code};
 
-use crate::{assets::{Paths, paths}, visitor::Theme};
+use crate::{
+    assets::{Paths, paths},
+    visitor::Theme,
+};
 
 /// Why there is no page, and what to do next.
 #[derive(Debug, Clone)]

@@ -29,7 +29,6 @@ use axum::Router;
 use serve::App;
 
 /// The pages of this app, to be served beside its API.
-#[must_use]
 pub fn router(app: App) -> Router {
     pages::router(site::Site::of(app))
 }

@@ -87,7 +87,10 @@ pub(crate) fn is_own_page(next: &str) -> bool {
         return false;
     };
     let first = rest.split(['/', '?']).next().unwrap_or_default();
-    next.len() <= 1024 && next.chars().all(plain) && PAGES.contains(&first) && !rest.starts_with('/')
+    next.len() <= 1024
+        && next.chars().all(plain)
+        && PAGES.contains(&first)
+        && !rest.starts_with('/')
 }
 
 #[cfg(test)]
@@ -108,7 +111,12 @@ mod tests {
 
     #[test]
     fn only_pages_of_ours_are_gone_to() {
-        for good in ["/", "/onboardings?state=failed&q=a%2Fb", "/batches/7", "/?note=x"] {
+        for good in [
+            "/",
+            "/onboardings?state=failed&q=a%2Fb",
+            "/batches/7",
+            "/?note=x",
+        ] {
             assert!(is_own_page(good), "{good}");
         }
         for bad in [

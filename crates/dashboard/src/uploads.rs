@@ -162,11 +162,7 @@ impl Uploads {
     }
 
     /// Takes a file of this session out: it is used once.
-    pub(crate) fn take(
-        &self,
-        owner: &str,
-        id: u128,
-    ) -> Option<Upload<Arc<crate::pages::Planned>>> {
+    pub(crate) fn take(&self, owner: &str, id: u128) -> Option<Upload<Arc<crate::pages::Planned>>> {
         let mut kept = self.kept();
         kept.get(&id).filter(|own| own.owner == owner)?;
         kept.remove(&id).map(|own| own.upload)

@@ -77,10 +77,7 @@ impl FromRequestParts<Site> for Visitor {
         Ok(Self {
             session,
             theme: theme(&parts.headers),
-            note: noted
-                .ok()
-                .and_then(|noted| noted.0.note)
-                .map(Done::note),
+            note: noted.ok().and_then(|noted| noted.0.note).map(Done::note),
         })
     }
 }

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Path, Query, State, rejection::FormRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     response::{IntoResponse, Redirect, Response},
 };
 use onboarding::AccountName;
@@ -144,7 +147,10 @@ pub(super) async fn ask_cancel(
     let left = if left.is_empty() {
         "Nothing of it is at Exotel yet.".to_owned()
     } else {
-        format!("What it has made at Exotel stays there: {}.", left.join(", "))
+        format!(
+            "What it has made at Exotel stays there: {}.",
+            left.join(", ")
+        )
     };
     let ask = Ask {
         question: format!("Cancel {}?", own.key),
@@ -181,16 +187,17 @@ pub(super) async fn cancel(
 
 fn account(name: &str) -> Result<AccountName, Failure> {
     name.parse().map_err(|_| {
-        Failure::not_found("There is no account with this name.").back_to("/accounts", "To all accounts")
+        Failure::not_found("There is no account with this name.")
+            .back_to("/accounts", "To all accounts")
     })
 }
 
 /// Whether to resume an account.
 pub(super) async fn ask_resume(
     visitor: Visitor,
-    named: Option<Query<Named>>,
+    named: Result<Query<Named>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let name = account(named.as_ref().map_or("", |named| &named.account))?;
+    let name = account(named.as_ref().map_or("", |named| &named.0.account))?;
     let ask = Ask {
         question: format!("Resume {name}?"),
         lines: vec![
@@ -224,8 +231,10 @@ pub(super) async fn resume(
 }
 
 async fn delivery(site: &Site, id: &str) -> Result<Delivery, Failure> {
-    let unknown =
-        || Failure::not_found("There is no delivery with this id.").back_to("/deliveries", "To all deliveries");
+    let unknown = || {
+        Failure::not_found("There is no delivery with this id.")
+            .back_to("/deliveries", "To all deliveries")
+    };
     let id = DeliveryId::parse(id).ok_or_else(unknown)?;
     site.app.store().delivery(&id).await?.ok_or_else(unknown)
 }
@@ -239,9 +248,10 @@ pub(super) async fn ask_resend(
     let own = delivery(&site, &id).await?;
     let ask = Ask {
         question: format!("Send {} again?", own.event),
-        lines: vec![
-            format!("The endpoint {} gets the same message, with the same id, now.", own.endpoint),
-        ],
+        lines: vec![format!(
+            "The endpoint {} gets the same message, with the same id, now.",
+            own.endpoint
+        )],
         action: format!("/deliveries/{}/resend", own.id),
         fields: vec![],
         verb: "Send it again",

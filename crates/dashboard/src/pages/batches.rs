@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     response::Response,
 };
 use jiff::Timestamp;
@@ -15,12 +15,7 @@ use crate::{
     link::Address,
     shell::{Section, Shell},
     site::Site,
-    view::{
-        batch::BatchView,
-        failure::FailureView,
-        figures::grouped,
-        parts::When,
-    },
+    view::{batch::BatchView, failure::FailureView, figures::grouped, parts::When},
     visitor::Visitor,
 };
 
@@ -50,9 +45,9 @@ pub(super) fn shown(batches: &[BatchStatus], now: Timestamp) -> Vec<BatchView> {
 pub(super) async fn page(
     State(site): State<Site>,
     visitor: Visitor,
-    asked: Option<Query<Asked>>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let before = asked.and_then(|asked| asked.before).map(BatchNumber);
+    let before = asked.ok().and_then(|asked| asked.before).map(BatchNumber);
     let batches = site.app.store().batches(before, SHOWN).await?;
     let last = batches.last().filter(|_| batches.len() == SHOWN);
     Ok(html(&Page {
@@ -90,8 +85,10 @@ pub(super) async fn one(
     visitor: Visitor,
     Path(number): Path<String>,
 ) -> Result<Response, Failure> {
-    let unknown =
-        || Failure::not_found("There is no batch with this number.").back_to("/batches", "To all batches");
+    let unknown = || {
+        Failure::not_found("There is no batch with this number.")
+            .back_to("/batches", "To all batches")
+    };
     let number = BatchNumber(number.parse().map_err(|_| unknown())?);
     let store = site.app.store();
     let own = store.batch(number).await?.ok_or_else(unknown)?;

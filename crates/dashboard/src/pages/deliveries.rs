@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ struct Page {
 pub(super) async fn page(
     State(site): State<Site>,
     visitor: Visitor,
-    asked: Option<Query<Asked>>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let asked = asked.map(|asked| asked.0).unwrap_or_default();
     let state = DeliveryState::parse(&asked.state);
@@ -75,7 +75,10 @@ pub(super) async fn page(
         shell: Shell::of(&visitor, Section::Deliveries, "Deliveries").still(),
         waiting: match waiting {
             0 => "None is waiting.".to_owned(),
-            waiting => format!("Waiting: {}.", counted(waiting, "delivery").replace("deliverys", "deliveries")),
+            waiting => format!(
+                "Waiting: {}.",
+                counted(waiting, "delivery").replace("deliverys", "deliveries")
+            ),
         },
         tabs: tabs
             .into_iter()

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Query, State, rejection::FormRejection},
+    extract::{
+        Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     response::{IntoResponse, Redirect, Response},
 };
 use http::{
@@ -54,9 +57,9 @@ pub(super) struct Typed {
 pub(super) async fn form(
     State(site): State<Site>,
     headers: HeaderMap,
-    query: Option<Query<Next>>,
+    query: Result<Query<Next>, QueryRejection>,
 ) -> Response {
-    let next = query.map(|query| query.0.next).unwrap_or_default();
+    let next = query.map_or_else(|_| String::new(), |query| query.0.next);
     if site.app.sessions().of(&headers).is_some() {
         return Redirect::to(after(&next)).into_response();
     }
@@ -69,7 +72,8 @@ fn after(next: &str) -> &str {
 
 fn page(headers: &HeaderMap, next: &str, status: StatusCode, problem: Option<String>) -> Response {
     let csrf = format!("{:032x}", rand::random::<u128>());
-    let cookie = format!("{FORM_COOKIE}={csrf}; Path=/login; Max-Age=3600; HttpOnly; SameSite=Strict");
+    let cookie =
+        format!("{FORM_COOKIE}={csrf}; Path=/login; Max-Age=3600; HttpOnly; SameSite=Strict");
     let page = Page {
         shell: Alone {
             title: "Sign in".to_owned(),
@@ -119,7 +123,10 @@ pub(super) async fn log_in(
             Some("There is no such token. Check that all of it was copied.".to_owned()),
         )),
         Err(LoginError::TooMany(wait)) => {
-            let problem = format!("Too many tokens were tried. Try again in {}.", lasting(wait));
+            let problem = format!(
+                "Too many tokens were tried. Try again in {}.",
+                lasting(wait)
+            );
             let status = StatusCode::TOO_MANY_REQUESTS;
             let mut response = page(&headers, &typed.next, status, Some(problem));
             let seconds = HeaderValue::from(wait.as_secs().max(1));

@@ -35,8 +35,10 @@ struct Page {
 
 /// The onboarding that a path names.
 pub(super) async fn find(site: &Site, id: &str) -> Result<Onboarding, Failure> {
-    let unknown =
-        || Failure::not_found("There is no onboarding with this id.").back_to("/onboardings", "To all onboardings");
+    let unknown = || {
+        Failure::not_found("There is no onboarding with this id.")
+            .back_to("/onboardings", "To all onboardings")
+    };
     let id: OnboardingId = id.parse().map_err(|_| unknown())?;
     site.app.store().get(id).await?.ok_or_else(unknown)
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
@@ -40,9 +40,15 @@ pub(super) struct Asked {
 
 impl Asked {
     fn any(&self) -> bool {
-        [&self.q, &self.state, &self.partner, &self.account, &self.batch]
-            .iter()
-            .any(|own| !own.is_empty())
+        [
+            &self.q,
+            &self.state,
+            &self.partner,
+            &self.account,
+            &self.batch,
+        ]
+        .iter()
+        .any(|own| !own.is_empty())
     }
 
     /// The same page with another beginning.
@@ -84,7 +90,9 @@ impl Asked {
                 text => match text.parse() {
                     Ok(number) => Some(BatchNumber(number)),
                     Err(_) => {
-                        problems.push("A batch is a number, as the page of batches shows it.".to_owned());
+                        problems.push(
+                            "A batch is a number, as the page of batches shows it.".to_owned(),
+                        );
                         None
                     }
                 },
@@ -134,7 +142,7 @@ struct Page {
 pub(super) async fn page(
     State(site): State<Site>,
     visitor: Visitor,
-    asked: Option<Query<Asked>>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let mut asked = asked.map(|asked| asked.0).unwrap_or_default();
     asked.trim();

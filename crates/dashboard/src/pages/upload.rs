@@ -111,13 +111,9 @@ impl From<Failure> for Broken {
 impl From<Full> for Broken {
     fn from(_: Full) -> Self {
         let message = "As many files are being looked at as this server takes. Try again in some minutes, or enqueue the one that you checked.";
-        Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many uploads",
-            message,
-        )
-        .back_to("/upload", "Back")
-        .into()
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "Too many uploads", message)
+            .back_to("/upload", "Back")
+            .into()
     }
 }
 
@@ -213,10 +209,7 @@ async fn take_in(site: &Site, visitor: &Visitor, mut form: Multipart) -> Result<
         return Err(bad());
     }
     let csrf = short_text(first).await?;
-    visitor
-        .session
-        .check_change(&csrf)
-        .map_err(Failure::from)?;
+    visitor.session.check_change(&csrf).map_err(Failure::from)?;
     let field = form.next_field().await?.ok_or_else(bad)?;
     let pasted = match field.name() {
         Some("file") => false,
@@ -383,11 +376,7 @@ pub(super) async fn enqueue(
     }
 }
 
-async fn accept(
-    site: Site,
-    caller: Caller,
-    upload: Upload<Arc<Planned>>,
-) -> Result<Report, Bad> {
+async fn accept(site: Site, caller: Caller, upload: Upload<Arc<Planned>>) -> Result<Report, Bad> {
     use std::io::Seek;
     let mut file = &upload.file;
     let unreadable = |error: std::io::Error| Bad::Unreadable(error.to_string());

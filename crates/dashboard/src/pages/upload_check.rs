@@ -10,7 +10,10 @@ use tokio::runtime::Handle;
 
 use crate::{
     uploads::Upload,
-    view::{account::allowance, plan::{Before, SHOWN_MAX}},
+    view::{
+        account::allowance,
+        plan::{Before, SHOWN_MAX},
+    },
 };
 
 /// How many signups are looked up in the store at once.
@@ -44,7 +47,7 @@ impl From<producer::Error> for Bad {
         match error {
             producer::Error::Input { problems, more } => Self::Problems(problems, more),
             producer::Error::Store(error) => Self::Store(error),
-            other => Self::Unreadable(other.to_string()),
+            other @ (producer::Error::Read { .. } | _) => Self::Unreadable(other.to_string()),
         }
     }
 }

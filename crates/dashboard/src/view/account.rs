@@ -103,11 +103,7 @@ pub(crate) fn allowance(facts: Option<&AccountFacts>, status: &AccountStatus) ->
 
 impl AccountView {
     /// Of what the store and the accounts file know.
-    pub(crate) fn of(
-        status: &AccountStatus,
-        facts: Option<&AccountFacts>,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn of(status: &AccountStatus, facts: Option<&AccountFacts>, now: Timestamp) -> Self {
         let standing = Standing::of(status, now);
         let limit = allowance(facts, status);
         let when = |at| When { at, now };

@@ -1,6 +1,10 @@
 //! The handoff: values to copy, and a checklist.
 
-use onboarding::{Handoff, State, handoff::MASK, settings::{Fields, Rendered}};
+use onboarding::{
+    Handoff, State,
+    handoff::MASK,
+    settings::{Fields, Rendered},
+};
 
 use crate::view::parts::{Fact, Value, is_web_address};
 
@@ -144,10 +148,16 @@ mod tests {
         let table = Fields(vec![
             ("username".to_owned(), Rendered::Text("lk_1".into())),
             ("password".to_owned(), Rendered::Text(MASK.into())),
-            ("ports".to_owned(), Rendered::List(vec![Rendered::Number(5060)])),
+            (
+                "ports".to_owned(),
+                Rendered::List(vec![Rendered::Number(5060)]),
+            ),
             ("later".to_owned(), Rendered::Null),
         ]);
-        let facts = settings(&Fields(vec![("credentials".to_owned(), Rendered::Table(table))]));
+        let facts = settings(&Fields(vec![(
+            "credentials".to_owned(),
+            Rendered::Table(table),
+        )]));
         let html = facts[0].value.to_string();
         assert!(!html.contains(MASK), "{html}");
         assert!(html.contains("lk_1") && html.contains("5060") && html.contains(NOT_YET));

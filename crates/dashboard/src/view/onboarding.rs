@@ -157,8 +157,16 @@ mod tests {
     fn what_a_person_may_do_is_what_the_state_allows() {
         use onboarding::Event;
         for state in State::ALL {
-            assert_eq!(can_retry(state), state.after(Event::Retried).is_ok(), "{state}");
-            assert_eq!(can_cancel(state), state.after(Event::Cancelled).is_ok(), "{state}");
+            assert_eq!(
+                can_retry(state),
+                state.after(Event::Retried).is_ok(),
+                "{state}"
+            );
+            assert_eq!(
+                can_cancel(state),
+                state.after(Event::Cancelled).is_ok(),
+                "{state}"
+            );
         }
     }
 }

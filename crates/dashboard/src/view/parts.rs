@@ -168,15 +168,9 @@ pub(crate) enum Value {
     /// Text.
     Text(String),
     /// Text that a person will want elsewhere: with a button that copies it. `of` names it.
-    Copy {
-        of: String,
-        text: String,
-    },
+    Copy { of: String, text: String },
     /// A link within the dashboard.
-    Link {
-        href: String,
-        text: String,
-    },
+    Link { href: String, text: String },
     /// Nothing, and why.
     Missing(&'static str),
     /// Several.
@@ -311,7 +305,10 @@ mod tests {
         ] {
             assert!(!part.contains("<script"), "{part}");
             assert!(!part.contains("\"\">"), "{part}");
-            assert!(part.contains("&#60;script") || part.contains("&lt;script"), "{part}");
+            assert!(
+                part.contains("&#60;script") || part.contains("&lt;script"),
+                "{part}"
+            );
         }
     }
 
@@ -337,7 +334,10 @@ mod tests {
         };
         let widths = bar.to_string();
         // Rounded up, and cut where they would run over.
-        assert!(widths.contains("width=\"334\"") && widths.contains("width=\"332\""), "{widths}");
+        assert!(
+            widths.contains("width=\"334\"") && widths.contains("width=\"332\""),
+            "{widths}"
+        );
     }
 
     #[test]

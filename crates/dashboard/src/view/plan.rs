@@ -86,7 +86,10 @@ impl Refused {
             headline: format!("{name} has {}", counted(all, "problem")),
             problems: problems.into_iter().take(SHOWN_MAX).map(line).collect(),
             more: (more > 0).then(|| {
-                format!("and {}, which mending these may show", counted(more, "more problem"))
+                format!(
+                    "and {}, which mending these may show",
+                    counted(more, "more problem")
+                )
             }),
         }
     }

@@ -168,7 +168,10 @@ fn steps(recipe: &Recipe) -> Vec<StepText> {
     if let Some(inbound) = &recipe.inbound {
         allow(&inbound.whitelist, "inbound");
     }
-    let digest = recipe.outbound.as_ref().filter(|own| own.auth == Auth::Digest);
+    let digest = recipe
+        .outbound
+        .as_ref()
+        .filter(|own| own.auth == Auth::Digest);
     if digest.is_some() {
         steps.push(StepText {
             title: "Create credentials",
@@ -255,7 +258,11 @@ mod tests {
     fn every_built_in_recipe_is_shown_with_its_sources() {
         for recipe in RecipeBook::builtin().iter() {
             let view = RecipeView::of(recipe);
-            assert!(view.text.is_some_and(|text| text.contains('#')), "{}", view.name);
+            assert!(
+                view.text.is_some_and(|text| text.contains('#')),
+                "{}",
+                view.name
+            );
             assert!(view.steps.len() >= 3, "{}", view.name);
         }
     }
