@@ -86,6 +86,7 @@ const on = {
     each(`[data-batch="${own.number}"]`, (node) => {
       const before = field(node, "done").textContent;
       for (const name of ["accepted", "failed", "cancelled", "duplicates"]) put(field(node, name), grouped(own[name]));
+      field(node, "failed").parentElement.classList.toggle("none", own.failed === 0);
       put(field(node, "done"), grouped(done));
       put(field(node, "rate"), open === 0 ? "finished" : own.left_seconds == null ? `${grouped(open)} to go`
         : `${own.per_minute.toFixed(own.per_minute < 10 ? 1 : 0)}/min, ${lasting(own.left_seconds)} left`);

@@ -12,12 +12,10 @@ const say = (text) => {
 
 // Colours: as the system, light, dark. The server reads the cookie, so that no page flashes.
 const themes = ["", "light", "dark"];
-const names = { "": "Auto", light: "Light", dark: "Dark" };
 const toggle = document.querySelector("[data-theme-toggle]");
 const showTheme = () => {
   const theme = root.dataset.theme ?? "";
-  toggle.textContent = names[theme];
-  toggle.setAttribute("aria-label", `Colours: ${theme || "as the system"}. Change`);
+  toggle.textContent = `Theme: ${theme || "auto"}`;
 };
 if (toggle) {
   showTheme();

@@ -7,6 +7,7 @@ use serve::{Problem, problem::Code};
 
 use crate::{
     assets::{Paths, paths},
+    view::parts::Prose,
     visitor::Theme,
 };
 
@@ -65,7 +66,7 @@ impl Failure {
                 theme,
                 assets: paths(),
             },
-            message: self.message,
+            message: Prose(self.message),
             back: self.back.0,
             back_name: self.back.1,
         };
@@ -90,7 +91,7 @@ pub(crate) struct Alone {
 #[template(path = "problem.html")]
 struct Page {
     shell: Alone,
-    message: String,
+    message: Prose,
     back: String,
     back_name: &'static str,
 }

@@ -21,14 +21,17 @@ use crate::{
     note::Done,
     shell::{Section, Shell},
     site::Site,
-    view::onboarding::{can_cancel, can_retry},
+    view::{
+        onboarding::{can_cancel, can_retry},
+        parts::Prose,
+    },
     visitor::Visitor,
 };
 
 /// A question before something is done.
 struct Ask {
     question: String,
-    lines: Vec<String>,
+    lines: Vec<Prose>,
     action: String,
     fields: Vec<(&'static str, String)>,
     verb: &'static str,
@@ -61,6 +64,10 @@ pub(super) struct Named {
 }
 
 type Filled<T> = Result<Form<T>, FormRejection>;
+
+fn prose<const N: usize>(lines: [String; N]) -> Vec<Prose> {
+    lines.map(Prose).into()
+}
 
 fn page(visitor: &Visitor, section: Section, ask: Ask) -> Result<Response, Failure> {
     visitor.session.caller().may(Scope::Write)?;
@@ -103,9 +110,9 @@ pub(super) async fn ask_retry(
     }
     let ask = Ask {
         question: format!("Retry {}?", own.key),
-        lines: vec![
+        lines: prose([
             "It is queued again and goes on at its first unfinished step. That step is read back first, so that nothing is made twice.".to_owned(),
-        ],
+        ]),
         action: format!("{href}/retry"),
         fields: vec![],
         verb: "Retry",
@@ -154,10 +161,10 @@ pub(super) async fn ask_cancel(
     };
     let ask = Ask {
         question: format!("Cancel {}?", own.key),
-        lines: vec![
+        lines: prose([
             "No further step is taken. It can be retried later.".to_owned(),
             left,
-        ],
+        ]),
         action: format!("{href}/cancel"),
         fields: vec![],
         verb: "Cancel the onboarding",
@@ -200,10 +207,10 @@ pub(super) async fn ask_resume(
     let name = account(named.as_ref().map_or("", |named| &named.0.account))?;
     let ask = Ask {
         question: format!("Resume {name}?"),
-        lines: vec![
+        lines: prose([
             "What waits for it goes on at once. Mend first why it was parked: the key, the token or the region in the accounts file.".to_owned(),
             "If Exotel refuses the key again, the account is parked again; nothing is lost.".to_owned(),
-        ],
+        ]),
         action: "/accounts/resume".to_owned(),
         fields: vec![("account", name.to_string())],
         verb: "Resume the account",
@@ -248,10 +255,10 @@ pub(super) async fn ask_resend(
     let own = delivery(&site, &id).await?;
     let ask = Ask {
         question: format!("Send {} again?", own.event),
-        lines: vec![format!(
+        lines: prose([format!(
             "The endpoint {} gets the same message, with the same id, now.",
             own.endpoint
-        )],
+        )]),
         action: format!("/deliveries/{}/resend", own.id),
         fields: vec![],
         verb: "Send it again",

@@ -4,14 +4,17 @@ use onboarding::State;
 use records::{ACCOUNT_PARKED, Parked, beside_step, faulty_step};
 use store::Onboarding;
 
-use crate::{link, view::steps};
+use crate::{
+    link,
+    view::{parts::Prose, steps},
+};
 
 /// What a person has to know.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ErrorView {
     pub(crate) class: &'static str,
     pub(crate) headline: &'static str,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
     pub(crate) code: String,
     pub(crate) step: Option<&'static str>,
     /// What it left at Exotel, if anything.
@@ -55,7 +58,7 @@ impl ErrorView {
             return Some(Self {
                 class,
                 headline,
-                message: reason.to_owned(),
+                message: Prose(reason.to_owned()),
                 code: ACCOUNT_PARKED.to_owned(),
                 step: None,
                 left,
@@ -67,7 +70,7 @@ impl ErrorView {
         Some(Self {
             class,
             headline,
-            message,
+            message: Prose(message),
             code,
             step,
             left,

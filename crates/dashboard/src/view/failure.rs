@@ -5,7 +5,10 @@ use store::Onboarding;
 
 use crate::{
     link,
-    view::{error::told, parts::When},
+    view::{
+        error::told,
+        parts::{Prose, When},
+    },
 };
 
 /// Most causes that are listed on a page beside other things.
@@ -19,7 +22,7 @@ pub(crate) struct FailureView {
     pub(crate) account: String,
     pub(crate) partner: String,
     pub(crate) when: When,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
     pub(crate) code: String,
     pub(crate) step: Option<&'static str>,
     pub(crate) others: usize,
@@ -50,7 +53,7 @@ pub(crate) fn by_cause(mut failed: Vec<Onboarding>, now: Timestamp) -> Vec<Failu
                 at: own.updated_at,
                 now,
             },
-            message,
+            message: Prose(message),
             code,
             step,
             others: 0,

@@ -6,15 +6,14 @@ use onboarding::{
     settings::{Fields, Rendered},
 };
 
-use crate::view::parts::{Fact, Value, is_web_address};
+use crate::view::parts::{Fact, Prose, Value, is_web_address};
 
-const NOT_YET: &str = "not yet";
+const NOT_YET: &str = "not known yet";
 
 /// A handoff.
 pub(crate) struct HandoffView {
     /// That it is not complete, if it is not.
     pub(crate) not_yet: Option<String>,
-    pub(crate) class: &'static str,
     pub(crate) partner: String,
     pub(crate) facts: Vec<Fact>,
     pub(crate) credentials: Option<CredentialsView>,
@@ -34,7 +33,7 @@ pub(crate) struct CredentialsView {
 /// One thing for a person to do.
 pub(crate) struct TodoView {
     pub(crate) title: String,
-    pub(crate) detail: String,
+    pub(crate) detail: Prose,
     pub(crate) url: Option<String>,
 }
 
@@ -54,7 +53,7 @@ impl HandoffView {
         };
         let not_yet = first
             .and_then(|at| handoff.todo.get(at))
-            .map(|own| format!("{}. {}", own.title, own.detail));
+            .map(|own| format!("{}.", own.title));
         let skip = first.unwrap_or(usize::MAX);
         let todo = todo
             .by_ref()
@@ -62,11 +61,10 @@ impl HandoffView {
             .filter(|(at, _)| *at != skip)
             .map(|(_, own)| TodoView {
                 title: own.title.clone(),
-                detail: own.detail.trim().to_owned(),
+                detail: Prose(own.detail.trim().to_owned()),
                 url: own.url.clone().filter(|url| is_web_address(url)),
             });
         Self {
-            class: handoff.state.as_str(),
             partner: handoff.partner.to_string(),
             facts: facts(handoff),
             credentials: credentials(handoff),

@@ -10,7 +10,7 @@ use crate::{
     link,
     view::{
         error::{ErrorView, told},
-        parts::{Badge, Fact, When},
+        parts::{Badge, Fact, Prose, When},
         steps::{StepView, timeline},
     },
 };
@@ -31,7 +31,7 @@ pub(crate) struct Row {
     pub(crate) done: usize,
     pub(crate) steps: usize,
     pub(crate) changed: When,
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Prose>,
 }
 
 impl Row {
@@ -39,8 +39,8 @@ impl Row {
     pub(crate) fn of(own: &Onboarding, parked: &Parked, now: Timestamp) -> Self {
         let records = own.journal.records().iter();
         let error = match own.state {
-            State::Failed => told(own).map(|(message, ..)| message),
-            State::Blocked => parked.why(own).map(str::to_owned),
+            State::Failed => told(own).map(|(message, ..)| Prose(message)),
+            State::Blocked => parked.why(own).map(|why| Prose(why.to_owned())),
             State::Queued | State::Running | State::Succeeded | State::Cancelled => None,
         };
         Self {

@@ -21,6 +21,29 @@ pub(crate) fn is_web_address(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
 
+/// A sentence in which what stands in back quotes is something to type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prose(pub(crate) String);
+
+impl HtmlSafe for Prose {}
+
+impl Display for Prose {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_str();
+        while let Some((before, typed, after)) = quoted(rest) {
+            write!(f, "{}<code>{}</code>", html(before), html(typed))?;
+            rest = after;
+        }
+        write!(f, "{}", html(rest))
+    }
+}
+
+fn quoted(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('`')?;
+    let (typed, after) = rest.split_once('`')?;
+    Some((before, typed, after))
+}
+
 /// A state as colour, icon and word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Badge {
@@ -310,6 +333,17 @@ mod tests {
                 "{part}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_to_be_typed_is_set_apart() {
+        let told = |text: &str| Prose(text.to_owned()).to_string();
+        assert_eq!(
+            told("run `a <b>` or `c`."),
+            "run <code>a &#60;b&#62;</code> or <code>c</code>."
+        );
+        assert_eq!(told("one ` alone"), "one ` alone");
+        assert!(!told(HOSTILE).contains("<script"));
     }
 
     #[test]

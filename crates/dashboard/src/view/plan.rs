@@ -7,7 +7,7 @@ use producer::{Located, PlanReport};
 
 use crate::view::{
     figures::{counted, grouped, lasting},
-    parts::Fact,
+    parts::{Fact, Prose},
 };
 
 /// Most problems that are shown, and most warnings.
@@ -29,7 +29,7 @@ pub(crate) struct Refused {
 pub(crate) struct Line {
     pub(crate) line: String,
     pub(crate) field: String,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
 }
 
 /// What of an upload the store has already.
@@ -73,7 +73,7 @@ fn line(located: Located) -> Line {
             line => grouped(line),
         },
         field: located.field,
-        message: located.message,
+        message: Prose(located.message),
     }
 }
 

@@ -3,7 +3,7 @@
 use onboarding::{Journal, Plan, Step, StepKind, StepRecord, StepResult, StepState};
 use records::beside_step;
 
-use crate::view::parts::Value;
+use crate::view::parts::{Prose, Value};
 
 /// One step of an onboarding.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct StepView {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StepError {
     pub(crate) code: String,
-    pub(crate) message: String,
+    pub(crate) message: Prose,
 }
 
 /// The steps of a plan, and what is known of them.
@@ -51,7 +51,7 @@ fn view(step: &Step, record: StepRecord) -> StepView {
         adopted: record.adopted,
         result: record.result.as_ref().and_then(|own| result(kind, own)),
         error: error.map(|error| StepError {
-            message: beside_step(&error.message, kind).to_owned(),
+            message: Prose(beside_step(&error.message, kind).to_owned()),
             code: error.code,
         }),
     }
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(view[0].class, "failed");
         assert_eq!(view[0].attempts, 3);
         let shown = view[0].error.as_ref().unwrap();
-        assert_eq!(shown.message, "the number is taken; free it");
+        assert_eq!(shown.message.0, "the number is taken; free it");
         assert_eq!(view[1].class, "pending");
 
         journal.set(

@@ -42,6 +42,24 @@ impl Answer {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// What a person reads, words separated by one blank.
+    pub(crate) fn words(&self) -> String {
+        let mut text = String::new();
+        let mut inside = false;
+        for c in self.text.chars() {
+            match c {
+                '<' => inside = true,
+                '>' => {
+                    inside = false;
+                    text.push(' ');
+                }
+                c if !inside => text.push(c),
+                _ => {}
+            }
+        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// The same, if it is a page.
     #[track_caller]
     pub(crate) fn page(self) -> Self {

@@ -29,7 +29,7 @@ pub(crate) const READER: &str = "tl_reader_made_up";
 pub(crate) struct Place {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) desk: Desk,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     server: JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
