@@ -114,6 +114,31 @@ async fn what_was_remembered_survives_kill_9_of_the_server() {
 }
 
 #[tokio::test]
+async fn what_is_remembered_or_laid_out_waits_for_the_disk_where_the_server_can_tell() {
+    let Some(server) = Server::newer(&["appendonly yes", "appendfsync always"]) else {
+        return;
+    };
+    let store = Opening::of(&server, "made-up").open().await;
+    let waits = || -> u64 {
+        let stats = server.ask(&["INFO", "commandstats"]).expect("answered");
+        let line = stats
+            .lines()
+            .find(|line| line.starts_with("cmdstat_waitaof"));
+        let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
+        calls.map_or(0, |calls| calls.parse().expect("a number"))
+    };
+    assert_eq!(waits(), 0);
+    let asked = store.remember("ci", "k", [1; 32], KEEP).await;
+    assert_eq!(asked.expect("asked"), Remembered::New);
+    assert_eq!(waits(), 1);
+    store.answer("ci", "k", b"yes").await.expect("kept");
+    assert_eq!(waits(), 2);
+    let laid = store.lay_out(None, "a", Vec::new()).await;
+    assert!(laid.expect("laid out"));
+    assert_eq!(waits(), 3);
+}
+
+#[tokio::test]
 async fn a_full_server_remembers_nothing_new_and_still_answers_what_it_knows() {
     let server = Server::start(&[]);
     let store = Opening::of(&server, "made-up").open().await;

@@ -82,6 +82,10 @@ use self::{
 use crate::{Batch, Error, Intake, Lease, Result, SealingKey, WorkerName, World, transfer::Mark};
 
 /// The version of the keys and of what they hold. A store of a newer one is refused.
+///
+/// It changes where an older version would misread what it finds. What came later so far has keys of
+/// its own, which older versions do not touch, or says so in the record; see `record`. But they do
+/// not tell what they do either: a fleet is told of everything once its workers are of this version.
 const SCHEMA: u64 = 1;
 
 /// What the key check in `meta` opens to.
