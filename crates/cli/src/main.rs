@@ -72,15 +72,34 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
         return commands::man::run(args, output);
     }
     let settings = Settings::load(&cli.global, &typed(&cli.command))?;
-    telemetry::start(settings.log, &settings.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::failed("the runtime cannot be started", &error))?;
-    let exit = runtime.block_on(dispatch(&cli.command, &settings, output));
+    let traces = if is_traced(&cli.command) {
+        telemetry::traces(&settings, runtime.handle())?
+    } else {
+        None
+    };
+    telemetry::start(settings.log, &settings.log_level, traces.as_ref())?;
+    let exit = runtime.block_on(async {
+        let exit = dispatch(&cli.command, &settings, output).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        exit
+    });
     // A thread that reads standard input may never end.
     runtime.shutdown_background();
     exit
+}
+
+/// Whether the command does what traces are of.
+fn is_traced(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Onboard(_) | Command::Enqueue(_) | Command::Work(_) | Command::Serve(_)
+    )
 }
 
 /// What the command's own options say of settings.

@@ -1,20 +1,27 @@
 //! The log: on stderr, for people or as one JSON object a line.
 //!
-//! Fields have the same names in every part: `onboarding`, `account`, `partner`, `worker`, `epoch`,
-//! `step`, `attempt`, `request_id`, `code`, `status`, `error`, `duration_ms`.
+//! Fields have the same names in every part; `docs/observability.md` lists them.
 
 use std::{
     io::{self, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use telemetry::trace::{Config, Traces};
+use tokio::runtime::Handle;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     args::LogForm,
     error::{Error, Result},
     output::note,
     progress,
+    settings::Settings,
 };
 
 /// Whether the log is read by a program.
@@ -40,11 +47,25 @@ pub(crate) fn fatal(why: &str) {
     tracing::subscriber::with_default(alone, || tracing::error!("{why}"));
 }
 
-/// Starts the log.
+/// Where traces go, if anywhere: to `otlp_endpoint`, or to what OpenTelemetry's variables name.
+///
+/// # Errors
+/// They cannot go there.
+pub(crate) fn traces(settings: &Settings, runtime: &Handle) -> Result<Option<Traces>> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let refused = |error: telemetry::Error| Error::refused("traces", error.to_string());
+    let config = Config::read(settings.otlp_endpoint.as_deref(), variable).map_err(refused)?;
+    config
+        .map(|config| Traces::start(config, runtime.clone()))
+        .transpose()
+        .map_err(refused)
+}
+
+/// Starts the log, and with it the taking in of spans.
 ///
 /// # Errors
 /// `level` is not a filter.
-pub(crate) fn start(form: LogForm, level: &str) -> Result<()> {
+pub(crate) fn start(form: LogForm, level: &str, traces: Option<&Traces>) -> Result<()> {
     speak(form);
     let filter = EnvFilter::builder().parse(level).map_err(|error| {
         Error::refused(
@@ -63,14 +84,19 @@ pub(crate) fn start(form: LogForm, level: &str) -> Result<()> {
     };
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(BesideProgress)
-        .with_ansi(colour);
+    let log = fmt::layer().with_writer(BesideProgress).with_ansi(colour);
+    let log = match form {
+        LogForm::Json => log.json().flatten_event(true).boxed(),
+        LogForm::Text => log.boxed(),
+    };
+    // The filter is the log's alone: what is traced does not depend on it.
+    let subscriber = tracing_subscriber::registry().with(log.with_filter(filter));
     // It is set once, at the start of the process; a second time is of no consequence.
-    let _ = match form {
-        LogForm::Json => builder.json().flatten_event(true).try_init(),
-        LogForm::Text => builder.try_init(),
+    let _ = match traces {
+        // Not an optional layer: without a filter of its own it would have every callsite of the
+        // process asked each time.
+        Some(traces) => subscriber.with(traces.layer()).try_init(),
+        None => subscriber.try_init(),
     };
     Ok(())
 }

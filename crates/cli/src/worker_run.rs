@@ -91,6 +91,7 @@ pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Setting
     own.lease = settings.lease;
     own.request_timeout = settings.request_timeout;
     own.shutdown_timeout = settings.shutdown_timeout;
+    own.follow = Some(telemetry::trace::follow);
     // A database is one worker's.
     own.workers = if settings.store.starts_with("sqlite:") {
         1

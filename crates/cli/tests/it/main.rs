@@ -16,3 +16,4 @@ mod shared_store;
 mod signals;
 mod tables;
 mod tokens;
+mod traces;
