@@ -34,9 +34,8 @@ fn told(receiver: &Receiver) -> BTreeSet<String> {
     ids.collect()
 }
 
-#[tokio::test]
-async fn all_that_waits_for_a_parked_account_is_told_of_across_crashes() {
-    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn all_that_waits_for_a_parked_account_is_told_of_across_crashes(place: Place) {
+    let receiver = Receiver::taking().await;
     let endpoint = || vec![receiver.endpoint("crm", &Event::ALL)];
     let pace = Pace {
         timeout: Duration::from_secs(2),
@@ -75,9 +74,8 @@ async fn all_that_waits_for_a_parked_account_is_told_of_across_crashes() {
     );
 }
 
-#[tokio::test]
-async fn what_a_worker_still_holds_is_told_of_when_it_lets_go() {
-    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn what_a_worker_still_holds_is_told_of_when_it_lets_go(place: Place) {
+    let receiver = Receiver::taking().await;
     let running = place.run(vec![receiver.endpoint("crm", &[Event::Blocked])], QUICK);
     place.begun().await;
     let ids = line(&place, 3).await;

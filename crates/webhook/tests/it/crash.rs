@@ -1,6 +1,6 @@
 //! What a crash leaves, and what a farewell does.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use store::{DeliveryState, Then};
 use webhook::{Event, Pace};
@@ -18,9 +18,7 @@ const SHORT_HOLD: Pace = Pace {
     ..QUICK
 };
 
-#[tokio::test]
-async fn what_a_crash_cut_is_delivered_after_its_hold() {
-    let place = Place::new().await;
+pub(crate) async fn what_a_crash_cut_is_delivered_after_its_hold(place: Place) {
     let receiver = Receiver::new(|n| match n {
         0 => Reply::Held,
         _ => Reply::Status(204),
@@ -40,9 +38,8 @@ async fn what_a_crash_cut_is_delivered_after_its_hold() {
     assert_eq!(receiver.ids().len(), 1);
 }
 
-#[tokio::test]
-async fn what_happens_while_nobody_delivers_is_delivered_later() {
-    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn what_happens_while_nobody_delivers_is_delivered_later(place: Place) {
+    let receiver = Receiver::taking().await;
     let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
     running.crash().await;
@@ -55,9 +52,7 @@ async fn what_happens_while_nobody_delivers_is_delivered_later() {
     assert_eq!((receiver.arrived().len(), receiver.ids().len()), (20, 20));
 }
 
-#[tokio::test]
-async fn a_farewell_ends_what_is_under_way_and_gives_the_rest_back() {
-    let place = Place::new().await;
+pub(crate) async fn a_farewell_ends_what_is_under_way_and_gives_the_rest_back(place: Place) {
     let receiver = Receiver::new(|_| Reply::Held).await;
     let endpoint = || vec![receiver.endpoint("crm", &Event::ALL)];
     let running = place.run(endpoint(), QUICK);
@@ -95,9 +90,8 @@ async fn a_farewell_ends_what_is_under_way_and_gives_the_rest_back() {
     assert_eq!(receiver.ids().len(), 12);
 }
 
-#[tokio::test]
-async fn two_processes_deliver_each_message_once() {
-    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn two_processes_deliver_each_message_once(place: Place) {
+    let receiver = Receiver::taking().await;
     let endpoint = || vec![receiver.endpoint("crm", &Event::ALL)];
     let both = [place.run(endpoint(), QUICK), place.run(endpoint(), QUICK)];
     place.begun().await;
@@ -109,5 +103,4 @@ async fn two_processes_deliver_each_message_once() {
         running.stop().await.unwrap();
     }
     assert_eq!((receiver.arrived().len(), receiver.ids().len()), (60, 60));
-    assert_eq!(Arc::strong_count(&place.store), 1);
 }

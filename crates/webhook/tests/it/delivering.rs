@@ -11,9 +11,8 @@ use crate::{
     receiver::{Receiver, Reply},
 };
 
-#[tokio::test]
-async fn a_success_is_told_once_and_its_signature_verifies() {
-    let (place, receiver) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn a_success_is_told_once_and_its_signature_verifies(place: Place) {
+    let receiver = Receiver::taking().await;
     let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
     let id = place.end(1, Then::Succeed).await;
@@ -43,9 +42,7 @@ async fn a_success_is_told_once_and_its_signature_verifies() {
     assert_eq!(receiver.arrived().len(), 1);
 }
 
-#[tokio::test]
-async fn each_endpoint_is_told_what_it_asked_for() {
-    let place = Place::new().await;
+pub(crate) async fn each_endpoint_is_told_what_it_asked_for(place: Place) {
     let (good, bad) = (Receiver::taking().await, Receiver::taking().await);
     let both = Receiver::taking().await;
     let _running = place.run(
@@ -74,9 +71,7 @@ async fn each_endpoint_is_told_what_it_asked_for() {
     assert_eq!((good.arrived().len(), bad.arrived().len()), (2, 1));
 }
 
-#[tokio::test]
-async fn a_receiver_that_fails_gets_the_same_message_again_signed_anew() {
-    let place = Place::new().await;
+pub(crate) async fn a_receiver_that_fails_gets_the_same_message_again_signed_anew(place: Place) {
     let receiver = Receiver::new(|n| Reply::Status([500, 404, 200][n.min(2)])).await;
     let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
@@ -94,9 +89,8 @@ async fn a_receiver_that_fails_gets_the_same_message_again_signed_anew() {
     );
 }
 
-#[tokio::test]
-async fn a_redirect_is_a_failure_and_is_not_followed() {
-    let (place, elsewhere) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn a_redirect_is_a_failure_and_is_not_followed(place: Place) {
+    let elsewhere = Receiver::taking().await;
     let target = elsewhere.url.clone();
     let receiver = Receiver::new(move |n| match n {
         0 => Reply::Header(302, "location", target.clone()),
@@ -112,9 +106,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     assert_eq!(elsewhere.arrived().len(), 0);
 }
 
-#[tokio::test]
-async fn a_receiver_that_is_gone_is_not_tried_again() {
-    let place = Place::new().await;
+pub(crate) async fn a_receiver_that_is_gone_is_not_tried_again(place: Place) {
     let receiver = Receiver::new(|_| Reply::Status(410)).await;
     let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
@@ -127,9 +119,7 @@ async fn a_receiver_that_is_gone_is_not_tried_again() {
     assert_eq!(receiver.arrived().len(), 1);
 }
 
-#[tokio::test]
-async fn an_endless_answer_is_not_read_to_its_end() {
-    let place = Place::new().await;
+pub(crate) async fn an_endless_answer_is_not_read_to_its_end(place: Place) {
     let receiver = Receiver::new(|_| Reply::Endless).await;
     let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
@@ -137,9 +127,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
     place.only(DeliveryState::Delivered).await;
 }
 
-#[tokio::test]
-async fn a_delivery_is_sent_again_when_a_person_wants_it() {
-    let place = Place::new().await;
+pub(crate) async fn a_delivery_is_sent_again_when_a_person_wants_it(place: Place) {
     let receiver = Receiver::new(|n| Reply::Status(if n == 0 { 410 } else { 200 })).await;
     let _running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
@@ -153,9 +141,8 @@ async fn a_delivery_is_sent_again_when_a_person_wants_it() {
     assert!(arrived.iter().all(|one| one.verifies()));
 }
 
-#[tokio::test]
-async fn who_is_new_is_told_of_what_happens_from_then_on() {
-    let (place, first) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn who_is_new_is_told_of_what_happens_from_then_on(place: Place) {
+    let first = Receiver::taking().await;
     place.end(1, Then::Succeed).await;
     let running = place.run(vec![first.endpoint("first", &Event::ALL)], QUICK);
     place.begun().await;
@@ -187,9 +174,8 @@ async fn who_is_new_is_told_of_what_happens_from_then_on() {
     assert_eq!((first.arrived().len(), second.arrived().len()), (2, 1));
 }
 
-#[tokio::test]
-async fn a_slow_endpoint_delays_no_other() {
-    let (place, fast) = (Place::new().await, Receiver::taking().await);
+pub(crate) async fn a_slow_endpoint_delays_no_other(place: Place) {
+    let fast = Receiver::taking().await;
     let slow = Receiver::new(|_| Reply::Held).await;
     let endpoints = vec![
         slow.endpoint("slow", &Event::ALL),
@@ -217,12 +203,8 @@ async fn a_slow_endpoint_delays_no_other() {
     assert_eq!(fast.arrived().len(), 100);
 }
 
-#[tokio::test]
-async fn deliveries_of_an_endpoint_that_is_not_configured_here_wait() {
-    let (place, receiver) = (
-        Place::new().await,
-        Receiver::new(|_| Reply::Status(500)).await,
-    );
+pub(crate) async fn deliveries_of_an_endpoint_that_is_not_configured_here_wait(place: Place) {
+    let receiver = Receiver::new(|_| Reply::Status(500)).await;
     let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
     place.begun().await;
     place.end(1, Then::Succeed).await;

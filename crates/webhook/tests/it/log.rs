@@ -52,31 +52,49 @@ impl MakeWriter<'_> for Page {
     }
 }
 
-#[tokio::test]
-async fn an_endpoint_that_fails_is_told_of_once_and_once_when_it_works_again() {
-    let place = Place::new().await;
-    let receiver = Receiver::new(|n| Reply::Status(if n < 6 { 500 } else { 200 })).await;
-    let running = place.run(vec![receiver.endpoint("failing", &Event::ALL)], QUICK);
+pub(crate) async fn an_endpoint_that_fails_is_told_of_once_and_once_when_it_works_again(
+    place: Place,
+) {
+    // One message that fails three times, then three that are given up and sent again.
+    let receiver = Receiver::new(|n| match n {
+        0..=2 => Reply::Status(500),
+        4..=6 => Reply::Status(410),
+        _ => Reply::Status(200),
+    })
+    .await;
+    // The page has the lines of all tests.
+    let name = format!("failing-{}", rand::random::<u32>());
+    let running = place.run(vec![receiver.endpoint(&name, &Event::ALL)], QUICK);
     place.begun().await;
-    for n in 0..3 {
+    place.end(0, Then::Succeed).await;
+    place.only(DeliveryState::Delivered).await;
+    for n in 1..4 {
         place.end(n, Then::Succeed).await;
     }
-    let delivered = async || {
+    let are = async |state: DeliveryState, count: usize| {
         let all = place.deliveries().await;
-        all.len() == 3 && all.iter().all(|one| one.state == DeliveryState::Delivered)
+        all.iter().filter(|one| one.state == state).count() == count
     };
-    eventually("all are delivered", delivered).await;
+    let given_up = DeliveryState::GivenUp;
+    eventually("three are given up", async || are(given_up, 3).await).await;
+    for delivery in place.deliveries().await {
+        if delivery.state == given_up {
+            assert!(place.store.resend(&delivery.id).await.unwrap());
+        }
+    }
+    let delivered = DeliveryState::Delivered;
+    eventually("all are delivered", async || are(delivered, 4).await).await;
     running.stop().await.unwrap();
 
     let log = String::from_utf8(PAGE.0.lock().unwrap().clone()).unwrap();
     let ours = |level: &str| {
         let lines = log
             .lines()
-            .filter(|line| line.contains("endpoint=\"failing\"") && line.contains(level));
+            .filter(|line| line.contains(&name) && line.contains(level));
         lines.count()
     };
-    assert_eq!((ours(" WARN "), ours(" INFO ")), (1, 1));
-    assert_eq!(ours(" DEBUG "), 9);
+    assert_eq!((ours(" WARN "), ours(" INFO ")), (2, 2));
+    assert_eq!(ours(" DEBUG "), 10);
     // At any level, of any crate, of any test.
     for secret in ["planted", "MfKQ9r8", "v1,"] {
         let told = log.lines().find(|line| line.contains(secret));

@@ -3,10 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use onboarding::OnboardingId;
+use redis_fixture::Server;
 use store::{
     Delivery, DeliveryFilter, DeliveryState, SealingKey, SqliteOptions, Store, Then, World,
     clock::SystemClock,
     conformance::sample::{self, signup},
+    redis::{RedisOptions, RedisPlace, RedisStore},
     sqlite::SqliteStore,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -27,20 +29,37 @@ pub(crate) const QUICK: Pace = Pace {
 
 pub(crate) struct Place {
     pub(crate) store: Arc<dyn Store>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Place {
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         log::begin();
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = SqliteStore::open(SqliteOptions {
+        let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("store.db"),
             key: SealingKey::generate().0,
             world: World::Live,
             clock: Arc::new(SystemClock::default()),
-        })
-        .unwrap();
+        });
+        Self::of(store.unwrap(), Some(folder)).await
+    }
+
+    /// A store of its own on a server that the tests of this program share.
+    pub(crate) async fn redis() -> Self {
+        log::begin();
+        let name: u64 = rand::random();
+        let url = format!("{}?name=t{name:016x}", Server::shared().url());
+        let store = RedisStore::open(RedisOptions {
+            place: RedisPlace::parse(&url).unwrap(),
+            key: SealingKey::generate().0,
+            world: World::Live,
+            keep_finished: Duration::from_secs(3600),
+        });
+        Self::of(store.await.unwrap(), None).await
+    }
+
+    async fn of(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
         sample::register(&store, "worker", &["acme", "birch"], sample::wide()).await;
         Self {
             store,

@@ -40,9 +40,7 @@ impl Observer for Counts {
     }
 }
 
-#[tokio::test]
-async fn what_fails_for_too_long_is_given_up_and_counted() {
-    let place = Place::new().await;
+pub(crate) async fn what_fails_for_too_long_is_given_up_and_counted(place: Place) {
     let receiver = Receiver::new(|_| Reply::Status(503)).await;
     let counts = Arc::new(Counts::default());
     let pace = Pace {
@@ -67,9 +65,7 @@ async fn what_fails_for_too_long_is_given_up_and_counted() {
     assert!(of(&counts.told_waiting) >= 1);
 }
 
-#[tokio::test]
-async fn a_receiver_that_asks_for_a_pause_gets_it() {
-    let place = Place::new().await;
+pub(crate) async fn a_receiver_that_asks_for_a_pause_gets_it(place: Place) {
     let receiver = Receiver::new(|n| match n {
         0 => Reply::Header(503, "retry-after", "3600".into()),
         _ => Reply::Status(200),
@@ -87,9 +83,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
     assert_eq!(pause.as_secs(), 3600);
 }
 
-#[tokio::test]
-async fn a_receiver_that_does_not_answer_is_a_failure_after_the_timeout() {
-    let place = Place::new().await;
+pub(crate) async fn a_receiver_that_does_not_answer_is_a_failure_after_the_timeout(place: Place) {
     let receiver = Receiver::new(|_| Reply::Held).await;
     let pace = Pace {
         timeout: Duration::from_millis(200),
