@@ -245,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_in_the_table_of_keys() {
+        let table: Vec<&str> = include_str!("mod.rs")
+            .lines()
+            .filter(|line| line.starts_with("//! | `"))
+            .filter_map(|line| line.split('|').nth(1))
+            .flat_map(str::split_whitespace)
+            .collect();
+        for (name, keys, _) in BODIES {
+            for key in keys.concat() {
+                let told = match key {
+                    "batch" | "rows" => "`batch:ID`".to_owned(),
+                    "answer" => "`answer:ID`".to_owned(),
+                    key => format!("`{key}`"),
+                };
+                assert!(table.contains(&told.as_str()), "{key} of {name}");
+            }
+        }
+    }
+
+    #[test]
     fn no_script_reads_a_whole_key_that_grows() {
         let bodies = BODIES.iter().map(|(_, _, body)| *body);
         for text in PARTS.into_iter().chain(bodies) {
