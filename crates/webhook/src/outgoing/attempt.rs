@@ -36,7 +36,11 @@ pub(super) enum Verdict {
     /// The receiver took it.
     Taken,
     /// It is tried again, not before the time that the receiver asked for.
-    Failed { asked: Option<Duration> },
+    Failed {
+        asked: Option<Duration>,
+        /// The receiver has too much to do, and other messages would fare no better.
+        busy: bool,
+    },
     /// The receiver wants no more of it.
     Gone,
 }
@@ -77,7 +81,10 @@ pub(super) async fn attempt(client: &Client, endpoint: &Endpoint, delivery: &Del
                 error: Some(told(&error)),
                 duration_ms,
             },
-            verdict: Verdict::Failed { asked: None },
+            verdict: Verdict::Failed {
+                asked: None,
+                busy: false,
+            },
         },
     }
 }
@@ -105,6 +112,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> (Option<String>, Verdict) {
         StatusCode::GONE => Verdict::Gone,
         _ => Verdict::Failed {
             asked: retry_after(headers, SystemTime::now()),
+            busy: matches!(status.as_u16(), 429 | 502..=504),
         },
     };
     (Some(error), verdict)
@@ -171,6 +179,11 @@ mod tests {
     fn an_answer_is_judged_by_its_status() {
         let again = |asked: Option<u64>| Verdict::Failed {
             asked: asked.map(Duration::from_secs),
+            busy: false,
+        };
+        let later = |asked: Option<u64>| Verdict::Failed {
+            asked: asked.map(Duration::from_secs),
+            busy: true,
         };
         let cases: &[(u16, Option<&'static str>, Verdict)] = &[
             (200, None, Verdict::Taken),
@@ -183,13 +196,15 @@ mod tests {
             (401, None, again(None)),
             (404, None, again(None)),
             (410, None, Verdict::Gone),
-            (429, Some("17"), again(Some(17))),
-            (429, Some("99999999999999999999999"), again(Some(u64::MAX))),
-            (503, Some(" 5 "), again(Some(5))),
-            (503, Some("soon"), again(None)),
-            (503, Some("-1"), again(None)),
-            (503, Some("Sun, 06 Nov 1994 08:49:37 GMT"), again(Some(0))),
+            (429, Some("17"), later(Some(17))),
+            (429, Some("99999999999999999999999"), later(Some(u64::MAX))),
+            (503, Some(" 5 "), later(Some(5))),
+            (503, Some("soon"), later(None)),
+            (503, Some("-1"), later(None)),
+            (503, Some("Sun, 06 Nov 1994 08:49:37 GMT"), later(Some(0))),
             (500, None, again(None)),
+            (502, None, later(None)),
+            (504, None, later(None)),
         ];
         for (status, asked, expected) in cases {
             let mut headers = HeaderMap::new();

@@ -23,6 +23,13 @@ const WAITING_PER_SLOT: usize = 2;
 const TURN_MAX: Duration = Duration::from_secs(600);
 const TURN_MIN: Duration = Duration::from_secs(1);
 
+/// How long nothing is sent to a receiver that has too much to do, unless it says how long.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest that nothing is sent to it, whatever it says: then one message asks again. Each message
+/// that it refused has its own, longer pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// A delivery that was taken from the store, and when.
 pub(super) struct Taken {
     pub(super) delivery: Delivery,
@@ -39,6 +46,8 @@ pub(super) struct Line {
     typical: Duration,
     /// When a delivery that is sent away now would have its turn.
     turn: Instant,
+    /// Nothing is sent before, because the receiver has too much to do.
+    paused_until: Instant,
     health: Health,
 }
 
@@ -62,6 +71,7 @@ impl Line {
             slots: share.clamp(1, SLOTS_MAX),
             typical: Duration::from_millis(100),
             turn: Instant::now(),
+            paused_until: Instant::now(),
             health: Health::Working,
         };
         endpoints.iter().map(line).collect()
@@ -69,6 +79,9 @@ impl Line {
 
     /// How many more it takes.
     pub(super) fn room(&self) -> usize {
+        if self.paused().is_some() {
+            return 0;
+        }
         let most = self.slots * (1 + WAITING_PER_SLOT);
         most.saturating_sub(self.in_flight + self.waiting.len())
     }
@@ -79,12 +92,23 @@ impl Line {
 
     /// The next delivery to be sent, if one may be sent now. Counts it as under way.
     pub(super) fn start(&mut self) -> Option<Taken> {
-        if self.in_flight >= self.slots {
+        if self.in_flight >= self.slots || self.paused().is_some() {
             return None;
         }
         let taken = self.waiting.pop_front()?;
         self.in_flight += 1;
         Some(taken)
+    }
+
+    /// Sends nothing for a while: as long as the receiver asked for, within bounds.
+    pub(super) fn pause(&mut self, asked: Option<Duration>) {
+        let pause = asked.unwrap_or_default().clamp(PAUSE_MIN, PAUSE_MAX);
+        self.paused_until = self.paused_until.max(Instant::now() + pause);
+    }
+
+    /// When it goes on, if it is paused.
+    pub(super) fn paused(&self) -> Option<Instant> {
+        Some(self.paused_until).filter(|until| *until > Instant::now())
     }
 
     /// A request is not under way any more.
@@ -102,7 +126,8 @@ impl Line {
     pub(super) fn turn(&mut self) -> Duration {
         let now = Instant::now();
         let each = self.typical / u32::try_from(self.slots).unwrap_or(1);
-        let earliest = now + each * u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let before = each * u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let earliest = self.paused_until.max(now) + before;
         self.turn = (self.turn.max(earliest) + each).min(now + TURN_MAX);
         let turn = self.turn - now;
         // Those beyond the longest do not all come back at once.

@@ -117,6 +117,7 @@ pub async fn deliver(
         pace,
         observer,
         lines: Line::all(&endpoints),
+        overtaken: false,
     };
     let layout = Layout::new(store, endpoints);
     tokio::join!(

@@ -33,6 +33,9 @@ pub(super) struct Sending {
     pub(super) pace: Pace,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) lines: Vec<Line>,
+    /// Whether all that was taken last had to be put back: then more is taken at once, to come to
+    /// what other endpoints are told.
+    pub(super) overtaken: bool,
 }
 
 /// What is under way.
@@ -72,12 +75,14 @@ impl Sending {
                     self.observer.waiting(waiting);
                 }
             }
+            let goes_on = self.lines.iter().filter_map(Line::paused).min();
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 Some(flown) = flights.tasks.join_next_with_id() => self.landed(&mut flights, flown),
                 () = laid_out.notified() => look_at = Instant::now(),
                 () = tokio::time::sleep_until(look_at), if self.room() > 0 => {}
+                () = tokio::time::sleep_until(goes_on.unwrap_or(now)), if goes_on.is_some() => {}
             }
         }
         self.end(flights).await;
@@ -89,10 +94,15 @@ impl Sending {
 
     /// Takes what is due into the lines. Returns in how long to look again.
     async fn take(&mut self) -> store::Result<Duration> {
-        let most = self.room().min(TAKEN_MAX);
+        let most = if self.overtaken {
+            TAKEN_MAX
+        } else {
+            self.room().min(TAKEN_MAX)
+        };
         let at = Instant::now();
         let due = self.store.take_due(most, self.pace.hold).await?;
-        let is_full = due.deliveries.len() == most;
+        let taken = due.deliveries.len();
+        let is_full = taken == most;
         let mut back = Vec::new();
         for delivery in due.deliveries {
             let line = self
@@ -105,6 +115,7 @@ impl Sending {
                 Some(line) => line.add(Taken { delivery, at }),
             }
         }
+        self.overtaken = taken > 0 && back.len() == taken;
         // All at once, because a store flushes those of the same moment together.
         let store = &self.store;
         let back = back.iter().map(
@@ -184,6 +195,9 @@ impl Sending {
             );
             return;
         };
+        if let Verdict::Failed { asked, busy: true } = made.verdict {
+            line.pause(asked);
+        }
         let took = Duration::from_millis(made.attempt.duration_ms);
         let error = made.attempt.error.as_deref().unwrap_or_default();
         let endpoint = delivery.endpoint.as_str();
@@ -299,7 +313,7 @@ async fn record(
     let then = match made.verdict {
         Verdict::Taken => AfterAttempt::Delivered,
         Verdict::Gone => AfterAttempt::GiveUp,
-        Verdict::Failed { asked } => match pace.delay(tried_for(&delivery), asked) {
+        Verdict::Failed { asked, .. } => match pace.delay(tried_for(&delivery), asked) {
             Some(delay) => AfterAttempt::Again { delay },
             None => AfterAttempt::GiveUp,
         },

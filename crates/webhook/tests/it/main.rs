@@ -54,6 +54,7 @@ on_both_stores!(
     crash::two_processes_deliver_each_message_once,
     blocked::all_that_waits_for_a_parked_account_is_told_of_across_crashes,
     blocked::what_a_worker_still_holds_is_told_of_when_it_lets_go,
+    schedule::a_receiver_that_has_too_much_to_do_is_left_alone_for_a_while,
     schedule::what_fails_for_too_long_is_given_up_and_counted,
     schedule::a_receiver_that_asks_for_a_pause_gets_it,
     schedule::a_receiver_that_does_not_answer_is_a_failure_after_the_timeout,

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -31,6 +31,7 @@ pub(crate) struct Arrived {
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
     pub(crate) body: Bytes,
+    pub(crate) at: Instant,
 }
 
 impl Arrived {
@@ -153,6 +154,7 @@ async fn receive(
             headers,
             path: uri.path().to_owned(),
             body,
+            at: Instant::now(),
         });
         arrived.len()
     };

@@ -104,3 +104,35 @@ pub(crate) async fn a_receiver_that_does_not_answer_is_a_failure_after_the_timeo
     assert_eq!(attempt.status, None);
     assert_eq!(attempt.error.as_deref(), Some("no answer in time"));
 }
+
+pub(crate) async fn a_receiver_that_has_too_much_to_do_is_left_alone_for_a_while(place: Place) {
+    let receiver = Receiver::new(|n| match n {
+        0 => Reply::Header(429, "retry-after", "2".into()),
+        _ => Reply::Status(200),
+    })
+    .await;
+    let other = Receiver::taking().await;
+    let endpoints = vec![
+        receiver.endpoint("busy", &Event::ALL),
+        other.endpoint("other", &Event::ALL),
+    ];
+    let running = place.run(endpoints, QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let recorded = async || {
+        let all = place.deliveries().await;
+        let busy = all.iter().find(|one| one.endpoint == "busy");
+        busy.is_some_and(|one| one.last.is_some())
+    };
+    eventually("the attempt is recorded", recorded).await;
+    for n in 2..5 {
+        place.end(n, Then::Succeed).await;
+    }
+    // Who is not busy waits for nothing.
+    other.wait_for(4).await;
+    let arrived = receiver.wait_for(5).await;
+    running.stop().await.unwrap();
+    let pause = arrived[1].at - arrived[0].at;
+    assert!(pause >= Duration::from_millis(1900), "{pause:?}");
+    assert_eq!(receiver.ids().len(), 4);
+}
