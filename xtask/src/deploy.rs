@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 pub(crate) fn check() -> Result<(), String> {
     let mut files = vec![read("Dockerfile")?, read("docker-compose.yml")?];
     gather(Path::new("deploy"), &mut files)?;
-    let pages = [read("docs/operations.md")?, read("deploy/README.md")?];
+    let pages = [
+        read("docs/operations.md")?,
+        read("docs/observability.md")?,
+        read("deploy/README.md")?,
+    ];
     let mut wrong = Vec::new();
     for file in &files {
         wrong.extend(unpinned(file));

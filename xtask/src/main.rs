@@ -6,9 +6,12 @@
 
 mod arrows;
 mod deploy;
+mod fields;
+mod promtool;
 mod schemathesis;
 mod servers;
 mod sources;
+mod watched;
 
 use std::process::{Command, ExitCode};
 
@@ -72,6 +75,7 @@ fn test(rest: &[String]) -> Result<(), String> {
         arguments.extend(rest.iter().map(String::as_str));
         cargo(&arguments, environment)
     };
+    promtool::test()?;
     run(&["--workspace", "--exclude", "tests"], &[])?;
     // Those mostly wait: for leases and windows to end, and for processes.
     let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
@@ -100,6 +104,8 @@ fn check() -> Result<(), String> {
     cargo(&docs, &[("RUSTDOCFLAGS", "--deny warnings")])?;
     arrows::check()?;
     deploy::check()?;
+    fields::check()?;
+    watched::check()?;
     sources::check()
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn unless_away<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(Error::Away { message, .. }) => {
-            tracing::debug!(message, "the store is away");
+            tracing::debug!(error = message, "the store is away");
             Ok(None)
         }
         Err(error) => Err(error),

@@ -236,27 +236,27 @@ impl Keeper {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    fn tell_loss(&self, why: Option<&Failure>) {
+    fn tell_loss(&self, failure: Option<&Failure>) {
         let store = self.dialer.place();
-        let why = why.map_or("the connection was closed", |failure| &failure.message);
+        let error = failure.map_or("the connection was closed", |failure| &failure.message);
         match self.voice {
             Voice::Heard => warn!(
                 store,
-                why, "lost the Redis; trying to reach it again until it answers"
+                error, "lost the Redis; trying to reach it again until it answers"
             ),
-            Voice::Quiet => debug!(store, why, "lost a further connection to the Redis"),
+            Voice::Quiet => debug!(store, error, "lost a further connection to the Redis"),
         }
     }
 
     fn tell_return(&self, since: Instant) {
         let store = self.dialer.place();
-        let away_ms = since.elapsed().as_millis();
+        let duration_ms = since.elapsed().as_millis();
         match self.voice {
             // A warning too: who was told of the loss has to hear of its end.
-            Voice::Heard => warn!(store, away_ms, "the Redis answers again"),
+            Voice::Heard => warn!(store, duration_ms, "the Redis answers again"),
             Voice::Quiet => debug!(
                 store,
-                away_ms, "made a further connection to the Redis again"
+                duration_ms, "made a further connection to the Redis again"
             ),
         }
     }
