@@ -12,6 +12,7 @@ mod page;
 mod place;
 mod receiver;
 mod schedule;
+mod secrecy;
 
 /// Makes of each scenario a test per kind of store.
 macro_rules! on_both_stores {
@@ -58,5 +59,7 @@ on_both_stores!(
     schedule::what_fails_for_too_long_is_given_up_and_counted,
     schedule::a_receiver_that_asks_for_a_pause_gets_it,
     schedule::a_receiver_that_does_not_answer_is_a_failure_after_the_timeout,
+    secrecy::a_receiver_with_a_certificate_that_nobody_trusts_is_told_nothing,
+    secrecy::the_path_of_a_url_is_in_no_error,
     log::an_endpoint_that_fails_is_told_of_once_and_once_when_it_works_again,
 );
