@@ -44,7 +44,7 @@ pub(crate) async fn what_fails_for_too_long_is_given_up_and_counted(place: Place
     let receiver = Receiver::new(|_| Reply::Status(503)).await;
     let counts = Arc::new(Counts::default());
     let pace = Pace {
-        keep_trying: Duration::from_millis(300),
+        keep_trying: Duration::from_secs(2),
         ..QUICK
     };
     let endpoint = vec![receiver.endpoint("crm", &Event::ALL)];
