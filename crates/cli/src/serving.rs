@@ -1,10 +1,7 @@
 //! What the HTTP side is made of: settings and files of this process, as `serve` takes them.
 
-use std::time::Duration;
-
-use async_trait::async_trait;
 use serve::{
-    ConnectionLimits, Meter, SessionKey,
+    ConnectionLimits, SessionKey,
     auth::{Scope, Token, Tokens},
 };
 
@@ -20,18 +17,6 @@ use crate::{
     settings::{Settings, tables::Tables, tokens},
     store_place::Place,
 };
-
-/// What is counted.
-pub(crate) struct Figures;
-
-#[async_trait]
-impl Meter for Figures {
-    fn answered(&self, _method: &str, _route: &str, _status: u16, _took: Duration) {}
-
-    async fn text(&self) -> (String, &'static str) {
-        (String::new(), "text/plain")
-    }
-}
 
 /// Who may ask.
 ///

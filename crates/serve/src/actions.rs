@@ -4,6 +4,7 @@
 use onboarding::{AccountName, Handoff, OnboardingId};
 use records::Handoffs;
 use store::{Cancelled, DeliveryId, Onboarding, Retried};
+use telemetry::{SignupOutcome, SignupSource};
 
 use crate::{
     App, Problem,
@@ -52,8 +53,14 @@ impl App {
         Ok(found)
     }
 
-    /// Says in the log that somebody enqueued a file.
+    /// Says in the log, and counts, that somebody enqueued a file.
     pub fn enqueued(&self, caller: &Caller, source: &str, accepted: u64, duplicates: u64) {
+        for (outcome, count) in [
+            (SignupOutcome::Accepted, accepted),
+            (SignupOutcome::Duplicate, duplicates),
+        ] {
+            self.metrics().signups(SignupSource::Upload, outcome, count);
+        }
         tracing::info!(target: "audit", token = caller.token(), action = "enqueue", source, accepted, duplicates, "enqueue");
     }
 

@@ -5,11 +5,13 @@ use std::{fmt, future::Future, net::IpAddr, sync::Arc};
 use producer::Desk;
 use records::AccountBook;
 use store::Store;
+use telemetry::Metrics;
+use webhook::Senders;
 
 use crate::{
+    api::Turns,
     auth::Tokens,
     live::Live,
-    meter::Meter,
     readiness::Readiness,
     session::{SessionKey, Sessions},
 };
@@ -37,8 +39,10 @@ pub struct Setup {
     pub watchers_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Who may send webhooks.
+    pub senders: Senders,
     /// What is counted.
-    pub meter: Arc<dyn Meter>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// What everything here works with; a copy is as cheap as a pointer's.
@@ -53,8 +57,10 @@ struct Inner {
     sessions: Sessions,
     live: Live,
     trusted_proxies: Vec<IpAddr>,
-    meter: Arc<dyn Meter>,
+    metrics: Arc<Metrics>,
     readiness: Readiness,
+    senders: Senders,
+    turns: Turns,
 }
 
 impl fmt::Debug for App {
@@ -75,9 +81,15 @@ impl App {
             plain_http,
             watchers_max,
             trusted_proxies,
-            meter,
+            senders,
+            metrics,
         } = setup;
-        let live = Live::new(Arc::clone(&store), Arc::clone(&directory), watchers_max);
+        let live = Live::new(
+            Arc::clone(&store),
+            Arc::clone(&directory),
+            Arc::clone(&metrics),
+            watchers_max,
+        );
         Self(Arc::new(Inner {
             sessions: Sessions::new(session_key.clone(), tokens.clone(), plain_http),
             live,
@@ -86,8 +98,10 @@ impl App {
             tokens,
             key: session_key,
             trusted_proxies,
-            meter,
+            metrics,
             readiness: Readiness::default(),
+            senders,
+            turns: Turns::default(),
         }))
     }
 
@@ -117,8 +131,8 @@ impl App {
 
     /// What is counted.
     #[must_use]
-    pub fn meter(&self) -> &Arc<dyn Meter> {
-        &self.0.meter
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
     }
 
     pub(crate) fn tokens(&self) -> &Tokens {
@@ -133,6 +147,16 @@ impl App {
         &self.0.trusted_proxies
     }
 
+    /// Who may send webhooks.
+    pub(crate) fn senders(&self) -> &Senders {
+        &self.0.senders
+    }
+
+    /// The turns for large bodies.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
     }
@@ -144,10 +168,10 @@ impl App {
     }
 
     /// What [`run`](crate::run) waits for: `signal`, upon which the app is closed.
-    pub fn closing_on(
+    pub fn closing_on<F: Future<Output = ()> + Send>(
         &self,
-        signal: impl Future<Output = ()> + Send,
-    ) -> impl Future<Output = ()> + Send {
+        signal: F,
+    ) -> impl Future<Output = ()> + Send + use<F> {
         let app = self.clone();
         async move {
             signal.await;

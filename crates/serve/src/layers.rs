@@ -18,6 +18,8 @@ use http::{
         X_FRAME_OPTIONS,
     },
 };
+use onboarding::TraceContext;
+use telemetry::trace;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
@@ -31,19 +33,17 @@ pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 /// Most bytes of a request id that a client brings.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// What a path is called that nothing serves: names that clients make up belong in no metric.
-const NO_ROUTE: &str = "none";
-
 /// Names the request, follows its trace, answers where the code panics, counts, logs, and adds what
 /// browsers are to keep to.
 pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
+    // Empty where nothing is served: names that clients make up belong in no metric.
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
+        .map_or_else(String::new, |path| path.as_str().to_owned());
     let socket = request.extensions().get().copied().unwrap_or(Peer::UNKNOWN);
     let peer = socket.behind(app.trusted_proxies(), request.headers());
     request.extensions_mut().insert(peer);
@@ -59,8 +59,8 @@ pub(crate) async fn around(State(app): State<App>, mut request: Request, next: N
     });
     let took = began.elapsed();
     let status = response.status();
-    app.meter()
-        .answered(label(&method), &route, status.as_u16(), took);
+    app.metrics()
+        .http(&route, label(&method), status.as_u16(), took);
     span.record("status", status.as_u16());
     log(&span, peer, status, took);
     guard(response.headers_mut());
@@ -81,8 +81,15 @@ fn span(method: &Method, route: &str, id: &HeaderValue, headers: &HeaderMap) -> 
         status = Empty,
         token = Empty,
     );
-    let _ = headers;
+    if let Some(trace) = traceparent(headers) {
+        trace::follow(&span, trace);
+    }
     span
+}
+
+/// The trace that a request came with.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<TraceContext> {
+    headers.get("traceparent")?.to_str().ok()?.parse().ok()
 }
 
 /// A method as logs and metrics have it: a client may make up any.

@@ -89,6 +89,8 @@ codes! {
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "The store does not answer";
     /// As many watchers as allowed are there already.
     TooManyWatchers = SERVICE_UNAVAILABLE, "too_many_watchers", "Too many watch already";
+    /// More large bodies than can be worked on at once.
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The server has too much to do";
     /// The server is about to stop.
     ShuttingDown = SERVICE_UNAVAILABLE, "shutting_down", "The server is stopping";
 }
@@ -265,19 +267,25 @@ impl From<store::Error> for Problem {
     }
 }
 
-impl From<producer::Error> for Problem {
-    fn from(error: producer::Error) -> Self {
+impl Problem {
+    /// Why signups were not accepted. `single`: it was one by itself, and not a list.
+    pub(crate) fn of_signups(error: producer::Error, single: bool) -> Self {
         match error {
             producer::Error::Store(error) => error.into(),
             producer::Error::Input { problems, more } => {
                 let count = problems.len() as u64 + more;
-                let first = problems.first().map(ToString::to_string);
+                let first = problems.first().map_or_else(String::new, |first| {
+                    let separator = if first.field.is_empty() { "" } else { ": " };
+                    format!(
+                        "signup {}: {}{separator}{}",
+                        first.line, first.field, first.message
+                    )
+                });
                 let detail = format!(
-                    "nothing was accepted; problems: {count}, first {}; correct them and send all of it again",
-                    first.unwrap_or_default()
+                    "nothing was accepted; problems: {count}, first {first}. Correct them and send all of it again"
                 );
-                let errors = problems.into_iter().map(field_problem).collect();
-                Self::new(Code::InvalidSignups, detail).with_errors(errors)
+                let errors = problems.into_iter().map(|one| field_problem(one, single));
+                Self::new(Code::InvalidSignups, detail).with_errors(errors.collect())
             }
             other => {
                 tracing::error!(error = %chain(&other), "signups could not be accepted");
@@ -290,15 +298,22 @@ impl From<producer::Error> for Problem {
     }
 }
 
+impl From<producer::Error> for Problem {
+    fn from(error: producer::Error) -> Self {
+        Self::of_signups(error, false)
+    }
+}
+
 /// A problem of the signup on a line, which is its place in the list, from 1.
-fn field_problem(located: producer::Located) -> FieldProblem {
-    let at = located.line.saturating_sub(1);
-    let mut pointer = format!("/{at}");
-    if !located.field.is_empty() {
-        for part in located.field.splitn(2, '.') {
-            pointer.push('/');
-            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
-        }
+fn field_problem(located: producer::Located, single: bool) -> FieldProblem {
+    let mut pointer = if single {
+        String::new()
+    } else {
+        format!("/{}", located.line.saturating_sub(1))
+    };
+    for part in located.field.splitn(2, '.').filter(|part| !part.is_empty()) {
+        pointer.push('/');
+        pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
     }
     FieldProblem {
         pointer,

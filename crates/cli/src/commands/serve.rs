@@ -56,7 +56,8 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         plain_http: serving::is_plain_http(settings),
         watchers_max: settings.event_clients_max,
         trusted_proxies: settings.trusted_proxies.clone(),
-        meter: Arc::new(serving::Figures),
+        senders: serving::senders(&settings.tables)?,
+        metrics: Arc::new(telemetry::Metrics::new()),
     });
     let router = serve::router(app.clone(), Router::new());
     let listener = listen(settings.listen).await?;

@@ -23,6 +23,7 @@ use std::{
 use bytes::Bytes;
 use onboarding::OnboardingId;
 use store::{Position, Store};
+use telemetry::Metrics;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
@@ -59,6 +60,7 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     directory: Arc<dyn Directory>,
+    metrics: Arc<Metrics>,
     clients: Arc<Semaphore>,
     clients_max: usize,
     shared: Mutex<Shared>,
@@ -94,12 +96,14 @@ impl Live {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         directory: Arc<dyn Directory>,
+        metrics: Arc<Metrics>,
         clients_max: usize,
     ) -> Self {
         let clients_max = clients_max.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             store,
             directory,
+            metrics,
             clients: Arc::new(Semaphore::new(clients_max)),
             clients_max,
             shared: Mutex::new(Shared {

@@ -31,6 +31,7 @@ pub struct Watching {
     closing: watch::Receiver<bool>,
     ends: Instant,
     _client: OwnedSemaphorePermit,
+    _counted: telemetry::Watcher,
 }
 
 /// What comes next.
@@ -61,6 +62,7 @@ impl Watching {
         client: OwnedSemaphorePermit,
     ) -> Self {
         Self {
+            _counted: inner.metrics.watcher(),
             inner,
             next: match subject {
                 Subject::All { after } => Next::Figures(figures, after),

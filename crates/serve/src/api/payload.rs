@@ -1,0 +1,165 @@
+//! Bodies of requests: bounded in size, in time and in number.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, header::CONTENT_LENGTH, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    App,
+    problem::{Code, Problem},
+};
+
+/// Most bytes of a body: a thousand signups of 2 KiB.
+const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Bodies up to this cost so little that any number of connections may send one.
+const SMALL_BYTES: usize = 16 * 1024;
+
+/// Bodies beyond that are taken so many at a time: read and parsed each may take 50 MB.
+const LARGE_AT_ONCE: usize = 24;
+
+/// The same for webhooks. Anybody may send one and find its signature refused, and must not take the
+/// turns of those who have a token.
+const LARGE_WEBHOOKS_AT_ONCE: usize = 8;
+
+/// How long one waits for its turn.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How long a client may send nothing of its body.
+const STALL: Duration = Duration::from_secs(30);
+
+/// How long all of the body may take.
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// The turns for large bodies.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    requests: Arc<Semaphore>,
+    webhooks: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            webhooks: Arc::new(Semaphore::new(LARGE_WEBHOOKS_AT_ONCE)),
+        }
+    }
+}
+
+impl Turns {
+    async fn take(&self, path: &str) -> Result<OwnedSemaphorePermit, Problem> {
+        let own = if path.starts_with("/v1/webhooks/") {
+            &self.webhooks
+        } else {
+            &self.requests
+        };
+        let overloaded = || {
+            Problem::new(
+                Code::Overloaded,
+                "too many large bodies are being worked on; send it again soon",
+            )
+            .retry_after(TURN)
+            .closing()
+        };
+        let turn = timeout(TURN, Arc::clone(own).acquire_owned()).await;
+        turn.map_err(|_| overloaded())?.map_err(|_| overloaded())
+    }
+}
+
+/// A body as it arrived.
+pub(super) struct Payload {
+    pub(super) bytes: Bytes,
+    /// Its turn, which lasts for as long as it is worked on.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<App> for Payload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let announced = announced(request.headers());
+        if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+            return Err(too_large());
+        }
+        let small = announced.is_some_and(|bytes| bytes <= SMALL_BYTES as u64);
+        let turn = if small {
+            None
+        } else {
+            Some(app.turns().take(request.uri().path()).await?)
+        };
+        let bytes = match timeout(WHOLE, read(request.into_body())).await {
+            Ok(read) => read?,
+            Err(_) => return Err(too_slow()),
+        };
+        Ok(Self { bytes, _turn: turn })
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn read(mut body: Body) -> Result<Bytes, Problem> {
+    let mut whole = Vec::new();
+    loop {
+        let frame = match timeout_at(Instant::now() + STALL, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => {
+                let detail = format!("the body ended early: {error}; send all of it");
+                return Err(Problem::new(Code::InvalidBody, detail).closing());
+            }
+            Ok(None) => return Ok(whole.into()),
+            Err(_) => return Err(too_slow()),
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        if whole.is_empty() && http_body::Body::is_end_stream(&body) {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!(
+        "a body has at most {BODY_BYTES_MAX} bytes; send fewer signups at once, or enqueue a file"
+    );
+    Problem::new(Code::TooLarge, detail).closing()
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        Code::RequestTimeout,
+        "the body did not come in time; send all of it within a minute",
+    )
+    .closing()
+}
+
+/// That the body is said to be JSON.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let media = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    if media.is_some_and(|media| media.eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "the body has to be JSON; send it with Content-Type: application/json",
+    ))
+}

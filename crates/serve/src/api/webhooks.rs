@@ -1,0 +1,173 @@
+//! Signups that other systems send as webhooks.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, Uri};
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use store::Remembered;
+use telemetry::SignupSource;
+use webhook::{Message, Read, Unfit, Whence};
+
+use super::{
+    answer,
+    intake::{Enqueued, take},
+    params::Params,
+    payload::Payload,
+    schema,
+};
+use crate::{
+    App,
+    problem::{Code, FieldProblem, Problem},
+};
+
+/// How long the id of a message is remembered. No signature is taken that is older than a day, so
+/// that what is forgotten cannot be replayed.
+const KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Takes signups out of a message, whichever sender's secret signed it (Standard Webhooks).
+///
+/// Needs no token: its signature is checked over the body as it arrived. A message is taken once, by
+/// its `webhook-id`, however often it is delivered.
+#[utoipa::path(
+    post, path = "/v1/webhooks/signups", operation_id = "receive_signups", tag = "webhooks", security(()),
+    params(
+        ("webhook-id" = String, Header, description = "Names the message"),
+        ("webhook-timestamp" = String, Header, description = "When it was signed, in seconds since 1970"),
+        ("webhook-signature" = String, Header, description = "`v1,` and the HMAC-SHA256 in base64; several separated by blanks"),
+    ),
+    request_body(content = Object, content_type = "application/json", description = "The sender's own JSON; its mapping says where the fields of signups are"),
+    responses(
+        (status = 200, description = "The message was taken before, or is none that is meant", body = schema::Received),
+        (status = 202, description = "Its signups are accepted, and durable", body = schema::Enqueued),
+    ),
+)]
+pub(super) async fn receive(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Response, Problem> {
+    Params::read(&uri, &[]).done()?;
+    take_message(&app, None, &headers, &payload.bytes).await
+}
+
+/// The same for the sender with this name.
+#[utoipa::path(
+    post, path = "/v1/webhooks/signups/{sender}", operation_id = "receive_signups_of", tag = "webhooks", security(()),
+    params(
+        ("sender" = String, Path, description = "The name of a sender of the settings"),
+        ("webhook-id" = String, Header, description = "Names the message"),
+        ("webhook-timestamp" = String, Header, description = "When it was signed, in seconds since 1970"),
+        ("webhook-signature" = String, Header, description = "`v1,` and the HMAC-SHA256 in base64; several separated by blanks"),
+    ),
+    request_body(content = Object, content_type = "application/json", description = "The sender's own JSON; its mapping says where the fields of signups are"),
+    responses(
+        (status = 200, description = "The message was taken before, or is none that is meant", body = schema::Received),
+        (status = 202, description = "Its signups are accepted, and durable", body = schema::Enqueued),
+    ),
+)]
+pub(super) async fn receive_of(
+    State(app): State<App>,
+    sender: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+    payload: Payload,
+) -> Result<Response, Problem> {
+    Params::read(&uri, &[]).done()?;
+    // A name that is no text is one that nobody has.
+    let sender = sender.map(|Path(sender)| sender).unwrap_or_default();
+    take_message(&app, Some(&sender), &headers, &payload.bytes).await
+}
+
+#[derive(Serialize)]
+struct Ignored {
+    r#type: &'static str,
+    reason: String,
+}
+
+async fn take_message(
+    app: &App,
+    sender: Option<&str>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Problem> {
+    let message = app
+        .senders()
+        .verify(sender, headers, body, Timestamp::now())
+        .map_err(|why| {
+            tracing::warn!(sender, error = %why, "a webhook is refused");
+            Problem::new(Code::BadSignature, why.to_string())
+        })?;
+    let name = &message.sender.name;
+    let (signups, origin) = match message.sender.mapping.read(body).map_err(unfit)? {
+        Read::Ignored { reason } => {
+            tracing::debug!(sender = %name, reason, "a webhook is ignored");
+            let ignored = Ignored {
+                r#type: "ignored",
+                reason,
+            };
+            return Ok(answer::ok(&ignored));
+        }
+        Read::Signups { signups, origin } => (signups, origin),
+    };
+    let scope = format!("webhook:{name}");
+    let id = &message.signed.id;
+    // By the id alone: a sender may write the same message anew for each attempt.
+    let digest = Sha256::digest(id).into();
+    if let Remembered::Answered(first) = app.store().remember(&scope, id, digest, KEPT).await? {
+        return Ok(answer::json(StatusCode::OK, first));
+    }
+    let source = (signups.len() > 1).then(|| format!("webhook {name}"));
+    let taken = take(app, &signups, source, false, SignupSource::Webhook, headers)
+        .await
+        .map_err(|problem| in_senders_words(problem, &message, &origin))?;
+    tracing::info!(
+        target: "audit", sender = %name, action = "enqueue",
+        accepted = taken.report.accepted, duplicates = taken.report.duplicates, "webhook"
+    );
+    let again = answer::to_bytes(&Enqueued::of(&taken, "duplicate"));
+    app.store().answer(&scope, id, &again).await?;
+    let first = answer::to_bytes(&Enqueued::of(&taken, "enqueued"));
+    Ok(answer::json(StatusCode::ACCEPTED, first))
+}
+
+/// What is wrong with a message that is not what its mapping expects.
+fn unfit(error: webhook::Error) -> Problem {
+    let detail = format!("nothing was taken from the message: {error}");
+    let problem = Problem::new(Code::InvalidBody, detail);
+    match error {
+        webhook::Error::Unfit { problems, .. } => {
+            let told = |one: Unfit| FieldProblem {
+                pointer: one.pointer,
+                field: one.field,
+                message: one.message,
+            };
+            problem.with_errors(problems.into_iter().map(told).collect())
+        }
+        _ => problem,
+    }
+}
+
+/// With pointers into the message as it was sent, instead of into the signups made of it.
+fn in_senders_words(problem: Problem, message: &Message<'_>, origin: &Whence) -> Problem {
+    let mapping = &message.sender.mapping;
+    let moved = problem.errors().iter().map(|error| {
+        let at = error.pointer.split('/').nth(1);
+        let item = at.and_then(|at| at.parse::<usize>().ok()).unwrap_or(0) + 1;
+        FieldProblem {
+            pointer: mapping
+                .pointer(origin, item, &error.field)
+                .unwrap_or_default(),
+            ..error.clone()
+        }
+    });
+    let moved = moved.collect();
+    problem.with_errors(moved)
+}
