@@ -114,6 +114,8 @@ pub(crate) enum Command {
     /// Make or list the tokens that let others in over HTTP
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Ask a running server or worker whether it is ready, for health checks
+    Probe(Probe),
     /// Run the Exotel simulator
     Sandbox(Sandbox),
     /// Print a completion script for a shell
@@ -337,6 +339,16 @@ pub(crate) struct RecipesCheck {
 pub(crate) struct RecipesNew {
     /// The partner's name in signups: small letters, digits, _ and -
     pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Where it listens [default: the setting listen]
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: Option<std::net::SocketAddr>,
+    /// A worker, where its settings say that it listens
+    #[arg(long, conflicts_with = "address")]
+    pub(crate) worker: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod args;
 mod background;
 mod batch;
 mod commands;
+mod endpoints;
 mod error;
 mod exit;
 mod handoff_folder;
@@ -131,6 +132,7 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Recipes(args) => commands::recipes::run(args, settings, output),
         Command::Store(args) => commands::store_copy::run(args, settings, output).await,
         Command::Tokens(args) => commands::tokens::run(args, settings, output),
+        Command::Probe(args) => commands::probe::run(args, settings, output),
         Command::Sandbox(args) => commands::sandbox::run(args, output).await,
         Command::Completions(args) => Ok(commands::completions::run(args, output)),
         Command::Man(args) => commands::man::run(args, output),
@@ -161,6 +163,7 @@ fn where_away(command: &Command) -> &'static str {
         | Command::Accounts(_)
         | Command::Recipes(_)
         | Command::Tokens(_)
+        | Command::Probe(_)
         | Command::Sandbox(_)
         | Command::Completions(_)
         | Command::Man(_) => "the store was not changed",

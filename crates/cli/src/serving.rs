@@ -1,16 +1,17 @@
 //! What the HTTP side is made of: settings and files of this process, as `serve` takes them.
 
+use onboarding::Secret;
 use serve::{
     ConnectionLimits, SessionKey,
     auth::{Scope, Token, Tokens},
 };
-
 use webhook::{
-    Sender, Senders,
+    Outgoing, Sender, Senders,
     signature::{SigningKey, Verifier},
 };
 
 use crate::{
+    endpoints,
     error::{Error, Result, refuse_if_any},
     problem::Problem,
     secret_source::Placed,
@@ -18,11 +19,50 @@ use crate::{
     store_place::Place,
 };
 
-/// Who may ask.
-///
-/// # Errors
-/// Nobody may.
-pub(crate) fn tokens(tables: &Tables) -> Result<Tokens> {
+/// What the tables of the settings file come to.
+pub(crate) struct Attached {
+    /// Who may ask.
+    pub(crate) tokens: Tokens,
+    /// Who sends signups by webhook.
+    pub(crate) senders: Senders,
+    /// Who is told of onboardings.
+    pub(crate) outgoing: Outgoing,
+}
+
+impl Attached {
+    /// Loads what they name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once: nobody may ask, or a secret is not where the file says.
+    pub(crate) fn load(tables: &Tables) -> Result<Self> {
+        let mut problems = Vec::new();
+        let tokens = part(tokens(tables), &mut problems)?;
+        let senders = part(senders(tables), &mut problems)?;
+        let outgoing = part(endpoints::outgoing(tables), &mut problems)?;
+        let attached = tokens.zip(senders).zip(outgoing);
+        attached
+            .map(|((tokens, senders), outgoing)| Self {
+                tokens,
+                senders,
+                outgoing,
+            })
+            .ok_or(Error::Refused(problems))
+    }
+}
+
+/// A part, or what is wrong with it among all that is.
+fn part<T>(loaded: Result<T>, problems: &mut Vec<Problem>) -> Result<Option<T>> {
+    match loaded {
+        Ok(part) => Ok(Some(part)),
+        Err(Error::Refused(found)) => {
+            problems.extend(found);
+            Ok(None)
+        }
+        Err(other @ (Error::Away { .. } | Error::Failed(_))) => Err(other),
+    }
+}
+
+fn tokens(tables: &Tables) -> Result<Tokens> {
     if tables.tokens.is_empty() {
         return Err(Error::refused(
             "tokens",
@@ -66,11 +106,7 @@ pub(crate) fn limits(settings: &Settings) -> ConnectionLimits {
     }
 }
 
-/// Who sends signups by webhook.
-///
-/// # Errors
-/// Every secret that is not where the file says, or is none, at once.
-pub(crate) fn senders(tables: &Tables) -> Result<Senders> {
+fn senders(tables: &Tables) -> Result<Senders> {
     let mut problems = Vec::new();
     let mut senders = Vec::new();
     for own in &tables.senders {
@@ -94,26 +130,17 @@ pub(crate) fn senders(tables: &Tables) -> Result<Senders> {
 }
 
 /// The keys that these places hold.
-fn keys(
+pub(crate) fn keys(
     places: &[Placed],
     of: &str,
     file: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<SigningKey>> {
     let mut key = |place: &Placed| {
-        let read = place.source.load().and_then(|secret| {
-            SigningKey::parse(&secret).map_err(|error| {
-                // Its own name for it is in the field already.
-                let message = match error {
-                    webhook::Error::Settings(problems) => {
-                        let each = problems.into_iter().map(|problem| problem.message);
-                        each.collect::<Vec<_>>().join("; ")
-                    }
-                    other => other.to_string(),
-                };
-                format!("{}: {message}", place.source)
-            })
-        });
+        let read = place
+            .source
+            .load()
+            .and_then(|secret| key_of(&secret, place));
         read.map_err(|message| {
             let field = format!("{of}.secrets");
             problems.push(Problem::at(file, Some(place.line), field, message));
@@ -122,4 +149,18 @@ fn keys(
     };
     let keys: Vec<Option<SigningKey>> = places.iter().map(&mut key).collect();
     keys.into_iter().collect()
+}
+
+/// The key that a secret is. What is wrong is told without the name of the field, which is told besides.
+fn key_of(secret: &Secret, place: &Placed) -> Result<SigningKey, String> {
+    SigningKey::parse(secret).map_err(|error| {
+        let message = match &error {
+            webhook::Error::Settings(problems) => {
+                let each = problems.iter().map(|problem| problem.message.as_str());
+                each.collect::<Vec<_>>().join("; ")
+            }
+            _ => error.to_string(),
+        };
+        format!("{}: {message}", place.source)
+    })
 }

@@ -1,8 +1,4 @@
 //! Accounts that come while a worker runs.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a worker that does not finish in time fails its test"
-)]
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ pub(crate) mod man;
 pub(crate) mod onboard;
 pub(crate) mod plan;
 mod plan_before;
+pub(crate) mod probe;
 pub(crate) mod recipes;
 pub(crate) mod retry;
 pub(crate) mod sandbox;

@@ -1,21 +1,24 @@
 //! `trunkline serve`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use serde::Serialize;
 use serve::{App, Setup};
+use store::Store;
+use telemetry::Metrics;
 use tokio::net::TcpListener;
+use webhook::Outgoing;
 
 use crate::{
     args::Serve as Args,
     background::Background,
+    endpoints::Counting,
     error::{Error, Result},
     exit::Exit,
     open_files,
     output::{Output, note},
     reloading::Reloading,
-    serving,
+    serving::{self, Attached},
     settings::Settings,
     signals::Shutdown,
     store_place,
@@ -34,7 +37,7 @@ struct Serving<'s> {
 /// # Errors
 /// What has to be corrected, before anybody is served.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
-    let tokens = serving::tokens(&settings.tables)?;
+    let attached = Attached::load(&settings.tables)?;
     let files = Arc::new(Reloading::load(settings, args.world.sandbox)?);
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     if let Err(room) = open_files::allow(settings.connections_max) {
@@ -48,25 +51,54 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         return Ok(Exit::Done);
     };
     let _watching = Background::start(Arc::clone(&files).watch());
+    let metrics = Arc::new(Metrics::new());
     let app = App::new(Setup {
         store: Arc::clone(&store),
         directory: files,
-        tokens,
+        tokens: attached.tokens,
         session_key: serving::session_key(settings)?,
         plain_http: serving::is_plain_http(settings),
         watchers_max: settings.event_clients_max,
         trusted_proxies: settings.trusted_proxies.clone(),
-        senders: serving::senders(&settings.tables)?,
-        metrics: Arc::new(telemetry::Metrics::new()),
+        senders: attached.senders,
+        metrics: Arc::clone(&metrics),
     });
-    let router = serve::router(app.clone(), Router::new());
+    let router = serve::router(app.clone(), dashboard::router(app.clone()));
     let listener = listen(settings.listen).await?;
     tell(&listener, settings, output)?;
+    let delivering = tokio::spawn(deliver(
+        attached.outgoing,
+        store,
+        metrics,
+        shutdown.clone(),
+        settings.shutdown_timeout,
+    ));
     let stopping = app.closing_on(async move { shutdown.asked().await });
     serve::run(listener, router, serving::limits(settings), stopping)
         .await
         .map_err(|error| Error::failed("serving", &error))?;
+    delivering
+        .await
+        .map_err(|error| Error::failed("telling endpoints", &error))?;
     Ok(Exit::Done)
+}
+
+/// Tells endpoints until a signal comes, and then for as long as requests may take to end: what is
+/// under way longer is sent again by whoever serves next.
+async fn deliver(
+    outgoing: Outgoing,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    at_most: Duration,
+) {
+    let (mut asked, mut late) = (shutdown.clone(), shutdown);
+    let counting = Arc::new(Counting(metrics));
+    let until = async move { asked.asked().await };
+    tokio::select! {
+        () = webhook::deliver(outgoing, store, counting, until) => {}
+        () = async { late.asked().await; tokio::time::sleep(at_most).await } => {}
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

@@ -14,7 +14,7 @@ const FAMILY: Family = Family {
     key: "endpoints",
     one: "endpoint",
     keys: &["url", "secrets", "events", "allow_private"],
-    max: 100,
+    max: webhook::ENDPOINTS_MAX,
 };
 
 /// What an endpoint may be told of.

@@ -32,6 +32,7 @@ const COMMANDS: &[&str] = &[
     "tokens",
     "tokens new",
     "tokens list",
+    "probe",
     "sandbox",
     "completions",
     "man",

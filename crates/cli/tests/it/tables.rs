@@ -171,3 +171,44 @@ fn variables_make_no_tables() {
     let ran = home.run(&["tokens", "list"]).ends(2);
     assert!(ran.stderr.contains("TRUNKLINE_TOKENS"), "{}", ran.stderr);
 }
+
+#[test]
+fn serve_tells_of_every_secret_that_is_not_there_or_is_none_before_it_makes_a_store() {
+    let home = Home::new()
+        .with("SHORT", "whsec_S0VFUE9VVA==")
+        .with("INSIDE", "https://KEEPOUT@127.0.0.1/KEEPOUT");
+    home.write(
+        "trunkline.toml",
+        "[senders.billing]\nsecrets = [\n{ env = \"SHORT\" },\n{ file = \"not-there\" }]\n\
+         [endpoints.crm]\nurl = { env = \"INSIDE\" }\nsecrets = [{ env = \"NOT_SET\" }]\n",
+    );
+    let ran = home.run(&["--json", "serve", "--sandbox"]).ends(2);
+    let told: Vec<(String, i64)> = ran
+        .of_type("problem")
+        .iter()
+        .map(|problem| {
+            let field = problem["field"].as_str().unwrap().to_owned();
+            (field, problem["line"].as_i64().unwrap_or_default())
+        })
+        .collect();
+    let told: Vec<(&str, i64)> = told.iter().map(|(f, l)| (f.as_str(), *l)).collect();
+    let wanted = [
+        ("tokens", 0),
+        ("senders.billing.secrets", 3),
+        ("senders.billing.secrets", 4),
+        ("endpoints.crm.secrets", 7),
+    ];
+    assert_eq!(told, wanted, "{}", ran.stderr);
+    for part in [
+        "trunkline tokens new",
+        "SHORT",
+        "not-there",
+        "NOT_SET",
+        "24",
+    ] {
+        assert!(ran.stderr.contains(part), "no {part} in {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("KEEPOUT"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("S0VFUE9VVA"), "{}", ran.stderr);
+    assert_eq!(home.files(), ["trunkline.toml"]);
+}
