@@ -55,7 +55,7 @@ fn leaks(place: &Place, forbidden: &[(String, Vec<u8>)]) -> Vec<String> {
 }
 
 /// Every file in a folder that has one of them, those in `out` aside.
-fn leaks_in(folder: &Path, out: &Path, forbidden: &[(String, Vec<u8>)]) -> Vec<String> {
+pub(crate) fn leaks_in(folder: &Path, out: &Path, forbidden: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut all = Vec::new();
     files(folder, &mut all);
     let mut found = Vec::new();
@@ -70,7 +70,7 @@ fn leaks_in(folder: &Path, out: &Path, forbidden: &[(String, Vec<u8>)]) -> Vec<S
     found
 }
 
-fn has(bytes: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn has(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 

@@ -34,8 +34,13 @@ fn it_answers_once_it_says_where_it_serves_and_ends_with_0(kind: StoreKind) {
         }
         let nowhere = serving.ask_with("GET", "/nowhere", &[], "");
         assert_eq!(nowhere.status, 404, "{}", nowhere.text());
+        let address = serving.address().to_string();
+        let probed = place.run(&["probe", &address, "--json"]).with(0);
+        assert_eq!(probed.record("probe")["ready"], true);
         serving.program().signal(signal);
         let ended = serving.wait().with(0);
+        let probed = place.run(&["probe", &address]).with(1);
+        assert_eq!(probed.stdout, "not ready\n");
         assert_eq!(ended.records_of("serving").len(), 1);
     }
 }

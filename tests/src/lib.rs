@@ -9,18 +9,21 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod gate;
 mod http;
 mod log;
 mod outcome;
 mod place;
 mod program;
 mod question;
+mod receiver;
 mod serving;
 mod signup;
 mod simulator;
 mod store;
 mod wait;
 
+pub use gate::{Gate, Side};
 pub use log::{Collection, Request, repeats_without_a_read};
 pub use outcome::{
     Resources, exactly_once, repeats_on_trunks, resources, wrong_outcomes, wrong_records,
@@ -28,6 +31,7 @@ pub use outcome::{
 pub use place::{EVERYTHING, FIVE_STEPS, Place, STEPS};
 pub use program::{Ended, Program, binary};
 pub use question::{Answer, ask};
+pub use receiver::{Message, Receiver};
 pub use serving::{LOOKS_ONLY, Serving, TOKEN, TOKENS};
 pub use signup::{Signup, csv_of, lines_of};
 pub use simulator::Simulator;
