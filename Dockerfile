@@ -1,4 +1,4 @@
-# One image for every role: `work` (the default), `enqueue`, `sandbox` and all the rest of the one binary.
+# One image for every role: `work` (the default), `serve`, `enqueue`, `sandbox` and all the rest of the one binary.
 # The last stage holds that binary, the C library it links to and the public CA certificates; there is no
 # shell, no package manager and no secret in any layer. Keys and passwords come as mounted files
 # (docs/configuration.md: `{ file = "PATH" }`), never as build arguments.
@@ -52,11 +52,14 @@ COPY --from=build /image/ /
 COPY --from=build --chown=65532:65532 /image/data /data
 ENV PATH=/usr/local/bin
 WORKDIR /data
+# `serve`, once TRUNKLINE_LISTEN says that it listens on all addresses of the container; a worker's probes.
+EXPOSE 8484 8485
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # Opens the store as a worker does and counts what is in it. It fails when the store cannot be reached,
-# refuses the login, has another key or is of a newer schema; it asks nothing of Exotel. A simulator's
-# container has no store: switch it off there.
+# refuses the login, has another key or is of a newer schema; it asks nothing of Exotel. For `serve` ask
+# the server itself instead (`trunkline probe`), and a worker that has worker_listen (`trunkline probe
+# --worker`). A simulator's container has no store: switch it off there.
 HEALTHCHECK --interval=60s --timeout=10s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/trunkline", "status", "--json"]
 ENTRYPOINT ["/usr/local/bin/trunkline"]
