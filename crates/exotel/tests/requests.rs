@@ -7,12 +7,14 @@
 )]
 
 mod support;
+mod told;
 
-use std::{fmt::Debug, sync::atomic::Ordering};
+use std::{collections::HashMap, fmt::Debug, sync::atomic::Ordering};
 
 use exotel::{CredentialsChange, EntryId, Error, NextPage, TrunkChange};
 use onboarding::{Mode, PhoneNumber, Secret, SipPassword};
 use support::{PASSWORD, Server, fixture, ok, sid};
+use told::Spans;
 
 fn id(text: &str) -> EntryId {
     text.parse().unwrap()
@@ -45,7 +47,9 @@ async fn sends<T: Debug>(
 ) -> T {
     let before = server.count();
     server.then(ok(answer));
+    let spans = Spans::start();
     let value = call.await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_told(name, &spans.fields(), &server.last());
     let expected = String::from_utf8(fixture(&format!("requests/{name}.http")))
         .unwrap()
         .replace("{host}", server.url.strip_prefix("http://").unwrap())
@@ -53,6 +57,35 @@ async fn sends<T: Debug>(
     assert_eq!(canonical(&server.last()), expected, "{name}");
     assert_eq!(server.count(), before + 1, "{name} sends one request");
     value
+}
+
+/// The span of a request names its path without what is in it.
+fn assert_told(name: &str, span: &HashMap<String, String>, request: &str) {
+    let line = request.lines().next().unwrap();
+    let mut words = line.split(' ');
+    assert_eq!(span["http.request.method"], words.next().unwrap(), "{name}");
+    let path = words.next().unwrap().split('?').next().unwrap();
+    let template = &span["url.template"];
+    let said: Vec<&str> = template.split('/').collect();
+    let sent: Vec<&str> = path.split('/').collect();
+    assert_eq!(said.len(), sent.len(), "{name}: {template} for {path}");
+    for (said, sent) in said.iter().zip(&sent) {
+        // What belongs to one account has a digit in it, in these tests as in life.
+        let is_named = said.starts_with('{') && said.ends_with('}');
+        assert!(is_named || said == sent, "{name}: {template} for {path}");
+        assert!(
+            is_named
+                || said.is_empty()
+                || said.starts_with('v')
+                || !sent.contains(|c: char| c.is_ascii_digit()),
+            "{name}: {template}"
+        );
+    }
+    assert_eq!(span["http.response.status_code"], "200", "{name}");
+    assert_eq!(span["server.address"], "127.0.0.1", "{name}");
+    assert!(!span.contains_key("error.type"), "{name}");
+    let call = &span["call"];
+    assert!(name.starts_with(call.as_str()), "{name}: {call}");
 }
 
 #[tokio::test]

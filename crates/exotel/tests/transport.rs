@@ -281,7 +281,7 @@ async fn credentials_are_in_the_header_and_nowhere_else() {
     let traced = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for field in [
         "call=\"create_credentials\"",
-        "http_status=200",
+        "status=200",
         "inner_code=200",
         "duration_ms",
     ] {

@@ -1,9 +1,15 @@
 //! One trace from the signup to every request.
 #![expect(clippy::unwrap_used, reason = "a span that is missing fails its test")]
 
-use serde_json::json;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
 use telemetry::trace::{Config, Traces};
 use tokio::runtime::Handle;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
 use crate::{
@@ -12,6 +18,31 @@ use crate::{
 };
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A log as it is written.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    /// The record with this message.
+    fn line(&self, message: &str) -> Value {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let mut records = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let found = records.find(|record: &Value| record["message"] == message);
+        found.unwrap_or_else(|| panic!("no {message} in {text}"))
+    }
+}
 
 fn by_name<'a>(spans: &'a [Told], name: &str) -> &'a Told {
     let mut found = spans.iter().filter(|span| span.name() == name);
@@ -27,10 +58,14 @@ async fn one_trace_goes_from_the_signup_through_the_worker_to_every_request() {
         .unwrap()
         .unwrap();
     let traces = Traces::start(config, Handle::current()).unwrap();
-    // A log beside it, at its usual level: it keeps nothing from being traced.
+    // A log beside it, at a level of its own: it keeps nothing from being traced.
+    let written = Written::default();
+    let writer = written.clone();
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::sink)
-        .with_filter(tracing::level_filters::LevelFilter::WARN);
+        .json()
+        .flatten_event(true)
+        .with_writer(move || writer.clone())
+        .with_filter(LevelFilter::INFO);
     let subscriber = tracing_subscriber::registry()
         .with(log)
         .with(traces.layer());
@@ -77,6 +112,9 @@ async fn one_trace_goes_from_the_signup_through_the_worker_to_every_request() {
         assert!(attributes.contains_key("http.request.method"));
     }
     assert_read_back(&spans);
+    let end = written.line("onboarding succeeded");
+    assert_eq!(end["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(end["onboarding"], ids[0].to_string());
     assert_nothing_secret(&collector, &world, ids[0]).await;
 }
 
