@@ -91,10 +91,18 @@ impl Tx<'_> {
                 )
                 .and_then(|mut s| s.execute((row.seq, until)))
                 .map_err(|error| self.fail(error))?;
-            let mut taken = delivery(&self.state.place, row)?;
-            taken.attempts += 1;
-            taken.next_at = Some(super::row::time(until));
-            deliveries.push(taken);
+            match delivery(&self.state.place, row) {
+                Ok(mut taken) => {
+                    taken.attempts += 1;
+                    taken.next_at = Some(super::row::time(until));
+                    deliveries.push(taken);
+                }
+                // The others are not to be held up by it; it comes again when it is looked at.
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a delivery cannot be made"
+                ),
+            }
         }
         let next: Option<i64> = self
             .connection

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use onboarding::{AccountName, OnboardingId, State};
 use records::Parked;
 use store::{
-    Cursor, DeliveryId, Filter, Happening, NewDelivery, Onboarding, Position, Store, What,
+    Cursor, DeliveryId, Filter, Happening, NewDelivery, Onboarding, Page, Position, Store, What,
 };
 use tokio::time::Instant;
 
@@ -192,10 +192,14 @@ impl Layout {
             account: Some(account),
             ..Filter::default()
         };
-        let page = self
-            .store
-            .list(&filter, cursor.as_ref(), self.most())
-            .await?;
+        let page = match self.store.list(&filter, cursor.as_ref(), self.most()).await {
+            // What comes behind one that is damaged cannot be found, and all other news would wait.
+            Err(error @ store::Error::Corrupt { .. }) => {
+                tracing::error!(%error, "endpoints are not told of all that a parked account blocks");
+                Page::default()
+            }
+            answered => answered?,
+        };
         let after = match page.next {
             Some(cursor) => Mark::Within {
                 before,
@@ -264,7 +268,7 @@ impl Layout {
         }
         let ids: HashSet<OnboardingId> = news.iter().map(|news| news.id).collect();
         let ids: Vec<OnboardingId> = ids.into_iter().collect();
-        let found = self.store.get_many(&ids).await?;
+        let found = self.read(&ids).await?;
         let parked = self.reasons(&found).await?;
         let found: HashMap<OnboardingId, Onboarding> =
             found.into_iter().map(|own| (own.id, own)).collect();
@@ -276,6 +280,25 @@ impl Layout {
             }
         }
         Ok(deliveries)
+    }
+
+    /// Those of them that are there. One that is damaged cannot be told of, and must not keep all
+    /// others from that.
+    async fn read(&self, ids: &[OnboardingId]) -> store::Result<Vec<Onboarding>> {
+        match self.store.get_many(ids).await {
+            Err(store::Error::Corrupt { .. }) => {}
+            answered => return answered,
+        }
+        let mut found = Vec::new();
+        for id in ids {
+            match self.store.get(*id).await {
+                Err(error @ store::Error::Corrupt { .. }) => {
+                    tracing::error!(onboarding = %id, %error, "no endpoint is told of an onboarding that is damaged");
+                }
+                answered => found.extend(answered?),
+            }
+        }
+        Ok(found)
     }
 
     /// Why those are blocked that are.

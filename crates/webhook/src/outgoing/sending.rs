@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use jiff::Timestamp;
 use store::{AfterAttempt, Attempt, Delivery, Store};
 use tokio::{
     sync::{Notify, watch},
@@ -24,7 +23,8 @@ const TAKEN_MAX: usize = 64;
 /// How often the observer is told how many deliveries wait.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
-/// A delivery whose endpoint is not configured here may be another process's, which has newer settings.
+/// A delivery whose endpoint is not configured here may be another process's, which has newer settings:
+/// it is left to that one for so long at least.
 const STRANGER_DELAY: Duration = Duration::from_secs(60);
 
 pub(super) struct Sending {
@@ -263,20 +263,20 @@ fn not_tried(why: &str) -> Attempt {
     }
 }
 
-/// For how long it has been tried. The store's clock said since when; that it may differ from ours
-/// by seconds does not matter here.
-fn tried_for(delivery: &Delivery) -> Duration {
-    let since = Timestamp::now().duration_since(delivery.since);
-    Duration::try_from(since).unwrap_or_default()
+/// For how long it had been tried when it was taken, by the store's clock alone: ours may be days from
+/// that, which stands still while a machine sleeps, and is not corrected while the store is open.
+fn tried_for(pace: &Pace, delivery: &Delivery) -> Duration {
+    // It was taken a hold before it is due again.
+    let due = delivery.next_at.unwrap_or(delivery.since);
+    let since = Duration::try_from(due.duration_since(delivery.since)).unwrap_or_default();
+    since.saturating_sub(pace.hold)
 }
 
+/// Back, for longer and longer: an endpoint that was removed may leave many.
 fn stranger(pace: &Pace, delivery: Delivery) -> Back {
-    let then = if tried_for(&delivery) < pace.keep_trying {
-        AfterAttempt::Again {
-            delay: STRANGER_DELAY,
-        }
-    } else {
-        AfterAttempt::GiveUp
+    let then = match pace.delay(tried_for(pace, &delivery), Some(STRANGER_DELAY)) {
+        Some(delay) => AfterAttempt::Again { delay },
+        None => AfterAttempt::GiveUp,
     };
     Back {
         made: not_tried("not tried, because no endpoint of this name is configured"),
@@ -289,7 +289,7 @@ fn overtaken(pace: &Pace, line: &mut Line, delivery: Delivery) -> Back {
     let turn = line.turn();
     // An endpoint that fails is not waited for to the second.
     let delay = if line.is_failing() {
-        pace.delay(tried_for(&delivery), None)
+        pace.delay(tried_for(pace, &delivery), None)
             .map_or(turn, |delay| delay.max(turn))
     } else {
         turn
@@ -313,10 +313,13 @@ async fn record(
     let then = match made.verdict {
         Verdict::Taken => AfterAttempt::Delivered,
         Verdict::Gone => AfterAttempt::GiveUp,
-        Verdict::Failed { asked, .. } => match pace.delay(tried_for(&delivery), asked) {
-            Some(delay) => AfterAttempt::Again { delay },
-            None => AfterAttempt::GiveUp,
-        },
+        Verdict::Failed { asked, .. } => {
+            let tried_for = tried_for(pace, &delivery) + taken.elapsed();
+            match pace.delay(tried_for, asked) {
+                Some(delay) => AfterAttempt::Again { delay },
+                None => AfterAttempt::GiveUp,
+            }
+        }
     };
     for delay in super::outage::delays() {
         let recorded = store

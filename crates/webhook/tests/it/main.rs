@@ -6,6 +6,7 @@
 
 mod blocked;
 mod crash;
+mod damage;
 mod delivering;
 mod log;
 mod page;

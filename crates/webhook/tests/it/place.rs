@@ -6,7 +6,7 @@ use onboarding::OnboardingId;
 use redis_fixture::Server;
 use store::{
     Delivery, DeliveryFilter, DeliveryState, SealingKey, SqliteOptions, Store, Then, World,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     conformance::sample::{self, signup},
     redis::{RedisOptions, RedisPlace, RedisStore},
     sqlite::SqliteStore,
@@ -29,20 +29,32 @@ pub(crate) const QUICK: Pace = Pace {
 
 pub(crate) struct Place {
     pub(crate) store: Arc<dyn Store>,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub(crate) async fn sqlite() -> Self {
+        Self::sqlite_by(Arc::new(SystemClock::default())).await
+    }
+
+    /// By a clock of its own.
+    pub(crate) async fn sqlite_by(clock: Arc<dyn Clock>) -> Self {
         log::begin();
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("store.db"),
             key: SealingKey::generate().0,
             world: World::Live,
-            clock: Arc::new(SystemClock::default()),
+            clock,
         });
         Self::of(store.unwrap(), Some(folder)).await
+    }
+
+    /// Runs a statement on the file of the embedded store, beside it.
+    pub(crate) fn spoil(&self, sql: &str) {
+        let folder = self.folder.as_ref().unwrap();
+        let file = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        assert_eq!(file.execute(sql, []).unwrap(), 1, "{sql}");
     }
 
     /// A store of its own on a server that the tests of this program share.
@@ -63,7 +75,7 @@ impl Place {
         sample::register(&store, "worker", &["acme", "birch"], sample::wide()).await;
         Self {
             store,
-            _folder: folder,
+            folder: folder,
         }
     }
 
