@@ -62,14 +62,20 @@ async fn an_onboarding_that_is_damaged_keeps_no_other_from_being_told_of() {
     // The worker sets it aside, which is told.
     assert!(sample::claim(&place.store, "worker", 1).await.is_empty());
     let told = place.end(2, Then::Succeed).await;
-    assert_eq!(receiver.wait_for(1).await[0].json()["data"]["id"], json!(told));
+    assert_eq!(
+        receiver.wait_for(1).await[0].json()["data"]["id"],
+        json!(told)
+    );
 
     sample::accept(&place.store, vec![signup("birch", 3)]).await;
     place.spoil("UPDATE onboarding SET plan = '{}' WHERE seq = 3");
     let parked = place.store.park_account(&account("birch"), "made up").await;
     parked.unwrap();
     let told = place.end(4, Then::Succeed).await;
-    assert_eq!(receiver.wait_for(2).await[1].json()["data"]["id"], json!(told));
+    assert_eq!(
+        receiver.wait_for(2).await[1].json()["data"]["id"],
+        json!(told)
+    );
     running.stop().await.unwrap();
 }
 
@@ -86,6 +92,9 @@ async fn a_delivery_that_is_damaged_keeps_no_other_from_being_made() {
     place.spoil("UPDATE delivery SET id = 'made up', next_at = 0");
     let running = place.run(endpoint(), QUICK);
     let told = place.end(2, Then::Succeed).await;
-    assert_eq!(receiver.wait_for(2).await[1].json()["data"]["id"], json!(told));
+    assert_eq!(
+        receiver.wait_for(2).await[1].json()["data"]["id"],
+        json!(told)
+    );
     running.stop().await.unwrap();
 }

@@ -73,10 +73,7 @@ impl Place {
 
     async fn of(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
         sample::register(&store, "worker", &["acme", "birch"], sample::wide()).await;
-        Self {
-            store,
-            folder: folder,
-        }
+        Self { store, folder }
     }
 
     /// The `n`th onboarding of acme ends.
