@@ -4,7 +4,9 @@
 //! The method: the real server on a free port, on both stores; a Redis of the test's own where one is
 //! broken.
 
-use tests::{Place, Server, Serving, Signal, StoreKind, TOKENS, until};
+use std::{io::Write, net::TcpStream};
+
+use tests::{Place, Server, Serving, Signal, StoreKind, TOKEN, TOKENS, until};
 
 fn place(kind: StoreKind) -> Place {
     let place = Place::bare().kept_in(kind).with_tables(TOKENS);
@@ -110,4 +112,28 @@ fn a_server_that_starts_before_its_redis_serves_when_that_answers_and_is_not_rea
     until("it is ready again", || {
         (serving.ask_with("GET", "/readyz", &[], "").status == 200).then_some(())
     });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_whatever_is_in_flight() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let place = place(StoreKind::Sqlite);
+        let serving = Serving::start(&place);
+        // A request whose body never comes.
+        let mut stream = TcpStream::connect(serving.address()).unwrap();
+        let head = "POST /v1/onboardings HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n";
+        write!(
+            stream,
+            "{head}content-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n\r\n{{"
+        )
+        .unwrap();
+        assert_eq!(serving.ask_with("GET", "/healthz", &[], "").status, 200);
+        serving.program().signal(signal);
+        until("it says that it stops", || {
+            (serving.program().said("stopping") > 0).then_some(())
+        });
+        serving.program().signal(signal);
+        let ended = serving.wait();
+        assert_eq!(ended.code, Some(128 + signal.as_raw()), "{}", ended.stderr);
+    }
 }

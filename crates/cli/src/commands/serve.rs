@@ -66,20 +66,30 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let router = serve::router(app.clone(), dashboard::router(app.clone()));
     let listener = listen(settings.listen).await?;
     tell(&listener, settings, output)?;
-    let delivering = tokio::spawn(deliver(
+    let mut delivering = tokio::spawn(deliver(
         attached.outgoing,
         store,
         metrics,
         shutdown.clone(),
         settings.shutdown_timeout,
     ));
-    let stopping = app.closing_on(async move { shutdown.asked().await });
+    let mut early = None;
+    let asked = async {
+        tokio::select! {
+            () = shutdown.asked() => {}
+            // It only ends by itself where it broke: nobody would be told any more.
+            ended = &mut delivering => early = Some(ended),
+        }
+    };
+    let stopping = app.closing_on(asked);
     serve::run(listener, router, serving::limits(settings), stopping)
         .await
         .map_err(|error| Error::failed("serving", &error))?;
-    delivering
-        .await
-        .map_err(|error| Error::failed("telling endpoints", &error))?;
+    let delivered = match early {
+        Some(broken) => broken,
+        None => delivering.await,
+    };
+    delivered.map_err(|error| Error::failed("telling endpoints", &error))?;
     Ok(Exit::Done)
 }
 

@@ -29,12 +29,11 @@ pub(crate) fn run(args: &Args, settings: &Settings, output: &mut Output) -> Resu
     }
 }
 
-/// A `token` record. The token itself is in that of a new one alone.
+/// A `token` record. The token itself stands in that of a new one alone.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "token")]
 struct Record<'r> {
     name: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'r str>,
     sha256: String,
     scope: &'static str,
