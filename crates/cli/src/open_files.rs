@@ -31,3 +31,16 @@ pub(crate) fn allow(connections: usize) -> Result<(), u64> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_grants_is_taken_and_what_it_does_not_is_told() {
+        assert_eq!(allow(1), Ok(()));
+        if let Some(most) = getrlimit(Resource::Nofile).maximum {
+            assert_eq!(allow(usize::MAX / 2), Err(most.saturating_sub(BESIDES)));
+        }
+    }
+}

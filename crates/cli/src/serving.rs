@@ -154,12 +154,11 @@ pub(crate) fn keys(
 /// The key that a secret is. What is wrong is told without the name of the field, which is told besides.
 fn key_of(secret: &Secret, place: &Placed) -> Result<SigningKey, String> {
     SigningKey::parse(secret).map_err(|error| {
-        let message = match &error {
-            webhook::Error::Settings(problems) => {
-                let each = problems.iter().map(|problem| problem.message.as_str());
-                each.collect::<Vec<_>>().join("; ")
-            }
-            _ => error.to_string(),
+        let message = if let webhook::Error::Settings(problems) = &error {
+            let each = problems.iter().map(|problem| problem.message.as_str());
+            each.collect::<Vec<_>>().join("; ")
+        } else {
+            error.to_string()
         };
         format!("{}: {message}", place.source)
     })
