@@ -65,6 +65,10 @@ fn a_signup_over_http_becomes_one_trunk_by_a_worker_beside(kind: StoreKind) {
         "",
     );
     assert_eq!(handoff.status, 200, "{}", handoff.text());
+    // Who had a password shown stands in the log, at whatever level.
+    let said = serving.program().stderr();
+    let line = said.lines().find(|line| line.contains("show_secrets"));
+    assert!(line.is_some_and(|line| line.contains("tests")), "{said}");
     let wrong = exactly_once(
         &simulator.state()["acme"],
         &handoff.json(),

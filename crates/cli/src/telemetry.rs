@@ -82,6 +82,15 @@ pub(crate) fn start(form: LogForm, level: &str, traces: Option<&Traces>) -> Resu
         Ok(quiet) => filter.add_directive(quiet),
         Err(_) => filter,
     };
+    // Who did what over HTTP is told unless somebody says otherwise: it is of no use afterwards.
+    let audit = "audit=info"
+        .parse()
+        .ok()
+        .filter(|_| !level.contains("audit"));
+    let filter = match audit {
+        Some(audit) => filter.add_directive(audit),
+        None => filter,
+    };
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let log = fmt::layer().with_writer(BesideProgress).with_ansi(colour);
