@@ -88,6 +88,29 @@ async fn a_worker_that_was_away_for_hours_is_handed_its_lanes_again() {
     assert_eq!(one + claim(&store, "two", 5).await.len(), 1);
 }
 
+/// Whoever takes up accounts one by one is of a new group each time.
+#[tokio::test]
+async fn groups_that_a_worker_has_left_cost_the_lanes_nothing_soon() {
+    let server = Server::shared();
+    let store = store(server, "left").await;
+    let accounts = ["acme", "beta", "cedar", "delta", "elm", "fir"];
+    accept(&store, vec![signup("acme", 1), signup("acme", 2)]).await;
+    for known in 1..accounts.len() {
+        register(&store, "one", &accounts[..known], wide()).await;
+    }
+    let ask = |command: &[&str]| server.ask(command).expect("answered");
+    let now = ask(&["TIME"]);
+    let now: u64 = now.lines().next().expect("a time").parse().expect("s");
+    for group in 1..accounts.len() {
+        let group = format!("\0{}", char::from_u32(group as u32).expect("a byte"));
+        let minutes_ago = format!("{}", (now - 330) * 1000);
+        ask(&["ZADD", "{left}:alive", "XX", &minutes_ago, &group]);
+    }
+    register(&store, "one", &accounts, wide()).await;
+    claim_one(&store, "one").await;
+    assert_eq!(ask(&["ZCARD", "{left}:ready"]), "1");
+}
+
 /// A claim may be among what a restart or a failover loses, and with it what was sent under it.
 #[tokio::test]
 async fn after_a_restart_of_the_server_what_is_handed_out_is_in_doubt() {

@@ -28,8 +28,10 @@ local RESERVED = 100
 local FARTHEST = 3600000
 -- Bytes of a place: group 2, time 6, turn 6, lane 4.
 local PLACE = 18
--- A group whose last worker was heard of so long ago (ms) has no claim to lanes any more.
-local GROUP_GONE = 3600000
+-- A group whose last worker was heard of so long ago (ms) has no claim to lanes any more. A worker asks
+-- every few seconds, and one that was away enters again. Not longer, because a worker that takes
+-- up an account is of another group from then on, and every group has a place for each lane.
+local GROUP_GONE = 300000
 
 local function lane_at(L)
   local lane = lanes[L]
