@@ -83,12 +83,32 @@ impl Newcomers {
         if new.is_empty() {
             return Ok(());
         }
-        let keys = self.accounts.only(&new).unlock()?;
+        let (own, wrong) = match self.open(&new) {
+            Ok(own) => (own, Ok(())),
+            // Those that cannot be served keep no other from it.
+            Err(error) => {
+                let each = new
+                    .into_iter()
+                    .map(|name| self.open(&BTreeSet::from([name])));
+                (each.flatten().flatten().collect(), Err(error))
+            }
+        };
+        self.served.add(own);
+        wrong
+    }
+
+    /// These as the worker takes them.
+    fn open(&self, names: &BTreeSet<AccountName>) -> Result<Vec<worker::Account>> {
+        let keys = self.accounts.only(names).unlock()?;
         self.accounts.refuse_unusable(&keys, &self.settings)?;
         let simulator = self.simulator.as_deref();
-        let own = worker_run::accounts(&new, &self.accounts, &keys, simulator, &self.settings);
-        self.served.add(own);
-        Ok(())
+        Ok(worker_run::accounts(
+            names,
+            &self.accounts,
+            &keys,
+            simulator,
+            &self.settings,
+        ))
     }
 
     /// An account that is served already stays as it is: its connections and those of a changed one
@@ -106,5 +126,60 @@ impl Newcomers {
                 "accounts were changed or removed in the file; that takes effect when the worker is started again"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+    use store::{SealingKey, SqliteOptions, World, clock::SystemClock, sqlite::SqliteStore};
+
+    use super::*;
+    use crate::{args::Cli, settings::Typed};
+
+    #[tokio::test]
+    async fn an_account_that_cannot_be_served_keeps_no_other_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (accounts, secret) = (path("accounts.toml"), path("secret"));
+        fs::write(&secret, "made-up").unwrap();
+        let account = |name: &str, secret: &str| {
+            format!(
+                "[accounts.{name}]\naccount_sid = \"{name}1\"\nregion = \"in\"\napi_key = {{ file = \"{secret}\" }}\napi_token = {{ file = \"{secret}\" }}\n"
+            )
+        };
+        fs::write(&accounts, account("acme", &secret)).unwrap();
+        let cli = Cli::parse_from(["trunkline", "--accounts", &accounts, "list"]);
+        let settings = Settings::load(&cli.global, &Typed::default()).unwrap();
+        let store = SqliteStore::open(SqliteOptions {
+            path: folder.path().join("store.db"),
+            key: SealingKey::generate().0,
+            world: World::Live,
+            clock: Arc::new(SystemClock::default()),
+        });
+        let served = Served::default();
+        let mut newcomers = Newcomers {
+            served: served.clone(),
+            store: store.unwrap(),
+            accounts: Accounts::load(&settings, false).unwrap(),
+            simulator: None,
+            settings,
+        };
+        let missing = path("missing");
+        let text = [account("birch", &missing), account("cedar", &secret)];
+        fs::write(&accounts, text.concat()).unwrap();
+        let wrong = newcomers.take(true).await.unwrap_err().to_string();
+        assert!(
+            wrong.contains("birch") && !wrong.contains("cedar"),
+            "{wrong}"
+        );
+        let has = |name: &str| served.has(&name.parse().unwrap());
+        assert!(has("cedar") && !has("birch"));
+
+        fs::write(&missing, "made-up").unwrap();
+        newcomers.take(true).await.unwrap();
+        assert!(has("birch"));
     }
 }

@@ -200,9 +200,16 @@ impl Accounts {
 
     /// The same without all but these.
     pub(crate) fn only(&self, names: &BTreeSet<AccountName>) -> Self {
-        let mut few = self.clone();
-        few.named.retain(|name, _| names.contains(name));
-        few
+        let known = names
+            .iter()
+            .filter_map(|name| self.named.get_key_value(name));
+        Self {
+            file: self.file.clone(),
+            named: known
+                .map(|(name, own)| (name.clone(), own.clone()))
+                .collect(),
+            sandbox: self.sandbox,
+        }
     }
 
     /// Key and token of every account that the file names. In the sandbox none is read: the
