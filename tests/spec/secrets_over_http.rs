@@ -5,14 +5,12 @@
 //! gets messages with right and wrong signatures, sends to a receiver that is there and then is not,
 //! and is killed. Then every file of its folder, what its Redis wrote, and its arguments are searched.
 
-use std::{fs, time::SystemTime};
+use std::fs;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
-use sha2::Sha256;
 use tests::{
-    KEY as STORE_KEY, Place, Receiver, Server, Serving, Simulator, StoreKind, TOKEN, TOKENS, until,
+    KEY as STORE_KEY, Place, Receiver, Server, Serving, Simulator, StoreKind, TOKEN, TOKENS,
+    signed_headers, until,
 };
 
 use crate::secrets::{has, leaks_in};
@@ -53,21 +51,6 @@ fn signup(n: usize) -> String {
     .to_string()
 }
 
-fn signed(secret: &str, id: &str, body: &str) -> Vec<(&'static str, String)> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = now.unwrap().as_secs().to_string();
-    let key = secret.strip_prefix("whsec_").unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(key).unwrap()).unwrap();
-    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
-    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    vec![
-        ("content-type", "application/json".into()),
-        ("webhook-id", id.into()),
-        ("webhook-timestamp", seconds),
-        ("webhook-signature", format!("v1,{signature}")),
-    ]
-}
-
 fn post(serving: &Serving, path: &str, headers: &[(&str, String)], body: &str) -> u16 {
     let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
     serving.ask_with("POST", path, &headers, body).status
@@ -106,9 +89,9 @@ fn ask_everything(serving: &Serving, receiver: &Receiver) -> Vec<String> {
     let refused = serving.ask_with("GET", "/v1/onboardings", &[("authorization", &wrong)], "");
     assert_eq!(refused.status, 401);
     let webhooks = "/v1/webhooks/signups";
-    let right = signed(SENDER, "msg_1", &signup(2));
+    let right = signed_headers(SENDER, "msg_1", &signup(2));
     assert_eq!(post(serving, webhooks, &right, &signup(2)), 202);
-    let forged = signed(ENDPOINT, "msg_2", &signup(3));
+    let forged = signed_headers(ENDPOINT, "msg_2", &signup(3));
     assert_eq!(post(serving, webhooks, &forged, &signup(3)), 401);
     let session = log_in(serving, TOKEN).expect("a session");
     assert_eq!(log_in(serving, WRONG_TOKEN), None);

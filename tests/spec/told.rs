@@ -4,13 +4,10 @@
 //! The method: a receiver of the test's own; `serve` is killed before anything is laid out, and while
 //! the receiver has a message and has not answered it.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
-use sha2::Sha256;
 use tests::{
     Message, PATIENCE, Place, Receiver, Serving, Signup, Simulator, StoreKind, TOKENS, lines_of,
-    until, until_within,
+    sign, until, until_within,
 };
 
 /// A secret of an endpoint; made up.
@@ -34,21 +31,12 @@ fn onboard(place: &Place, n: usize) {
 }
 
 fn assert_genuine(message: &Message) {
-    let text = SECRET.strip_prefix("whsec_").unwrap();
-    let key = BASE64_STANDARD.decode(text).unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    let signed = format!(
-        "{}.{}.{}",
+    let (id, seconds) = (
         message.header("webhook-id"),
         message.header("webhook-timestamp"),
-        message.body
     );
-    mac.update(signed.as_bytes());
-    let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    assert_eq!(
-        message.header("webhook-signature"),
-        format!("v1,{signature}")
-    );
+    let signature = sign(SECRET, id, seconds, &message.body);
+    assert_eq!(message.header("webhook-signature"), signature);
 }
 
 on_both_stores!(

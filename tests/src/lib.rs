@@ -20,6 +20,7 @@ mod receiver;
 mod serving;
 mod signup;
 mod simulator;
+mod standard_webhook;
 mod store;
 mod wait;
 
@@ -35,6 +36,7 @@ pub use receiver::{Message, Receiver};
 pub use serving::{LOOKS_ONLY, Serving, TOKEN, TOKENS};
 pub use signup::{Signup, csv_of, lines_of};
 pub use simulator::Simulator;
+pub use standard_webhook::{sign, signed_headers};
 pub use store::{KEY, StoreKind};
 pub use wait::{PATIENCE, until, until_within};
 
