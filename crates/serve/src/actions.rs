@@ -88,7 +88,7 @@ impl App {
                 records::Error::AccountUnknown { message } => {
                     Problem::new(Code::WrongState, message)
                 }
-                other => {
+                other @ (records::Error::Damaged { .. } | _) => {
                     tracing::error!(error = %chain(&other), onboarding = %own.id, "a handoff cannot be rendered");
                     Problem::new(
                         Code::Internal,

@@ -111,8 +111,19 @@ pub struct FieldProblem {
 }
 
 /// Why a request was not done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldProblem>,
+    retry_after: Option<Duration>,
+    close: bool,
+}
+
+/// A problem as it is written.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Written {
     /// Names the kind of problem; the same for each time that it happens.
     #[serde(rename = "type")]
     #[schema(example = "urn:trunkline:problem:invalid_signups")]
@@ -131,17 +142,20 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FieldProblem>,
-    #[serde(skip)]
-    #[schema(ignore)]
-    own: Own,
 }
 
-/// What of a problem is not in its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Own {
-    code: Code,
-    retry_after: Option<Duration>,
-    close: bool,
+impl From<Problem> for Written {
+    fn from(problem: Problem) -> Self {
+        let code = problem.code;
+        Self {
+            kind: format!("urn:trunkline:problem:{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: problem.detail,
+            code: code.as_str(),
+            errors: problem.errors,
+        }
+    }
 }
 
 impl Problem {
@@ -149,17 +163,11 @@ impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:trunkline:problem:{}", code.as_str()),
-            title: code.title(),
-            status: code.status().as_u16(),
+            code,
             detail: detail.into(),
-            code: code.as_str(),
             errors: Vec::new(),
-            own: Own {
-                code,
-                retry_after: None,
-                close: false,
-            },
+            retry_after: None,
+            close: false,
         }
     }
 
@@ -187,21 +195,21 @@ impl Problem {
     /// With the time after which trying again may help.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.own.retry_after = Some(wait);
+        self.retry_after = Some(wait);
         self
     }
 
     /// Ends the connection with the answer: what is left of the request is not read.
     #[must_use]
     pub(crate) fn closing(mut self) -> Self {
-        self.own.close = true;
+        self.close = true;
         self
     }
 
     /// The kind.
     #[must_use]
     pub fn code(&self) -> Code {
-        self.own.code
+        self.code
     }
 
     /// What happened, and what to do next.
@@ -219,19 +227,20 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let (code, retry_after, close) = (self.code, self.retry_after, self.close);
         // Plain data with text keys: there is nothing in it that could fail.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.own.code.status(), body).into_response();
+        let body = serde_json::to_vec(&Written::from(self)).unwrap_or_default();
+        let mut response = (code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(wait) = self.own.retry_after {
+        if let Some(wait) = retry_after {
             let seconds = wait.as_millis().div_ceil(1000).clamp(1, 86_400);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds as u64));
         }
-        if self.own.close {
+        if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.own.code == Code::Unauthenticated {
+        if code == Code::Unauthenticated {
             headers.insert(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"trunkline\""),
@@ -256,7 +265,11 @@ impl From<store::Error> for Problem {
                 )
                 .retry_after(STORE_RETRY)
             }
-            other => {
+            other @ (store::Error::Unusable { .. }
+            | store::Error::Corrupt { .. }
+            | store::Error::WorkerRunning { .. }
+            | store::Error::LeaseLost { .. }
+            | _) => {
                 tracing::error!(error = %chain(&other), "the store cannot be used");
                 Self::new(
                     Code::Internal,
@@ -287,7 +300,7 @@ impl Problem {
                 let errors = problems.into_iter().map(|one| field_problem(one, single));
                 Self::new(Code::InvalidSignups, detail).with_errors(errors.collect())
             }
-            other => {
+            other @ (producer::Error::Read { .. } | _) => {
                 tracing::error!(error = %chain(&other), "signups could not be accepted");
                 Self::new(
                     Code::Internal,
@@ -358,7 +371,7 @@ mod tests {
     fn a_problem_is_written_as_the_rfc_names_its_members() {
         let problem = Problem::of_parameter("limit", "write a number from 1 to 200");
         assert_eq!(
-            serde_json::to_value(&problem).unwrap(),
+            serde_json::to_value(Written::from(problem)).unwrap(),
             serde_json::json!({
                 "type": "urn:trunkline:problem:invalid_parameter",
                 "title": "A parameter is wrong",

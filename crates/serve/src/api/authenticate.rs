@@ -135,7 +135,7 @@ fn takes(range: &str, offered: &[&str]) -> bool {
         Some(kind) => own.split('/').next() == Some(kind),
         None => media == **own,
     };
-    !refused && offered.iter().any(|own| covers(&own))
+    !refused && offered.iter().any(covers)
 }
 
 /// The allowance as headers (draft-ietf-httpapi-ratelimit-headers).

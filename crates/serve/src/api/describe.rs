@@ -16,7 +16,7 @@ use utoipa::{
 use super::{answer, params::Params};
 use crate::{
     Problem,
-    problem::{Code, MEDIA_TYPE},
+    problem::{Code, MEDIA_TYPE, Written},
 };
 
 #[derive(OpenApi)]
@@ -26,7 +26,7 @@ use crate::{
         description = "Turns signups into working SIP trunks. Names and numbers in examples are made up.",
         license(name = "proprietary")
     ),
-    components(schemas(Problem)),
+    components(schemas(Written)),
     security(("token" = []), ("session" = [])),
     tags(
         (name = "onboardings", description = "Signups that were accepted"),

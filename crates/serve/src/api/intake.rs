@@ -124,7 +124,11 @@ fn parse(body: &[u8]) -> Result<(Vec<Value>, bool), Problem> {
             ),
         )),
         Value::Array(items) => Ok((items, false)),
-        one => Ok((vec![one], true)),
+        one @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Object(_)) => Ok((vec![one], true)),
     }
 }
 

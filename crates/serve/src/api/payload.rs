@@ -97,16 +97,17 @@ impl FromRequest<App> for Payload {
         } else {
             Some(app.turns().take(request.uri().path()).await?)
         };
-        let bytes = match timeout(WHOLE, read(request.into_body())).await {
-            Ok(read) => read?,
-            Err(_) => return Err(too_slow()),
-        };
+        let bytes = whole(request.into_body()).await?;
         Ok(Self { bytes, _turn: turn })
     }
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn whole(body: Body) -> Result<Bytes, Problem> {
+    timeout(WHOLE, read(body)).await.map_err(|_| too_slow())?
 }
 
 async fn read(mut body: Body) -> Result<Bytes, Problem> {
@@ -162,4 +163,63 @@ pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
         Code::UnsupportedMediaType,
         "the body has to be JSON; send it with Content-Type: application/json",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream;
+
+    use super::*;
+
+    /// A body that sends so many bytes, one every so often, and never ends.
+    fn trickle(every: Duration) -> Body {
+        Body::from_stream(stream::unfold((), move |()| async move {
+            tokio::time::sleep(every).await;
+            Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_or_trickles_is_given_up() {
+        for (every, given_up_after) in [(STALL * 2, STALL), (Duration::from_secs(1), WHOLE)] {
+            let began = Instant::now();
+            let refused = whole(trickle(every)).await.unwrap_err();
+            assert_eq!(refused.code(), Code::RequestTimeout, "{every:?}");
+            assert!(began.elapsed() < given_up_after + Duration::from_secs(1));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_wait_for_their_turn_and_not_for_ever() {
+        let turns = Turns::default();
+        let mut held = Vec::new();
+        for _ in 0..LARGE_AT_ONCE {
+            held.push(turns.take("/v1/onboardings").await.unwrap());
+        }
+        let refused = turns.take("/v1/onboardings").await.unwrap_err();
+        assert_eq!(refused.code(), Code::Overloaded);
+        assert!(
+            turns.take("/v1/webhooks/signups").await.is_ok(),
+            "others have their own"
+        );
+        held.pop();
+        assert!(turns.take("/v1/onboardings").await.is_ok());
+    }
+
+    #[test]
+    fn json_is_json_whatever_its_parameters() {
+        for (kind, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/json", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(check_json(&headers).is_ok(), expected, "{kind}");
+        }
+    }
 }

@@ -142,17 +142,15 @@ async fn take_message(
 fn unfit(error: webhook::Error) -> Problem {
     let detail = format!("nothing was taken from the message: {error}");
     let problem = Problem::new(Code::InvalidBody, detail);
-    match error {
-        webhook::Error::Unfit { problems, .. } => {
-            let told = |one: Unfit| FieldProblem {
-                pointer: one.pointer,
-                field: one.field,
-                message: one.message,
-            };
-            problem.with_errors(problems.into_iter().map(told).collect())
-        }
-        _ => problem,
-    }
+    let webhook::Error::Unfit { problems, .. } = error else {
+        return problem;
+    };
+    let told = |one: Unfit| FieldProblem {
+        pointer: one.pointer,
+        field: one.field,
+        message: one.message,
+    };
+    problem.with_errors(problems.into_iter().map(told).collect())
 }
 
 /// With pointers into the message as it was sent, instead of into the signups made of it.

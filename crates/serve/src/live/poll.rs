@@ -64,7 +64,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         }
         let mut out = String::new();
         let asked = inner
-            .ask(&mut seen, tick % FIGURES_EVERY == 0, &mut out)
+            .ask(&mut seen, tick.is_multiple_of(FIGURES_EVERY), &mut out)
             .await;
         match asked {
             Ok(()) => failing = false,
@@ -79,7 +79,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
             quiet = 0;
             out.push_str(":\n\n");
         }
-        if tick % COMMENT_AFTER == 0 {
+        if tick.is_multiple_of(COMMENT_AFTER) {
             inner.comment();
         }
         if !out.is_empty() {
@@ -114,11 +114,14 @@ impl Inner {
             .happenings(seen.position.as_ref(), HAPPENINGS_MAX)
             .await?;
         let accounts_moved = happened.iter().any(|one| moved(one).is_none());
+        let mut told = String::new();
         if figures || accounts_moved {
-            self.figures(seen, out).await?;
+            self.figures(seen, &mut told).await?;
             self.watched(seen).await?;
         }
+        // What moved comes before the figures that it changed.
         self.moved(&happened, &seen.parked, out).await?;
+        out.push_str(&told);
         if let Some(last) = happened.last() {
             seen.position = Some(last.position.clone());
         }
