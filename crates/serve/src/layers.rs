@@ -62,6 +62,9 @@ pub(crate) async fn around(State(app): State<App>, mut request: Request, next: N
     app.metrics()
         .http(&route, label(&method), status.as_u16(), took);
     span.record("status", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
     log(&span, peer, status, took);
     guard(response.headers_mut());
     response.headers_mut().insert(REQUEST_ID.clone(), id);
@@ -80,6 +83,7 @@ fn span(method: &Method, route: &str, id: &HeaderValue, headers: &HeaderMap) -> 
         route,
         status = Empty,
         token = Empty,
+        otel.status_code = Empty,
     );
     if let Some(trace) = traceparent(headers) {
         trace::follow(&span, trace);

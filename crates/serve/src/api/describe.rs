@@ -23,8 +23,7 @@ use crate::{
 #[openapi(
     info(
         title = "Trunkline",
-        description = "Turns signups into working SIP trunks. Names and numbers in examples are made up.",
-        license(name = "proprietary")
+        description = "Turns signups into working SIP trunks. Names and numbers in examples are made up."
     ),
     components(schemas(Written)),
     security(("token" = []), ("session" = [])),
