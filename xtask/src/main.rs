@@ -5,6 +5,7 @@
 )]
 
 mod arrows;
+mod browser;
 mod deploy;
 mod fields;
 mod promtool;
@@ -16,8 +17,8 @@ mod watched;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-cargo xtask test    install what the tests need (a redis-server, schemathesis, where there is
-                    none) and run every one: unit, conformance, end to end, documentation
+cargo xtask test    install what the tests need (a redis-server, schemathesis, a Chromium and
+                    what drives it, where there is none) and run every one: unit, conformance, end to end, documentation
 cargo xtask servers install what the tests need, and no more
 cargo xtask check   format, lints, documentation, dependency arrows, sizes
 cargo xtask bench [NAME...]
@@ -61,6 +62,7 @@ fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String>
 /// What the tests need besides the toolchain.
 fn install() -> Result<(), String> {
     servers::install()?;
+    browser::install()?;
     schemathesis::install()
 }
 

@@ -68,6 +68,16 @@ async function load() {
   } catch { /* the stream tells that the server is away */ }
 }
 
+// Every account that was told of: how it stands, and what it sent in the last minute.
+const accounts = new Map();
+const counted = (n, noun) => `${grouped(n)} ${noun}${n === 1 ? "" : "s"}`;
+const throughput = () => {
+  const busy = [...accounts.values()].filter(({ used }) => used > 0);
+  const used = busy.reduce((sum, own) => sum + own.used, 0);
+  put(document.getElementById("throughput"), busy.length === 0 ? "No requests to Exotel in the last minute"
+    : `${counted(used, "request")} to Exotel in the last minute, of ${counted(busy.length, "account")}`);
+};
+
 const tell = (text) => put(document.getElementById("news"), text);
 
 const on = {
@@ -82,9 +92,11 @@ const on = {
   batch(own) {
     const open = own.open ?? own.accepted - own.succeeded - own.failed - own.cancelled;
     const done = own.accepted - open;
-    if (!document.querySelector(`[data-batch="${own.number}"]`)) refresh("new-batch");
+    const shown = [...document.querySelectorAll("[data-batch]")].map((node) => Number(node.dataset.batch));
+    if (own.number > Math.max(-1, ...shown)) refresh("new-batch");
     each(`[data-batch="${own.number}"]`, (node) => {
       const before = field(node, "done").textContent;
+      if (field(node, "failed").textContent !== grouped(own.failed)) refresh("failed");
       for (const name of ["accepted", "failed", "cancelled", "duplicates"]) put(field(node, name), grouped(own[name]));
       field(node, "failed").parentElement.classList.toggle("none", own.failed === 0);
       put(field(node, "done"), grouped(done));
@@ -98,8 +110,10 @@ const on = {
     const closed = own.closed_until && Date.parse(own.closed_until) > Date.now();
     const standing = own.parked ? "parked" : closed ? "closed" : "open";
     const known = document.querySelector(`[data-account="${own.name}"]`);
-    if ((known?.dataset.standing ?? on[`account ${own.name}`] ?? "open") !== standing) refresh("account");
-    on[`account ${own.name}`] = standing;
+    const shown = known ?? document.querySelector(`[data-attention="${own.name}"]`);
+    if ((shown?.dataset.standing ?? "open") !== standing && accounts.get(own.name)?.standing !== standing) refresh("account");
+    accounts.set(own.name, { standing, used: own.permits_out });
+    throughput();
     if (!known) return;
     const limit = own.limits?.requests_per_minute ?? 200;
     const until = (at) => (at ? Date.parse(at) - Date.now() : 0);

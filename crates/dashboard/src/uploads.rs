@@ -225,3 +225,78 @@ impl<P> Upload<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use producer::PlanReport;
+
+    use super::*;
+    use crate::{pages::Planned, view::plan::Before};
+
+    async fn upload(uploads: &Uploads) -> Upload<Arc<Planned>> {
+        let incoming = uploads.begin().unwrap().unwrap();
+        let incoming = incoming.add(b"account,partner,number\n").await.unwrap();
+        let upload = incoming.end("a.csv".into(), None).await.unwrap();
+        upload.with(Arc::new(Planned {
+            name: "a.csv".into(),
+            report: PlanReport {
+                total: 0,
+                duplicates: 0,
+                requests: 0,
+                accounts: vec![],
+                duration: Duration::ZERO,
+                warnings: vec![],
+                more_warnings: 0,
+            },
+            before: Before::default(),
+            rates: std::collections::BTreeMap::new(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_after_its_time_and_makes_room() {
+        let uploads = Arc::new(Uploads::default());
+        let upload = upload(&uploads).await;
+        tokio::time::pause();
+        let id = uploads.keep("one", upload);
+        tokio::time::sleep(KEPT - Duration::from_secs(1)).await;
+        assert!(uploads.look("one", id).is_some());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(uploads.look("one", id).is_none());
+        assert_eq!(uploads.places.available_permits(), OF_ALL);
+    }
+
+    #[tokio::test]
+    async fn there_is_room_for_so_many_files_and_no_more() {
+        let uploads = Arc::new(Uploads::default());
+        let mut kept = Vec::new();
+        for _ in 0..OF_ALL {
+            kept.push(upload(&uploads).await);
+        }
+        assert_eq!(uploads.begin().err(), Some(Full));
+        kept.pop();
+        assert!(uploads.begin().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_its_sessions_own_and_is_used_once() {
+        let uploads = Arc::new(Uploads::default());
+        let id = uploads.keep("one", upload(&uploads).await);
+        assert!(uploads.look("other", id).is_none());
+        assert!(uploads.take("other", id).is_none());
+        assert!(uploads.take("one", id).is_some());
+        assert!(uploads.take("one", id).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_kept() {
+        let uploads = Uploads::default();
+        let mut incoming = uploads.begin().unwrap().unwrap();
+        let chunk = vec![b'x'; 1024 * 1024];
+        for _ in 0..32 {
+            incoming = incoming.add(&chunk).await.unwrap();
+        }
+        assert!(matches!(incoming.add(b"x").await, Err(NotTaken::TooLarge)));
+        assert_eq!(uploads.places.available_permits(), OF_ALL);
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     link::Address,
     shell::{Section, Shell},
     site::Site,
-    view::{delivery::DeliveryView, figures::counted},
+    view::{delivery::DeliveryView, figures::grouped},
     visitor::Visitor,
 };
 
@@ -75,10 +75,8 @@ pub(super) async fn page(
         shell: Shell::of(&visitor, Section::Deliveries, "Deliveries").still(),
         waiting: match waiting {
             0 => "None is waiting.".to_owned(),
-            waiting => format!(
-                "Waiting: {}.",
-                counted(waiting, "delivery").replace("deliverys", "deliveries")
-            ),
+            1 => "1 is waiting.".to_owned(),
+            waiting => format!("{} are waiting.", grouped(waiting)),
         },
         tabs: tabs
             .into_iter()

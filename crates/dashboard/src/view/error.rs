@@ -67,6 +67,9 @@ impl ErrorView {
             });
         }
         let (message, code, step) = told(own)?;
+        // Most messages end with what is left.
+        let told_already = message.contains("Exotel's side");
+        let left = if told_already { String::new() } else { left };
         Some(Self {
             class,
             headline,
