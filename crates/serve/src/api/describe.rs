@@ -169,6 +169,8 @@ fn describe() -> utoipa::openapi::OpenApi {
     let (guarded, open) = super::routes();
     let mut description = Description::openapi();
     description.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    // The macro names an empty one.
+    description.info.license = None;
     description.merge(guarded.into_openapi());
     description.merge(open.into_openapi());
     schemes(description.components.get_or_insert_default());
