@@ -41,6 +41,7 @@ mod processes;
 mod readme;
 mod secrets;
 mod secrets_over_http;
+mod served_description;
 mod serving;
 mod shared_limits;
 mod signals;
