@@ -27,6 +27,7 @@ mod accepting;
 mod away;
 mod crash_anywhere;
 mod crash_matrix;
+mod dashboard;
 mod fairness;
 mod fault_matrix;
 mod fleet;
