@@ -207,6 +207,7 @@ for (const [scheme, width] of [["light", 1360], ["dark", 1360], ["light", 320]])
   const tab = await other.newPage();
   await logIn(tab);
   for (const path of paths) {
+    step(`${path}, ${scheme}, ${width} wide`);
     await tab.goto(given.base + path);
     await tab.evaluate(axe);
     const { violations } = await tab.evaluate(() => globalThis.axe.run());

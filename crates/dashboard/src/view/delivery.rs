@@ -5,7 +5,10 @@ use store::{Delivery, DeliveryState};
 
 use crate::{
     link,
-    view::parts::{Badge, When},
+    view::{
+        figures::told,
+        parts::{Badge, When},
+    },
 };
 
 /// One delivery.
@@ -18,7 +21,8 @@ pub(crate) struct DeliveryView {
     pub(crate) endpoint: String,
     pub(crate) attempts: u32,
     pub(crate) created: When,
-    pub(crate) next: Option<When>,
+    /// When it is tried next, while it waits.
+    pub(crate) next: Option<String>,
     pub(crate) last: String,
     pub(crate) resend: String,
 }
@@ -37,7 +41,13 @@ impl DeliveryView {
             next: own
                 .next_at
                 .filter(|_| own.state == DeliveryState::Waiting)
-                .map(when),
+                .map(|at| {
+                    if at > now {
+                        told(at, now)
+                    } else {
+                        "now".to_owned()
+                    }
+                }),
             last: last(own),
             resend: format!("/deliveries/{}/resend", own.id),
         }

@@ -7,7 +7,7 @@ use onboarding::{
     recipe::{Auth, Todo},
 };
 
-use crate::view::parts::{Fact, Value, is_web_address};
+use crate::view::parts::{Fact, Prose, Value, is_web_address};
 
 /// A recipe in the table of all.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(crate) struct InputView {
 #[derive(Debug)]
 pub(crate) struct TodoText {
     pub(crate) title: String,
-    pub(crate) detail: String,
+    pub(crate) detail: Prose,
     pub(crate) url: Option<String>,
     pub(crate) only: Option<String>,
 }
@@ -234,7 +234,7 @@ fn todo(todo: &Todo) -> TodoText {
     let url = todo.url.as_ref().map(|url| url.source().to_owned());
     TodoText {
         title: todo.title.source().to_owned(),
-        detail: todo.detail.source().trim().to_owned(),
+        detail: Prose(todo.detail.source().trim().to_owned()),
         url: url.filter(|url| is_web_address(url) && !url.contains('{')),
         only: only(&todo.directions),
     }
