@@ -8,6 +8,7 @@ mod arrows;
 mod browser;
 mod deploy;
 mod fields;
+mod named_tests;
 mod promtool;
 mod schemathesis;
 mod servers;
@@ -17,8 +18,9 @@ mod watched;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-cargo xtask test    install what the tests need (a redis-server, schemathesis, a Chromium and
-                    what drives it, where there is none) and run every one: unit, conformance, end to end, documentation
+cargo xtask test    install what the tests need (a redis-server, schemathesis, promtool, a
+                    Chromium and what drives it, where there is none) and run every one:
+                    unit, conformance, end to end, documentation
 cargo xtask servers install what the tests need, and no more
 cargo xtask check   format, lints, documentation, dependency arrows, sizes
 cargo xtask bench [NAME...]
@@ -106,6 +108,7 @@ fn check() -> Result<(), String> {
     cargo(&docs, &[("RUSTDOCFLAGS", "--deny warnings")])?;
     arrows::check()?;
     deploy::check()?;
+    named_tests::check()?;
     fields::check()?;
     watched::check()?;
     sources::check()
