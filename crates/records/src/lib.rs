@@ -12,6 +12,7 @@ mod onboarding_record;
 mod parked;
 mod run;
 mod time;
+mod undamaged;
 
 pub use account_record::{AccountRecord, LimitsLine, ParkedLine};
 pub use accounts::{AccountBook, AccountFacts};
@@ -21,3 +22,4 @@ pub use onboarding_record::{ErrorLine, OnboardingRecord, StepLine, beside_step, 
 pub use parked::{ACCOUNT_PARKED, Parked, with_remedy};
 pub use run::{Enqueued, Summary};
 pub use time::{Time, time};
+pub use undamaged::undamaged;

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use onboarding::OnboardingId;
-use records::Parked;
+use records::{Parked, undamaged};
 use store::{BatchNumber, Happening, Position, What};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -141,7 +141,7 @@ impl Inner {
         let mut ids: Vec<OnboardingId> = happened.iter().filter_map(moved).collect();
         ids.sort_unstable();
         ids.dedup();
-        let found = self.store.get_many(&ids).await?;
+        let (found, _) = undamaged(self.store.as_ref(), &ids).await?;
         let mut found: HashMap<_, _> = found.iter().map(|own| (own.id, own)).collect();
         let mut lines = Vec::new();
         // From the end, so that each stands where it moved last.
@@ -219,7 +219,7 @@ impl Inner {
         if ids.is_empty() {
             return Ok(());
         }
-        let found = self.store.get_many(&ids).await?;
+        let (found, _) = undamaged(self.store.as_ref(), &ids).await?;
         let mut shared = self.shared();
         for own in &found {
             let data = render::onboarding(own, &seen.parked);

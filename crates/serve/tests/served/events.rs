@@ -7,11 +7,13 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use store::{
     Then,
-    conformance::sample::{account, advance, claim_one, done, failure, only, register, wide},
+    conformance::sample::{
+        account, advance, claim, claim_one, done, failure, only, register, wide,
+    },
 };
 use tokio::time::{sleep, timeout};
 
-use crate::server::{Options, Server, answer, signup};
+use crate::server::{Options, Server, answer, signup, sqlite};
 
 /// Longer than anything takes that works.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -239,4 +241,29 @@ async fn a_stop_ends_the_streams_and_says_that_it_is_not_ready() {
         .live()
         .watch(serve::live::Subject::All { after: None });
     assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn an_onboarding_that_is_damaged_ends_no_news_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let server = Server::on(sqlite(&folder), folder, Options::default()).await;
+    server.enqueue(signup(0)).await;
+    let damaged = rusqlite::Connection::open(file).unwrap();
+    damaged
+        .execute("UPDATE onboarding SET plan = '{}'", [])
+        .unwrap();
+    let mut watcher = Watcher::of(server.get("/v1/events")).await;
+    watcher.find(|event| event.name == "tally").await;
+    register(&server.store, "w", &["acme"], wide()).await;
+    // The worker sets it aside, which is told.
+    assert!(claim(&server.store, "w", 1).await.is_empty());
+    watcher
+        .find(|event| event.name == "tally" && event.data["failed"] == 1)
+        .await;
+    server.enqueue(signup(1)).await;
+    let held = claim_one(&server.store, "w").await;
+    advance(&server.store, &held, done(0, &held.permit, Then::Succeed)).await;
+    let moved = watcher.find(|event| event.name == "onboarding").await;
+    assert_eq!(moved.data["id"], held.lease.id.to_string());
 }

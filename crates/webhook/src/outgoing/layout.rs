@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use onboarding::{AccountName, OnboardingId, State};
-use records::Parked;
+use records::{Parked, undamaged};
 use store::{
     Cursor, DeliveryId, Filter, Happening, NewDelivery, Onboarding, Page, Position, Store, What,
 };
@@ -268,7 +268,10 @@ impl Layout {
         }
         let ids: HashSet<OnboardingId> = news.iter().map(|news| news.id).collect();
         let ids: Vec<OnboardingId> = ids.into_iter().collect();
-        let found = self.read(&ids).await?;
+        let (found, damaged) = undamaged(&*self.store, &ids).await?;
+        for error in damaged {
+            tracing::error!(%error, "no endpoint is told of an onboarding that is damaged");
+        }
         let parked = self.reasons(&found).await?;
         let found: HashMap<OnboardingId, Onboarding> =
             found.into_iter().map(|own| (own.id, own)).collect();
@@ -280,25 +283,6 @@ impl Layout {
             }
         }
         Ok(deliveries)
-    }
-
-    /// Those of them that are there. One that is damaged cannot be told of, and must not keep all
-    /// others from that.
-    async fn read(&self, ids: &[OnboardingId]) -> store::Result<Vec<Onboarding>> {
-        match self.store.get_many(ids).await {
-            Err(store::Error::Corrupt { .. }) => {}
-            answered => return answered,
-        }
-        let mut found = Vec::new();
-        for id in ids {
-            match self.store.get(*id).await {
-                Err(error @ store::Error::Corrupt { .. }) => {
-                    tracing::error!(onboarding = %id, %error, "no endpoint is told of an onboarding that is damaged");
-                }
-                answered => found.extend(answered?),
-            }
-        }
-        Ok(found)
     }
 
     /// Why those are blocked that are.
