@@ -167,7 +167,7 @@ impl App {
         self.0.live.close();
     }
 
-    /// What [`run`](crate::run) waits for: `signal`, upon which the app is closed.
+    /// What [`run`](crate::run()) waits for: `signal`, upon which the app is closed.
     pub fn closing_on<F: Future<Output = ()> + Send>(
         &self,
         signal: F,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! An [`App`] is what everything here works with; [`router`] serves the API and whatever pages it is
-//! given, and [`run`] is the loop that accepts connections, with a bound on everything a client may
+//! given, and [`run()`] is the loop that accepts connections, with a bound on everything a client may
 //! take. Errors are [`Problem`]s.
 
 mod account_view;
