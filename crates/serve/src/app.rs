@@ -1,18 +1,19 @@
 //! What everything here works with.
 
-use std::{fmt, future::Future, net::IpAddr, sync::Arc};
+use std::{fmt, future::Future, mem::Discriminant, net::IpAddr, sync::Arc};
 
 use producer::Desk;
 use records::AccountBook;
 use store::Store;
 use telemetry::Metrics;
-use webhook::Senders;
+use webhook::{Senders, Unauthentic};
 
 use crate::{
     api::Turns,
     auth::Tokens,
     live::Live,
     readiness::Readiness,
+    seldom::Seldom,
     session::{SessionKey, Sessions},
 };
 
@@ -61,6 +62,7 @@ struct Inner {
     readiness: Readiness,
     senders: Senders,
     turns: Turns,
+    refused_webhooks: Seldom<Discriminant<Unauthentic>>,
 }
 
 impl fmt::Debug for App {
@@ -102,6 +104,7 @@ impl App {
             readiness: Readiness::default(),
             senders,
             turns: Turns::default(),
+            refused_webhooks: Seldom::default(),
         }))
     }
 
@@ -159,6 +162,11 @@ impl App {
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// Which refusals of webhooks are told.
+    pub(crate) fn refused_webhooks(&self) -> &Seldom<Discriminant<Unauthentic>> {
+        &self.0.refused_webhooks
     }
 
     /// Says that it is not ready any more, and ends every stream.

@@ -24,6 +24,7 @@ mod peer;
 pub mod problem;
 mod readiness;
 mod run;
+mod seldom;
 pub mod session;
 mod socket;
 

@@ -12,7 +12,7 @@ use super::{
     answer,
     idempotency::{Accepted, Asked},
     params::Params,
-    payload::{Payload, check_json},
+    payload::{Payload, check_json, json},
     schema,
 };
 use crate::{
@@ -105,13 +105,9 @@ pub(super) async fn enqueue(
     Ok(answer.response(false))
 }
 
-/// The signups of a body, and whether it is one by itself. JSON is read to a depth of 128.
+/// The signups of a body, and whether it is one by itself.
 fn parse(body: &[u8]) -> Result<(Vec<Value>, bool), Problem> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        let detail = format!("the body is no JSON: {error}; send a signup, or a list of them");
-        Problem::new(Code::InvalidBody, detail)
-    })?;
-    match value {
+    match json(body)? {
         Value::Array(items) if items.is_empty() => Err(Problem::new(
             Code::InvalidBody,
             "the list is empty; send at least one signup",

@@ -8,6 +8,7 @@ use axum::{
 };
 use http::{HeaderMap, header::CONTENT_LENGTH, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
@@ -150,6 +151,15 @@ fn too_slow() -> Problem {
     .closing()
 }
 
+/// The JSON of a body. A name that is there twice in one object is refused: who looked at it before,
+/// as a proxy or the sender, may have taken the other value. It is read to a depth of 128.
+pub(super) fn json(body: &[u8]) -> Result<Value, Problem> {
+    producer::read_json(body).map_err(|error| {
+        let detail = format!("the body cannot be read as JSON: {error}; nothing was taken from it");
+        Problem::new(Code::InvalidBody, detail)
+    })
+}
+
 /// That the body is said to be JSON.
 pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers
@@ -206,6 +216,17 @@ mod tests {
         );
         held.pop();
         assert!(turns.take("/v1/onboardings").await.is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_or_has_a_name_twice_is_refused_in_few_words() {
+        let deep = "[".repeat(100_000);
+        for body in ["", "{", "signup=acme", &deep, "\u{0}", "{\"a\":1,\"a\":1}"] {
+            let refused = json(body.as_bytes()).unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidBody);
+            assert!(refused.detail().len() < 250, "{}", refused.detail());
+        }
+        assert!(json(b"[{\"a\":1},{\"a\":1}]").is_ok());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Signups that other systems send as webhooks.
 
-use std::time::Duration;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Bytes,
@@ -13,13 +16,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::Remembered;
 use telemetry::SignupSource;
-use webhook::{Message, Read, Unfit, Whence};
+use webhook::{Message, Read, Unauthentic, Unfit, Whence};
 
 use super::{
     answer,
     intake::{Enqueued, take},
     params::Params,
-    payload::Payload,
+    payload::{Payload, json},
     schema,
 };
 use crate::{
@@ -101,12 +104,9 @@ async fn take_message(
     let message = app
         .senders()
         .verify(sender, headers, body, Timestamp::now())
-        .map_err(|why| {
-            tracing::warn!(sender, error = %why, "a webhook is refused");
-            Problem::new(Code::BadSignature, why.to_string())
-        })?;
+        .map_err(|why| refused(app, sender, &why))?;
     let name = &message.sender.name;
-    let (signups, origin) = match message.sender.mapping.read(body).map_err(unfit)? {
+    let (signups, origin) = match message.sender.mapping.read(&json(body)?).map_err(unfit)? {
         Read::Ignored { reason } => {
             tracing::debug!(sender = %name, reason, "a webhook is ignored");
             let ignored = Ignored {
@@ -136,6 +136,20 @@ async fn take_message(
     app.store().answer(&scope, id, &again).await?;
     let first = answer::to_bytes(&Enqueued::of(&taken, "enqueued"));
     Ok(answer::json(StatusCode::ACCEPTED, first))
+}
+
+/// A message that no sender signed. Anybody may send one, so that only some are told.
+fn refused(app: &App, sender: Option<&str>, why: &Unauthentic) -> Problem {
+    // What a stranger wrote into the path is not put into the log.
+    let sender = sender.filter(|named| app.senders().iter().any(|known| known.name == *named));
+    let turn = app
+        .refused_webhooks()
+        .count(mem::discriminant(why), Instant::now());
+    match turn {
+        Some(count) => tracing::warn!(sender, error = %why, count, "webhooks are refused"),
+        None => tracing::debug!(sender, error = %why, "a webhook is refused"),
+    }
+    Problem::new(Code::BadSignature, why.to_string())
 }
 
 /// What is wrong with a message that is not what its mapping expects.

@@ -1,15 +1,8 @@
 //! The description is what is served, and what is kept beside the documents.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{env, fs, path::Path};
 
-use serde_json::json;
-use tokio::process::Command;
-
-use crate::server::{Server, WRITE, answer, signup};
+use crate::server::{Server, answer};
 
 const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
 
@@ -59,45 +52,4 @@ async fn every_operation_says_what_it_may_answer() {
             }
         }
     }
-}
-
-/// Where `cargo xtask servers` puts schemathesis.
-fn schemathesis() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| manifest.join("../../target"), PathBuf::from)
-        .join("test-tools/schemathesis/bin/schemathesis")
-}
-
-/// Asks everything that the description allows and forbids, of a server that has something to tell.
-#[tokio::test]
-async fn schemathesis_finds_nothing_that_the_description_does_not_say() {
-    let server = Server::start().await;
-    server
-        .enqueue(json!((0..5).map(signup).collect::<Vec<_>>()))
-        .await;
-    let program = schemathesis();
-    assert!(
-        program.exists(),
-        "{} is missing; install it with `cargo xtask servers`",
-        program.display()
-    );
-    let rules = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/schemathesis/schemathesis.toml"
-    );
-    let folder = tempfile::TempDir::new().unwrap();
-    let ran = Command::new(program)
-        .args(["--config-file", rules, "run", "--no-color"])
-        .args(["-H", &format!("Authorization: Bearer {WRITE}")])
-        .arg(format!("http://{}/openapi.json", server.address))
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let complained = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{told}\n{complained}");
 }

@@ -70,6 +70,16 @@ const TABLE: &[(&str, Ask, u16, &str)] = &[
         "not_acceptable",
     ),
     (
+        "a name twice in one object",
+        |s| {
+            s.post("/v1/onboardings")
+                .header("content-type", "application/json")
+                .body(r#"[{"account":"acme","partner":"livekit","number":"+918000000001","number":"+918000000002"}]"#)
+        },
+        400,
+        "invalid_body",
+    ),
+    (
         "an unknown parameter",
         |s| s.get("/v1/onboardings?colour=red"),
         400,

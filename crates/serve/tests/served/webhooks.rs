@@ -17,7 +17,18 @@ fn deliver(
     at: Timestamp,
     body: &Value,
 ) -> RequestBuilder {
-    let body = body.to_string();
+    deliver_text(server, path, secret, id, at, body.to_string())
+}
+
+/// The same, of whatever text.
+fn deliver_text(
+    server: &Server,
+    path: &str,
+    secret: &str,
+    id: &str,
+    at: Timestamp,
+    body: String,
+) -> RequestBuilder {
     let key = SigningKey::parse(&Secret::new(secret)).unwrap();
     server
         .request(Method::POST, path)
@@ -82,6 +93,34 @@ async fn what_no_sender_signed_is_refused_before_it_is_read() {
         ("a token instead", server.post(PATH).json(&signup(1))),
     ] {
         answer(request).await.is_problem(401, "bad_signature", case);
+    }
+    let none = answer(server.get("/v1/onboardings")).await;
+    assert_eq!(none.json["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_signed_message_that_can_be_read_in_two_ways_is_not_taken() {
+    let server = Server::start().await;
+    for (case, body) in [
+        (
+            "a name twice",
+            r#"{"account":"acme","account":"globex","partner":"livekit","number":"+918000000001"}"#,
+        ),
+        (
+            "a name twice, inside",
+            r#"{"data":{"account":"acme","partner":"livekit","number":"+918000000001","number":"+918000000002"}}"#,
+        ),
+        ("no JSON", "account=acme"),
+    ] {
+        let sent = deliver_text(
+            &server,
+            PATH,
+            SECRET,
+            "a",
+            Timestamp::now(),
+            body.to_owned(),
+        );
+        answer(sent).await.is_problem(400, "invalid_body", case);
     }
     let none = answer(server.get("/v1/onboardings")).await;
     assert_eq!(none.json["items"], json!([]));

@@ -32,24 +32,22 @@ impl Problems {
 }
 
 impl Mapping {
-    /// Reads a message.
+    /// Reads a message, which the caller has parsed and bounded.
     ///
     /// # Errors
     /// [`Error::Unfit`] with everything that is wrong. Then nothing of the message is to be taken.
-    pub fn read(&self, body: &[u8]) -> Result<Read, Error> {
-        let whole: Value = serde_json::from_slice(body)
-            .map_err(|error| unfit(String::new(), format!("the body is not JSON: {error}")))?;
-        if let Some(reason) = self.ignores(&whole) {
+    pub fn read(&self, whole: &Value) -> Result<Read, Error> {
+        if let Some(reason) = self.ignores(whole) {
             return Ok(Read::Ignored { reason });
         }
-        let (items, origin) = self.items(&whole)?;
+        let (items, origin) = self.items(whole)?;
         let mut problems = Problems::default();
         let mut signups = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
             let number = at + 1;
             let base = origin.pointer(number);
             let at = At {
-                whole: &whole,
+                whole,
                 item,
                 base: &base,
             };

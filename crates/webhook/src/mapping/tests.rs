@@ -69,10 +69,7 @@ fn billing() -> Draft {
 }
 
 fn read(draft: Draft, body: &Value) -> Result<Read, Vec<Unfit>> {
-    match Mapping::new(draft)
-        .unwrap()
-        .read(body.to_string().as_bytes())
-    {
+    match Mapping::new(draft).unwrap().read(body) {
         Ok(read) => Ok(read),
         Err(Error::Unfit { problems, .. }) => Err(problems),
         Err(other) => panic!("{other}"),
@@ -254,22 +251,13 @@ fn a_message_as_a_whole_can_be_wrong() {
         assert_eq!((told[0].0, told[0].2.as_str()), (None, pointer), "{told:?}");
         assert!(told[0].3.contains(message), "{told:?}");
     }
-    let mapping = Mapping::new(billing()).unwrap();
-    let deep = "[".repeat(100_000);
-    for body in ["", "{", "signup=acme", &deep, "\u{0}"] {
-        let told = mapping.read(body.as_bytes()).unwrap_err().to_string();
-        assert!(
-            told.starts_with("the body is not JSON") && told.len() < 200,
-            "{told}"
-        );
-    }
 }
 
 #[test]
 fn problems_of_a_long_list_are_counted_and_not_all_told() {
     let body = json!({"invoice": {"customer": {"name": "acme"}, "lines": vec![json!({}); 1000]}});
     let mapping = Mapping::new(billing()).unwrap();
-    let Err(Error::Unfit { problems, more }) = mapping.read(body.to_string().as_bytes()) else {
+    let Err(Error::Unfit { problems, more }) = mapping.read(&body) else {
         panic!("taken");
     };
     assert_eq!((problems.len(), more), (100, 900));
@@ -360,7 +348,7 @@ fn a_fields_place_in_the_message_is_known_afterwards() {
     ];
     for (draft, body, field, pointer) in cases {
         let mapping = Mapping::new(draft).unwrap();
-        let Ok(Read::Signups { origin, .. }) = mapping.read(body.to_string().as_bytes()) else {
+        let Ok(Read::Signups { origin, .. }) = mapping.read(&body) else {
             panic!("refused: {body}");
         };
         assert_eq!(

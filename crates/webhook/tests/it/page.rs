@@ -69,7 +69,9 @@ fn the_examples_of_the_page_become_signups_that_their_recipes_take() {
         (Mapping::default(), 1),
     ];
     for (message, (mapping, expected)) in messages.iter().zip(mappings) {
-        let Ok(Read::Signups { signups, .. }) = mapping.read(message.as_bytes()) else {
+        let Ok(Read::Signups { signups, .. }) =
+            mapping.read(&serde_json::from_str(message).unwrap())
+        else {
             panic!("not taken: {message}");
         };
         assert_eq!(signups.len(), expected, "{message}");
