@@ -69,6 +69,10 @@ fn a_signup_over_http_becomes_one_trunk_by_a_worker_beside(kind: StoreKind) {
     let said = serving.program().stderr();
     let line = said.lines().find(|line| line.contains("show_secrets"));
     assert!(line.is_some_and(|line| line.contains("tests")), "{said}");
+    // And so does who sent which signup.
+    let sent = |line: &&str| line.contains("\"enqueue\"") && line.contains(&id);
+    let line = said.lines().find(sent);
+    assert!(line.is_some_and(|line| line.contains("tests")), "{said}");
     let wrong = exactly_once(
         &simulator.state()["acme"],
         &handoff.json(),

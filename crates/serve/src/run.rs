@@ -2,8 +2,14 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
-use http::Request;
+use axum::{
+    Router,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, Request, StatusCode, Version,
+    header::{CONNECTION, HOST},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::{
@@ -128,6 +134,24 @@ async fn accept(
     Ok((stream, Peer(address.ip().to_canonical()), slot))
 }
 
+/// Whether a request names one host, as RFC 9112 asks for: of two of them a proxy may have taken
+/// the other.
+fn names_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() != Version::HTTP_11,
+        count => count == 1,
+    }
+}
+
+/// The answer to what is no HTTP, as hyper's own.
+fn no_request() -> Response {
+    let mut response = StatusCode::BAD_REQUEST.into_response();
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 async fn hold(slot: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
     connection.await;
     drop(slot);
@@ -153,10 +177,13 @@ async fn connection(
     let service = service_fn(move |mut request: Request<Incoming>| {
         phase.busy();
         request.extensions_mut().insert(peer);
-        let answer = router.clone().call(request);
+        let answer = names_host(&request).then(|| router.clone().call(request));
         let phase = phase.clone();
         async move {
-            let response = answer.await?;
+            let response = match answer {
+                Some(answer) => answer.await?,
+                None => no_request(),
+            };
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
         }
     });

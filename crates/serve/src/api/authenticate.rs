@@ -51,7 +51,12 @@ pub(super) async fn authenticate(
 /// for the person whose browser it runs in.
 fn identify(app: &App, request: &Request) -> Result<Caller, Problem> {
     let headers = request.headers();
-    if let Some(header) = headers.get(AUTHORIZATION) {
+    let mut given = headers.get_all(AUTHORIZATION).into_iter();
+    if let Some(header) = given.next() {
+        // Of two a proxy may have looked at the other.
+        if given.next().is_some() {
+            return Err(unknown());
+        }
         let known = bearer(header).and_then(|text| app.tokens().identify(text));
         return known.map(|known| known.caller()).ok_or_else(unknown);
     }

@@ -94,6 +94,12 @@ pub(super) async fn enqueue(
     let source = (!single).then(|| format!("API, token {}", caller.token()));
     let taken = take(&app, &items, source, single, SignupSource::Api, &headers).await?;
     let location = taken.ids.first().filter(|_| single);
+    // A list can be told by its batch; a single signup nowhere else says who sent it.
+    tracing::info!(
+        target: "audit", token = caller.token(), action = "enqueue",
+        onboarding = location.map(|(id, _)| tracing::field::display(id)),
+        accepted = taken.report.accepted, duplicates = taken.report.duplicates, "enqueue"
+    );
     let answer = Accepted {
         location: location.map(|(id, _)| format!("/v1/onboardings/{id}")),
         body: answer::to_bytes(&Enqueued::of(&taken, "enqueued")),

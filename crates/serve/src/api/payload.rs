@@ -6,7 +6,10 @@ use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
 };
-use http::{HeaderMap, header::CONTENT_LENGTH, header::CONTENT_TYPE};
+use http::{
+    HeaderMap,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
@@ -160,8 +163,15 @@ pub(super) fn json(body: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-/// That the body is said to be JSON.
+/// That the body is said to be JSON, as it is.
 pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut coded = headers.get_all(CONTENT_ENCODING).into_iter();
+    if coded.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "the body is compressed; send it as it is, without Content-Encoding",
+        ));
+    }
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());

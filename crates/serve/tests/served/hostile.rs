@@ -108,7 +108,7 @@ async fn deeply_nested_json_is_refused() {
 async fn a_huge_head_is_refused() {
     let server = Server::start().await;
     let long = format!(
-        "GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
         "a".repeat(200_000)
     );
     let many = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5_000));
@@ -145,6 +145,50 @@ async fn garbage_is_answered_and_closed() {
     let told = read_all(&mut stream).await;
     assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 100);
     assert!(told.contains("HTTP/1.1 400"), "the garbage behind them");
+}
+
+#[tokio::test]
+async fn a_request_that_a_proxy_may_have_read_otherwise_is_refused() {
+    let server = Server::start().await;
+    let get =
+        |more: &str| format!("GET /v1/onboardings HTTP/1.1\r\n{more}connection: close\r\n\r\n");
+    let token = format!("authorization: Bearer {WRITE}\r\n");
+    for (case, head, status) in [
+        ("one of each", get(&format!("host: x\r\n{token}")), 200),
+        ("no host", get(&token), 400),
+        (
+            "two hosts",
+            get(&format!("host: x\r\nhost: y\r\n{token}")),
+            400,
+        ),
+        (
+            "two tokens",
+            get(&format!(
+                "host: x\r\n{token}authorization: Bearer other\r\n"
+            )),
+            401,
+        ),
+        (
+            "the same token twice",
+            get(&format!("host: x\r\n{token}{token}")),
+            401,
+        ),
+        (
+            "an old client",
+            "GET /healthz HTTP/1.0\r\n\r\n".to_owned(),
+            200,
+        ),
+    ] {
+        let mut stream = send(&server, head.as_bytes()).await;
+        let told = read_all(&mut stream).await;
+        assert_eq!(
+            told.get(9..12),
+            Some(status.to_string().as_str()),
+            "{case}: {told}"
+        );
+        let closes = told.to_lowercase().contains("connection: close");
+        assert!(closes || case == "an old client", "{case}: {told}");
+    }
 }
 
 /// Short times, so that nobody waits for a minute.

@@ -70,6 +70,16 @@ const TABLE: &[(&str, Ask, u16, &str)] = &[
         "not_acceptable",
     ),
     (
+        "a compressed body",
+        |s| {
+            s.post("/v1/onboardings")
+                .header("content-encoding", "gzip")
+                .json(&signup(1))
+        },
+        415,
+        "unsupported_media_type",
+    ),
+    (
         "a name twice in one object",
         |s| {
             s.post("/v1/onboardings")
