@@ -43,6 +43,8 @@ pub(super) struct Layout {
     endpoints: Vec<Arc<Endpoint>>,
     /// The account's parking that is waited for, and since when.
     settling: Option<(Position, Instant)>,
+    /// Whether it is known that nothing left the feed before it could be told of.
+    caught_up: bool,
 }
 
 /// Something that an endpoint may have to be told.
@@ -59,35 +61,67 @@ impl Layout {
             store,
             endpoints,
             settling: None,
+            caught_up: false,
         }
     }
 
     /// Lays out the next part of the feed.
     pub(super) async fn round(&mut self) -> store::Result<Round> {
-        let text = self.store.laid_out().await?;
-        let mark = text.as_deref().map(Mark::parse);
+        let Some(text) = self.store.laid_out().await? else {
+            return self.begin(None).await;
+        };
+        let mark = Mark::parse(&text);
+        if self.endpoints.is_empty() {
+            return match mark {
+                Some(Mark::Idle(position)) => self.idle(&text, position).await,
+                // Somebody has endpoints, or had some and may have them again: what they are to be
+                // told is not to be skipped by who has none.
+                Some(Mark::After { .. } | Mark::Within { .. }) | None => Ok(Round::Done),
+            };
+        }
         match mark {
-            Some(Some(Mark::After(position))) => self.after(position).await,
-            Some(Some(Mark::Within { before, at, cursor })) => {
-                self.within(before, at, cursor).await
+            Some(Mark::Idle(position)) => {
+                // Who is new here begins with the present: what happened before is not missed.
+                self.caught_up = true;
+                let after = Mark::After { position, at: None };
+                self.lay_out(&text, &after, Vec::new()).await
             }
-            // Who is new here begins with the present.
-            None => self.begin(None).await,
-            Some(None) => {
+            Some(Mark::After { position, at }) => self.after(&text, position, at).await,
+            Some(Mark::Within {
+                before,
+                parking,
+                cursor,
+            }) => self.within(&text, before, parking, cursor).await,
+            None => {
                 tracing::warn!(
                     "how far webhooks were laid out cannot be read; they go on with what happens from now on"
                 );
-                self.begin(text.as_deref()).await
+                self.begin(Some(&text)).await
             }
         }
     }
 
-    async fn begin(&self, before: Option<&str>) -> store::Result<Round> {
-        let latest = Mark::After(self.store.latest().await?);
+    async fn begin(&mut self, before: Option<&str>) -> store::Result<Round> {
+        let position = self.store.latest().await?;
+        let present = if self.endpoints.is_empty() {
+            Mark::Idle(position)
+        } else {
+            self.caught_up = true;
+            Mark::After { position, at: None }
+        };
         self.store
-            .lay_out(before, &latest.to_string(), Vec::new())
+            .lay_out(before, &present.to_string(), Vec::new())
             .await?;
         Ok(Round::Moved { laid_out: false })
+    }
+
+    /// Nobody is told of anything: who is added later begins with what happens then.
+    async fn idle(&self, mark: &str, position: Option<Position>) -> store::Result<Round> {
+        let latest = self.store.latest().await?;
+        if latest == position {
+            return Ok(Round::Done);
+        }
+        self.lay_out(mark, &Mark::Idle(latest), Vec::new()).await
     }
 
     /// How many things may be told of at once, so that all endpoints can be told.
@@ -101,21 +135,29 @@ impl Layout {
             .any(|endpoint| endpoint.events().contains(&event))
     }
 
-    async fn after(&mut self, position: Option<Position>) -> store::Result<Round> {
-        if self.endpoints.is_empty() {
-            return self.skip(position).await;
-        }
+    async fn after(
+        &mut self,
+        mark: &str,
+        position: Option<Position>,
+        at: Option<Timestamp>,
+    ) -> store::Result<Round> {
         let mut happened = self
             .store
             .happenings(position.as_ref(), self.most())
             .await?;
+        if !self.caught_up {
+            if let (Some(_), Some(first)) = (&position, happened.first()) {
+                self.look_back(at, first).await?;
+            }
+            self.caught_up = true;
+        }
         let parking = happened.iter().position(|happening| {
             matches!(happening.what, What::Parked { .. }) && self.is_told(Event::Blocked)
         });
         match parking {
             Some(0) => {
                 let parking = happened.swap_remove(0);
-                return self.parked(position, parking, None).await;
+                return self.parked(mark, position, parking, None).await;
             }
             Some(at) => happened.truncate(at),
             None => {}
@@ -123,43 +165,47 @@ impl Layout {
         let Some(last) = happened.last() else {
             return Ok(Round::Done);
         };
-        let after = Mark::After(Some(last.position.clone()));
+        let after = up_to(last.position.clone(), last.at);
         let news = self.news(happened);
         let deliveries = self.deliveries_of(news).await?;
-        self.lay_out(&Mark::After(position), &after, deliveries)
-            .await
+        self.lay_out(mark, &after, deliveries).await
     }
 
-    /// Nobody is told of anything: who is added later begins with what happens then.
-    async fn skip(&self, position: Option<Position>) -> store::Result<Round> {
-        let latest = self.store.latest().await?;
-        if latest == position {
-            return Ok(Round::Done);
+    /// Warns where the feed does not reach back to the mark, whose time was `since`.
+    async fn look_back(&self, since: Option<Timestamp>, first: &Happening) -> store::Result<()> {
+        let oldest = self.store.happenings(None, 1).await?.pop();
+        let reaches_back = oldest.is_some_and(|oldest| oldest.position != first.position)
+            // What a failover of the store took back is told of again, and is not missed.
+            || since.is_some_and(|since| first.at <= since);
+        if !reaches_back {
+            let since = since.map_or_else(|| "the start".to_owned(), |since| since.to_string());
+            tracing::warn!(
+                "webhooks were away for longer than what happens is kept, which is three days: endpoints may not be told of all that happened from {since} to {}",
+                first.at
+            );
         }
-        let (before, after) = (Mark::After(position), Mark::After(latest));
-        self.lay_out(&before, &after, Vec::new()).await
+        Ok(())
     }
 
     async fn within(
         &mut self,
+        mark: &str,
         before: Option<Position>,
         at: Position,
         cursor: Cursor,
     ) -> store::Result<Round> {
         let first = self.store.happenings(before.as_ref(), 1).await?.pop();
         match first {
-            Some(parking) if parking.position == at && !self.endpoints.is_empty() => {
-                self.parked(before, parking, Some(cursor)).await
+            Some(parking) if parking.position == at => {
+                self.parked(mark, before, parking, Some(cursor)).await
             }
-            // It has left the feed, or nobody is told any more.
+            // It has left the feed.
             _ => {
-                let mark = Mark::Within {
-                    before,
-                    at: at.clone(),
-                    cursor,
+                let after = Mark::After {
+                    position: Some(at),
+                    at: None,
                 };
-                let after = Mark::After(Some(at));
-                self.lay_out(&mark, &after, Vec::new()).await
+                self.lay_out(mark, &after, Vec::new()).await
             }
         }
     }
@@ -167,22 +213,14 @@ impl Layout {
     /// Tells of a page of what waits for a parked account.
     async fn parked(
         &mut self,
+        mark: &str,
         before: Option<Position>,
         parking: Happening,
         cursor: Option<Cursor>,
     ) -> store::Result<Round> {
         let Happening { position, at, what } = parking;
-        let mark = match &cursor {
-            None => Mark::After(before.clone()),
-            Some(cursor) => Mark::Within {
-                before: before.clone(),
-                at: position.clone(),
-                cursor: cursor.clone(),
-            },
-        };
         let What::Parked { account, .. } = what else {
-            let after = Mark::After(Some(position));
-            return self.lay_out(&mark, &after, Vec::new()).await;
+            return self.lay_out(mark, &up_to(position, at), Vec::new()).await;
         };
         if cursor.is_none() && self.is_settling(&position, &account).await? {
             return Ok(Round::Done);
@@ -203,10 +241,10 @@ impl Layout {
         let after = match page.next {
             Some(cursor) => Mark::Within {
                 before,
-                at: position.clone(),
+                parking: position.clone(),
                 cursor,
             },
-            None => Mark::After(Some(position.clone())),
+            None => up_to(position.clone(), at),
         };
         let parked = self.reasons(&page.items).await?;
         let mut deliveries = Vec::new();
@@ -219,7 +257,7 @@ impl Layout {
             };
             self.tell(&news, own, &parked, &mut deliveries)?;
         }
-        self.lay_out(&mark, &after, deliveries).await
+        self.lay_out(mark, &after, deliveries).await
     }
 
     /// Whether a worker still holds onboardings of an account that was just parked.
@@ -318,17 +356,25 @@ impl Layout {
 
     async fn lay_out(
         &self,
-        before: &Mark,
+        before: &str,
         after: &Mark,
         deliveries: Vec<NewDelivery>,
     ) -> store::Result<Round> {
         let something = !deliveries.is_empty();
         let moved = self
             .store
-            .lay_out(Some(&before.to_string()), &after.to_string(), deliveries)
+            .lay_out(Some(before), &after.to_string(), deliveries)
             .await?;
         Ok(Round::Moved {
             laid_out: something && moved,
         })
+    }
+}
+
+/// Everything up to something that happened.
+fn up_to(position: Position, at: Timestamp) -> Mark {
+    Mark::After {
+        position: Some(position),
+        at: Some(at),
     }
 }

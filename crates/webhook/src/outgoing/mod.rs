@@ -19,7 +19,7 @@ mod pace;
 mod public;
 mod sending;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use onboarding::Problem;
 use store::Store;
@@ -39,6 +39,10 @@ pub use self::{
     endpoint::Endpoint, event::Event, line::ENDPOINTS_MAX, observer::Observer, pace::Pace,
 };
 use crate::Error;
+
+/// How long, beside the timeout of a request, what came of it may take to be recorded after the shutdown:
+/// as long as a store repeats an operation whose answer was lost.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What is delivered where, and how.
 #[derive(Debug, Clone)]
@@ -90,14 +94,25 @@ impl Outgoing {
 
 /// Tells the endpoints what happens, until `shutdown` is ready.
 ///
-/// Everything that happens while there is an endpoint for it is delivered at least once, whatever
-/// crashes: what is to be told is kept in the store, together with how far that is done. A message is sent
-/// twice only where a crash or a lost answer leaves in doubt whether it arrived; its id is the same
-/// then. The first time, and while there are no endpoints, only what happens from then on counts.
+/// What happens is laid out once, by whoever comes first, for the endpoints of that process, and each
+/// message is then tried until it arrives or is given up ([`Pace::keep_trying`], or an answer of 410). A
+/// crash of anything leaves nothing out, because the store keeps what is to be told together with how
+/// far that is done. A message is sent twice only where a crash, a lost answer or a store that is away
+/// leaves in doubt whether it arrived; its id is the same then. What is damaged in the store is told
+/// to nobody, and an error in the log says so.
 ///
-/// Any number of processes may do this with the same store. After the shutdown what is under way ends
-/// within [`Pace::timeout`]; dropping the future cuts it, and what was under way is delivered again after
-/// [`Pace::hold`]. A store that does not answer is waited for.
+/// Nobody may be away for longer than the store keeps what happens ([`store::feed::KEPT`], three days):
+/// what has left it since is told to nobody. A warning says once from when to when that may be.
+///
+/// The first time, only what happens from then on counts. A process without endpoints skips nothing
+/// that others are to tell; where endpoints were removed and some are there again, these are told of what
+/// happened meanwhile, within those three days. Where how far it is done cannot be read, because another
+/// version wrote it, a process with endpoints warns and goes on with what happens from then on.
+///
+/// Any number of processes may do this with the same store. After the shutdown it ends within
+/// [`Pace::timeout`] and 5 s, whatever the store does; what was not recorded by then, or is cut by dropping the
+/// future, is delivered again after [`Pace::hold`]. Until then a store that does not answer is waited
+/// for.
 pub async fn deliver(
     outgoing: Outgoing,
     store: Arc<dyn Store>,
@@ -120,14 +135,21 @@ pub async fn deliver(
         overtaken: false,
     };
     let layout = Layout::new(store, endpoints);
-    tokio::join!(
-        sending.run(&laid_out, stopped.clone()),
-        lay_out(layout, &pace, &laid_out, stopped),
-        async {
-            shutdown.await;
-            stop.send_replace(true);
-        }
-    );
+    let working = async {
+        tokio::join!(
+            sending.run(&laid_out, stopped.clone()),
+            lay_out(layout, &pace, &laid_out, stopped),
+        )
+    };
+    let leaving = async {
+        shutdown.await;
+        stop.send_replace(true);
+        tokio::time::sleep(pace.timeout + FAREWELL).await;
+    };
+    tokio::select! {
+        _ = working => {}
+        () = leaving => {}
+    }
 }
 
 async fn lay_out(

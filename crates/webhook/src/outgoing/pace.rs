@@ -35,7 +35,8 @@ pub struct Pace {
     pub longest_delay: Duration,
     /// For how long a delivery is tried. Default 24 h.
     pub keep_trying: Duration,
-    /// How often the store is asked for news. Default 1 s.
+    /// How often the store is asked for news. Default 1 s. Without endpoints, deliveries that those
+    /// which were removed have left are looked at a sixtieth as often.
     pub look: Duration,
 }
 

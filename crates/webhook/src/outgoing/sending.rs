@@ -27,6 +27,11 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// it is left to that one for so long at least.
 const STRANGER_DELAY: Duration = Duration::from_secs(60);
 
+/// Without endpoints deliveries are looked at once in so many looks, which is a minute by default: often
+/// enough to give up what those that were removed have left, and rarely enough to leave other processes
+/// theirs.
+const LOOKS_WITHOUT_ENDPOINTS: u32 = 60;
+
 pub(super) struct Sending {
     pub(super) store: Arc<dyn Store>,
     pub(super) clients: Clients,
@@ -60,15 +65,15 @@ impl Sending {
             line_of: HashMap::new(),
         };
         let mut outage = Outage::new("sending webhooks");
-        let mut look_at = Instant::now();
+        let mut look_at = Instant::now() + self.rest();
         let mut count_at = Instant::now();
         loop {
             let now = Instant::now();
-            if now >= look_at && self.room() > 0 {
+            if now >= look_at && self.takes() {
                 let taken = self.take().await;
                 look_at = Instant::now() + outage.told(taken).unwrap_or_else(|delay| delay);
             }
-            self.start(&mut flights);
+            self.start(&mut flights, &stopped);
             if now >= count_at {
                 count_at = now + COUNT_EVERY;
                 if let Ok(waiting) = self.store.deliveries_waiting().await {
@@ -81,7 +86,8 @@ impl Sending {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 Some(flown) = flights.tasks.join_next_with_id() => self.landed(&mut flights, flown),
                 () = laid_out.notified() => look_at = Instant::now(),
-                () = tokio::time::sleep_until(look_at), if self.room() > 0 => {}
+                () = tokio::time::sleep_until(look_at), if self.takes() => {}
+                () = tokio::time::sleep_until(count_at) => {}
                 () = tokio::time::sleep_until(goes_on.unwrap_or(now)), if goes_on.is_some() => {}
             }
         }
@@ -92,9 +98,23 @@ impl Sending {
         self.lines.iter().map(Line::room).sum()
     }
 
+    /// Whether deliveries are taken: into a line, or, where there is none, to be put back.
+    fn takes(&self) -> bool {
+        self.lines.is_empty() || self.room() > 0
+    }
+
+    /// The least time between two looks.
+    fn rest(&self) -> Duration {
+        if self.lines.is_empty() {
+            self.pace.look * LOOKS_WITHOUT_ENDPOINTS
+        } else {
+            Duration::ZERO
+        }
+    }
+
     /// Takes what is due into the lines. Returns in how long to look again.
     async fn take(&mut self) -> store::Result<Duration> {
-        let most = if self.overtaken {
+        let most = if self.overtaken || self.lines.is_empty() {
             TAKEN_MAX
         } else {
             self.room().min(TAKEN_MAX)
@@ -134,10 +154,11 @@ impl Sending {
             Duration::ZERO
         } else {
             due.next.unwrap_or(self.pace.look).min(self.pace.look)
-        })
+        }
+        .max(self.rest()))
     }
 
-    fn start(&mut self, flights: &mut Flights) {
+    fn start(&mut self, flights: &mut Flights, stopped: &watch::Receiver<bool>) {
         // One that is sent so late could be under way still when somebody else is given it.
         let latest = self.pace.hold.saturating_sub(self.pace.timeout * 5 / 4);
         for (at, line) in self.lines.iter_mut().enumerate() {
@@ -154,9 +175,10 @@ impl Sending {
                 let endpoint = Arc::clone(&line.endpoint);
                 let client = self.clients.of(&endpoint).clone();
                 let (store, pace) = (Arc::clone(&self.store), self.pace);
+                let stopped = stopped.clone();
                 let task = flights.tasks.spawn(async move {
                     let made = attempt(&client, &endpoint, &delivery).await;
-                    record(&*store, &pace, made, delivery, taken).await
+                    record(&*store, &pace, made, delivery, (taken, stopped)).await
                 });
                 flights.line_of.insert(task.id(), at);
             }
@@ -302,13 +324,13 @@ fn overtaken(pace: &Pace, line: &mut Line, delivery: Delivery) -> Back {
 }
 
 /// Records what came of an attempt. Tries until the delivery is due again, for a store that is away
-/// for a moment must not make it be sent twice.
+/// for a moment must not make it be sent twice; once more only when told to stop.
 async fn record(
     store: &dyn Store,
     pace: &Pace,
     made: Made,
     delivery: Delivery,
-    taken: Instant,
+    (taken, mut stopped): (Instant, watch::Receiver<bool>),
 ) -> Flown {
     let then = match made.verdict {
         Verdict::Taken => AfterAttempt::Delivered,
@@ -322,16 +344,20 @@ async fn record(
         }
     };
     for delay in super::outage::delays() {
+        let stopping = *stopped.borrow();
         let recorded = store
             .attempted(&delivery.id, delivery.attempts, made.attempt.clone(), then)
             .await;
         match recorded {
             Ok(_) => break,
-            Err(error) if taken.elapsed() + delay > pace.hold => {
+            Err(error) if stopping || taken.elapsed() + delay > pace.hold => {
                 tracing::debug!(delivery = %delivery.id, %error, "a delivery was not recorded; it is made again");
                 break;
             }
-            Err(_) => tokio::time::sleep(delay).await,
+            Err(_) => tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+                () = tokio::time::sleep(delay) => {}
+            },
         }
     }
     Flown {

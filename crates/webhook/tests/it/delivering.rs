@@ -142,20 +142,37 @@ pub(crate) async fn a_delivery_is_sent_again_when_a_person_wants_it(place: Place
 }
 
 pub(crate) async fn who_is_new_is_told_of_what_happens_from_then_on(place: Place) {
-    let first = Receiver::taking().await;
+    // Nobody is told of these.
     place.end(1, Then::Succeed).await;
-    let running = place.run(vec![first.endpoint("first", &Event::ALL)], QUICK);
-    place.begun().await;
-    let told = place.end(2, Then::Succeed).await;
-    assert_eq!(first.wait_for(1).await[0].json()["data"]["id"], json!(told));
-    running.stop().await.unwrap();
-
-    // Nobody is told of this one.
     let nobody = place.run(Vec::new(), QUICK);
+    place.begun().await;
     let before = place.store.laid_out().await.unwrap();
-    place.end(3, Then::Succeed).await;
+    place.end(2, Then::Succeed).await;
     let passed = async || place.store.laid_out().await.unwrap() != before;
     eventually("the mark passes it", passed).await;
+
+    // Beside the one that has none.
+    let receiver = Receiver::taking().await;
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    let told = place.end(3, Then::Succeed).await;
+    assert_eq!(
+        receiver.wait_for(1).await[0].json()["data"]["id"],
+        json!(told)
+    );
+    nobody.stop().await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(receiver.arrived().len(), 1);
+}
+
+pub(crate) async fn who_has_no_endpoints_skips_nothing_for_others(place: Place) {
+    let first = Receiver::taking().await;
+    let running = place.run(vec![first.endpoint("first", &Event::ALL)], QUICK);
+    place.begun().await;
+    running.stop().await.unwrap();
+
+    let missed = place.end(1, Then::Succeed).await;
+    // It looks at least once before it stops.
+    let nobody = place.run(Vec::new(), QUICK);
     nobody.stop().await.unwrap();
 
     let second = Receiver::taking().await;
@@ -164,14 +181,31 @@ pub(crate) async fn who_is_new_is_told_of_what_happens_from_then_on(place: Place
         second.endpoint("second", &Event::ALL),
     ];
     let running = place.run(endpoints, QUICK);
-    let told = place.end(4, Then::Succeed).await;
+    for receiver in [&first, &second] {
+        let arrived = receiver.wait_for(1).await;
+        assert_eq!(arrived[0].json()["data"]["id"], json!(missed));
+    }
+    running.stop().await.unwrap();
+    assert_eq!((first.arrived().len(), second.arrived().len()), (1, 1));
+}
+
+pub(crate) async fn a_mark_of_another_version_stops_nobody(place: Place) {
+    let odd = "made-up of another version";
+    assert!(place.store.lay_out(None, odd, Vec::new()).await.unwrap());
+    place.end(1, Then::Succeed).await;
+    let mark = async || place.store.laid_out().await.unwrap();
+    place.run(Vec::new(), QUICK).stop().await.unwrap();
+    assert_eq!(mark().await.as_deref(), Some(odd));
+
+    let receiver = Receiver::taking().await;
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    eventually("it goes on", async || mark().await.as_deref() != Some(odd)).await;
+    let told = place.end(2, Then::Succeed).await;
     assert_eq!(
-        second.wait_for(1).await[0].json()["data"]["id"],
+        receiver.wait_for(1).await[0].json()["data"]["id"],
         json!(told)
     );
-    first.wait_for(2).await;
     running.stop().await.unwrap();
-    assert_eq!((first.arrived().len(), second.arrived().len()), (2, 1));
 }
 
 pub(crate) async fn a_slow_endpoint_delays_no_other(place: Place) {

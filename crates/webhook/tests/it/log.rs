@@ -32,6 +32,12 @@ pub(crate) fn begin() {
     LazyLock::force(&PAGE);
 }
 
+/// In how many lines this stands.
+pub(crate) fn count(what: &str) -> usize {
+    let log = String::from_utf8(PAGE.0.lock().unwrap().clone()).unwrap();
+    log.lines().filter(|line| line.contains(what)).count()
+}
+
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 

@@ -4,6 +4,7 @@
     reason = "a test that cannot be set up is a failed test"
 )]
 
+mod away;
 mod blocked;
 mod crash;
 mod damage;
@@ -48,6 +49,8 @@ on_both_stores!(
     delivering::an_endless_answer_is_not_read_to_its_end,
     delivering::a_delivery_is_sent_again_when_a_person_wants_it,
     delivering::who_is_new_is_told_of_what_happens_from_then_on,
+    delivering::who_has_no_endpoints_skips_nothing_for_others,
+    delivering::a_mark_of_another_version_stops_nobody,
     delivering::a_slow_endpoint_delays_no_other,
     delivering::deliveries_of_an_endpoint_that_is_not_configured_here_wait,
     crash::what_a_crash_cut_is_delivered_after_its_hold,
@@ -58,6 +61,7 @@ on_both_stores!(
     blocked::what_a_worker_still_holds_is_told_of_when_it_lets_go,
     schedule::a_receiver_that_has_too_much_to_do_is_left_alone_for_a_while,
     schedule::what_fails_for_too_long_is_given_up_and_counted,
+    schedule::what_the_last_endpoint_left_behind_is_given_up_in_time,
     schedule::a_receiver_that_asks_for_a_pause_gets_it,
     schedule::a_receiver_that_does_not_answer_is_a_failure_after_the_timeout,
     secrecy::a_receiver_with_a_certificate_that_nobody_trusts_is_told_nothing,

@@ -57,6 +57,14 @@ impl Place {
         assert_eq!(file.execute(sql, []).unwrap(), 1, "{sql}");
     }
 
+    /// Takes a table of the embedded store away, beside it: what needs it fails from then on.
+    pub(crate) fn take_away(&self, table: &str) {
+        let folder = self.folder.as_ref().unwrap();
+        let file = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        let sql = format!("ALTER TABLE {table} RENAME TO {table}_away");
+        file.execute_batch(&sql).unwrap();
+    }
+
     /// A store of its own on a server that the tests of this program share.
     pub(crate) async fn redis() -> Self {
         log::begin();

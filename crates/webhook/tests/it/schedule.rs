@@ -40,6 +40,23 @@ impl Observer for Counts {
     }
 }
 
+pub(crate) async fn what_the_last_endpoint_left_behind_is_given_up_in_time(place: Place) {
+    let receiver = Receiver::new(|_| Reply::Status(500)).await;
+    let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    receiver.wait_for(1).await;
+    running.stop().await.unwrap();
+
+    let pace = Pace {
+        keep_trying: Duration::from_millis(300),
+        ..QUICK
+    };
+    let nobody = place.run(Vec::new(), pace);
+    place.only(DeliveryState::GivenUp).await;
+    nobody.stop().await.unwrap();
+}
+
 pub(crate) async fn what_fails_for_too_long_is_given_up_and_counted(place: Place) {
     let receiver = Receiver::new(|_| Reply::Status(503)).await;
     let counts = Arc::new(Counts::default());
