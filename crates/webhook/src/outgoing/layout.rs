@@ -178,7 +178,10 @@ impl Layout {
             // What a failover of the store took back is told of again, and is not missed.
             || since.is_some_and(|since| first.at <= since);
         if !reaches_back {
-            let since = since.map_or_else(|| "the start".to_owned(), |since| since.to_string());
+            let since = since.map_or_else(
+                || "a time that was not noted".to_owned(),
+                |since| since.to_string(),
+            );
             tracing::warn!(
                 "webhooks were away for longer than what happens is kept, which is three days: endpoints may not be told of all that happened from {since} to {}",
                 first.at
