@@ -1,12 +1,13 @@
 //! A store in one file, and the key beside it.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs,
     io::{ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use onboarding::Secret;
@@ -23,6 +24,12 @@ use crate::{
     settings::Settings,
 };
 
+/// Files that this process looked into, or may have opened since as a store. They are not looked into
+/// again: closing any handle of a file gives up all locks that the process has on it (POSIX), those of
+/// SQLite too. Another process that closes the store would then take itself for the last, and remove
+/// the log that this one goes on writing its commits to.
+static LOOKED_INTO: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
 /// A file that is a store, or may become one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqlitePlace(PathBuf);
@@ -32,12 +39,19 @@ impl SqlitePlace {
     /// the wrong thing otherwise.
     pub(super) fn of(url: &str, base: &Path) -> Result<Self> {
         let path = database(url, base)?;
+        let mut looked_into = LOOKED_INTO.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked_into.contains(&path) {
+            return Ok(Self(path));
+        }
         let what = match fs::metadata(&path) {
             Ok(found) if found.is_dir() => "is a folder",
             Ok(found) if found.is_file() && found.len() > 0 && !is_database(&path) => {
                 "is no SQLite database"
             }
-            Ok(_) | Err(_) => return Ok(Self(path)),
+            Ok(_) | Err(_) => {
+                looked_into.insert(path.clone());
+                return Ok(Self(path));
+            }
         };
         Err(Error::refused(
             "store",
@@ -209,6 +223,26 @@ fn write_once(path: &Path, secret: &Secret) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_may_be_open_is_not_opened_and_closed_beside_sqlite() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (name, content) in [("new.db", &b""[..]), ("old.db", MAGIC)] {
+            let path = folder.path().join(name);
+            if !content.is_empty() {
+                fs::write(&path, content).unwrap();
+            }
+            let url = format!("sqlite:{name}");
+            let place = SqlitePlace::of(&url, folder.path()).unwrap();
+            // Only somebody who reads it again can tell.
+            fs::write(&path, "something else, of more than sixteen bytes").unwrap();
+            assert_eq!(
+                SqlitePlace::of(&url, folder.path()).unwrap(),
+                place,
+                "{name}"
+            );
+        }
+    }
 
     #[test]
     fn only_a_path_is_a_store_and_passwords_in_urls_are_not_repeated() {
