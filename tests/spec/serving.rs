@@ -6,6 +6,7 @@
 
 use std::{io::Write, net::TcpStream};
 
+use serde_json::json;
 use tests::{Place, Server, Serving, Signal, StoreKind, TOKEN, TOKENS, until};
 
 fn place(kind: StoreKind) -> Place {
@@ -45,6 +46,29 @@ fn it_answers_once_it_says_where_it_serves_and_ends_with_0(kind: StoreKind) {
         assert_eq!(probed.stdout, "not ready\n");
         assert_eq!(ended.records_of("serving").len(), 1);
     }
+}
+
+#[test]
+fn what_is_accepted_after_a_backup_is_there_after_a_crash() {
+    let place = place(StoreKind::Sqlite);
+    let serving = Serving::start(&place);
+    let accept = |n: usize| {
+        let signup =
+            json!({"account": "acme", "partner": "livekit", "number": format!("+9180{n:08}")});
+        let answer = serving.ask("POST", "/v1/onboardings", &signup.to_string());
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    };
+    accept(1);
+    // As `sqlite3` does it: from another process, which this test is, and then closed.
+    let other = rusqlite::Connection::open(place.path("trunkline.db")).expect("the store");
+    let copy = place.path("backup.db");
+    other
+        .execute("VACUUM INTO ?1", [copy.to_str()])
+        .expect("a backup");
+    other.close().expect("closed");
+    accept(2);
+    serving.kill();
+    assert_eq!(place.list().len(), 2);
 }
 
 #[test]
