@@ -80,10 +80,11 @@ fn test(rest: &[String]) -> Result<(), String> {
         cargo(&arguments, environment)
     };
     promtool::test()?;
-    run(&["--workspace", "--exclude", "tests"], &[])?;
-    // Those mostly wait: for leases and windows to end, and for processes.
+    // Most of them wait: for leases and windows to end, for processes and servers.
     let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
-    run(&["--package", "tests"], &[("RUST_TEST_THREADS", &threads)])
+    let threads = [("RUST_TEST_THREADS", threads.as_str())];
+    run(&["--workspace", "--exclude", "tests"], &threads)?;
+    run(&["--package", "tests"], &threads)
 }
 
 fn check() -> Result<(), String> {
