@@ -464,10 +464,11 @@ async fn onboardings_that_went_through_leave_nothing_behind() {
     }
 }
 
-/// Ids lie packed in segments, of which the last one stays until it is full.
+/// Ids lie packed in segments, of which the last one stays until it is full. Permits lie in segments of
+/// time, and a round that took longer, or began later in one, lies in two more of each lane's two.
 fn assert_same_size(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) {
     for (key, size) in now {
-        let slack = u64::from(key.ends_with("order")) * 2;
+        let slack = u64::from(key.ends_with("order")) * 2 + u64::from(key.ends_with(":out")) * 4;
         let was = before.get(key).copied();
         let may = was.or((slack > 0).then_some(0)).map(|was| was + slack);
         assert!(Some(*size) <= may, "{key}: {size} after {was:?}");
