@@ -45,9 +45,8 @@ async fn a_store_that_does_not_answer_is_told_as_down_and_holds_no_scrape_up() {
     let metrics = Metrics::new();
     let up = metrics.text(Some(&*store)).await;
     assert!(up.contains("\ntrunkline_store_up 1\n"), "{up}");
-    // What was gathered last is good for a second.
-    tokio::time::sleep(Duration::from_secs(1)).await;
     server.pause();
+    until_down(&metrics, &store).await;
     let before = Instant::now();
     let scrapes = tokio::join!(metrics.text(Some(&*store)), metrics.text(Some(&*store)));
     assert!(before.elapsed() < Duration::from_secs(8));
@@ -60,17 +59,20 @@ async fn a_store_that_does_not_answer_is_told_as_down_and_holds_no_scrape_up() {
     let up = metrics.text(Some(&*store)).await;
     assert!(up.contains("\ntrunkline_store_up 1\n"), "{up}");
     server.kill();
+    until_down(&metrics, &store).await;
+}
+
+/// Waits until what was gathered while the store answered is too old to be told.
+async fn until_down(metrics: &Metrics, store: &RedisStore) {
     let down = async {
-        // Until what was gathered is too old.
         while metrics
-            .text(Some(&*store))
+            .text(Some(store))
             .await
             .contains("\ntrunkline_store_up 1\n")
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), down)
-        .await
-        .unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(30), down).await;
+    assert!(waited.is_ok(), "it is still told as up");
 }
