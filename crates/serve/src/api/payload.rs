@@ -44,6 +44,15 @@ const STALL: Duration = Duration::from_secs(30);
 /// How long all of the body may take.
 const WHOLE: Duration = Duration::from_secs(60);
 
+/// The same for a webhook: senders are servers, and whoever has no secret holds a turn no longer than
+/// others wait for one.
+const WHOLE_WEBHOOK: Duration = TURN;
+
+/// Whether a request is a webhook, which anybody may send.
+fn is_webhook(path: &str) -> bool {
+    path.starts_with("/v1/webhooks/")
+}
+
 /// The turns for large bodies.
 #[derive(Debug)]
 pub(crate) struct Turns {
@@ -62,7 +71,7 @@ impl Default for Turns {
 
 impl Turns {
     async fn take(&self, path: &str) -> Result<OwnedSemaphorePermit, Problem> {
-        let own = if path.starts_with("/v1/webhooks/") {
+        let own = if is_webhook(path) {
             &self.webhooks
         } else {
             &self.requests
@@ -101,7 +110,12 @@ impl FromRequest<App> for Payload {
         } else {
             Some(app.turns().take(request.uri().path()).await?)
         };
-        let bytes = whole(request.into_body()).await?;
+        let within = if is_webhook(request.uri().path()) {
+            WHOLE_WEBHOOK
+        } else {
+            WHOLE
+        };
+        let bytes = whole(request.into_body(), within).await?;
         Ok(Self { bytes, _turn: turn })
     }
 }
@@ -110,8 +124,8 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    timeout(WHOLE, read(body)).await.map_err(|_| too_slow())?
+async fn whole(body: Body, within: Duration) -> Result<Bytes, Problem> {
+    timeout(within, read(body)).await.map_err(|_| too_slow())?
 }
 
 async fn read(mut body: Body) -> Result<Bytes, Problem> {
@@ -149,7 +163,7 @@ fn too_large() -> Problem {
 fn too_slow() -> Problem {
     Problem::new(
         Code::RequestTimeout,
-        "the body did not come in time; send all of it within a minute",
+        "the body did not come in time; send all of it within a minute, a webhook within 10 seconds",
     )
     .closing()
 }
@@ -203,9 +217,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_or_trickles_is_given_up() {
-        for (every, given_up_after) in [(STALL * 2, STALL), (Duration::from_secs(1), WHOLE)] {
+        let second = Duration::from_secs(1);
+        for (every, within, given_up_after) in [
+            (STALL * 2, WHOLE, STALL),
+            (second, WHOLE, WHOLE),
+            (second, WHOLE_WEBHOOK, TURN),
+        ] {
             let began = Instant::now();
-            let refused = whole(trickle(every)).await.unwrap_err();
+            let refused = whole(trickle(every), within).await.unwrap_err();
             assert_eq!(refused.code(), Code::RequestTimeout, "{every:?}");
             assert!(began.elapsed() < given_up_after + Duration::from_secs(1));
         }
