@@ -57,16 +57,11 @@ impl Client {
         found.search(&answer.value, DEEPEST);
         let uri = found.next_page_uri.unwrap_or_default();
         let next = follow(at.unwrap_or(NextPage::FIRST), &uri);
-        Ok(Answer {
-            value: AccountNumbers {
-                numbers: found.numbers,
-                next: next.unwrap_or_default(),
-                more_unread: next.is_err(),
-            },
-            request_id: answer.request_id,
-            call: answer.call,
-            http_status: answer.http_status,
-        })
+        Ok(answer.map(|_| AccountNumbers {
+            numbers: found.numbers,
+            next: next.unwrap_or_default(),
+            more_unread: next.is_err(),
+        }))
     }
 }
 

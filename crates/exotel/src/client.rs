@@ -10,6 +10,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use onboarding::Secret;
 use reqwest::{Request, Url};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ use tracing::Instrument;
 use crate::{
     call::{Ask, Call},
     config::{ClientConfig, ConfigError},
+    date,
     entry_id::is_word,
     envelope::{self, Good},
     error::{Class, Error},
@@ -50,6 +52,23 @@ pub struct Answer<T> {
     pub call: &'static str,
     /// The HTTP status: 200 to 299.
     pub http_status: u16,
+    /// When the answer was made, by Exotel's clock: its `Date` header, to the second. `None`: it
+    /// does not say.
+    pub date: Option<Timestamp>,
+}
+
+impl<T> Answer<T> {
+    /// The same answer with something else made of its value.
+    #[must_use]
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer {
+            value: make(self.value),
+            request_id: self.request_id,
+            call: self.call,
+            http_status: self.http_status,
+            date: self.date,
+        }
+    }
 }
 
 /// One account's access to the API. Cheap to clone; clones share their connections.
@@ -153,8 +172,12 @@ impl Client {
         let call = ask.call;
         let secret = ask.secret;
         let span = spans::of(call, &self.0.host);
+        let mut date = None;
         let result = match self.exchange(ask).instrument(span.clone()).await {
-            Ok(reply) => self.settle(call, &reply, secret, read),
+            Ok(reply) => {
+                date = date::of(&reply.headers);
+                self.settle(call, &reply, secret, read)
+            }
             Err(error) => Err(error),
         };
         spans::end(&span, &result);
@@ -166,6 +189,7 @@ impl Client {
             request_id: good.request_id,
             call: call.name,
             http_status,
+            date,
         })
     }
 
@@ -181,19 +205,12 @@ impl Client {
             format!("{url}?offset={}&page_size={}", at.offset, at.page_size),
         );
         let answer = self.ask(ask, envelope::list::<T>).await?;
-        let (items, uri) = answer.value;
-        let next = match uri {
-            None => None,
-            Some(uri) => follow(at, &uri).map_err(|why| {
-                Error::bare(call.name, Class::Unknown, "paging_stuck", why.to_owned())
-            })?,
-        };
-        Ok(Answer {
-            value: Page { items, next },
-            request_id: answer.request_id,
-            call: answer.call,
-            http_status: answer.http_status,
-        })
+        let (_, uri) = &answer.value;
+        let next = follow(at, uri.as_deref().unwrap_or_default()).map_err(|why| {
+            let (class, code) = (Class::Unknown, "paging_stuck");
+            Error::bare(call.name, class, code, answer.date, why.to_owned())
+        })?;
+        Ok(answer.map(|(items, _)| Page { items, next }))
     }
 
     /// The one attempt.
@@ -204,6 +221,7 @@ impl Client {
                 name,
                 Class::Refused,
                 "unbuildable_request",
+                None,
                 error.to_string(),
             )
         })?;
@@ -213,14 +231,23 @@ impl Client {
             None => self.0.headers.clone(),
         };
         *request.body_mut() = ask.body.map(Into::into);
-        let lost = |error| self.lost(name, error);
-        let response = self.0.http.execute(request).await.map_err(lost)?;
+        let lost = |error, date| self.lost(name, error, date);
+        let sent = self.0.http.execute(request).await;
+        let response = sent.map_err(|error| lost(error, None))?;
         let http = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = read_body(response).await.map_err(lost)?;
+        let date = date::of(&headers);
+        let body = read_body(response).await;
+        let body = body.map_err(|error| lost(error, date))?;
         let Some(body) = body else {
             let what = format!("the answer is longer than {MOST_BODY_BYTES} bytes");
-            return Err(Error::bare(name, Class::Unknown, "body_too_large", what));
+            return Err(Error::bare(
+                name,
+                Class::Unknown,
+                "body_too_large",
+                date,
+                what,
+            ));
         };
         Ok(Reply {
             http,
@@ -257,7 +284,7 @@ impl Client {
 
     /// What a failure of the transport means. Only what failed before there was a connection is
     /// sure not to have been sent.
-    fn lost(&self, call: &'static str, error: reqwest::Error) -> Error {
+    fn lost(&self, call: &'static str, error: reqwest::Error, date: Option<Timestamp>) -> Error {
         let error = error.without_url();
         let (class, code) = if error.is_builder() {
             (Class::Refused, "unbuildable_request")
@@ -269,7 +296,7 @@ impl Client {
             (Class::Unknown, "connection_lost")
         };
         let what = redact::clean(&chain(&error), &self.secrets(None), redact::DESCRIPTION);
-        Error::bare(call, class, code, what)
+        Error::bare(call, class, code, date, what)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
+
 /// A call that did not succeed.
 ///
 /// It never holds credentials, URLs or request bodies: what Exotel says is taken over only after
@@ -18,6 +20,7 @@ pub(crate) struct Details {
     pub(crate) http_status: Option<u16>,
     pub(crate) inner_code: Option<u16>,
     pub(crate) error_code: Option<u32>,
+    pub(crate) date: Option<Timestamp>,
     pub(crate) request_id: Option<String>,
     pub(crate) description: Option<String>,
 }
@@ -56,11 +59,12 @@ impl Error {
         Self(Box::new(details))
     }
 
-    /// A failure with nothing known of an answer.
+    /// A failure with nothing known of an answer but perhaps its time.
     pub(crate) fn bare(
         call: &'static str,
         class: Class,
         code: &'static str,
+        date: Option<Timestamp>,
         description: String,
     ) -> Self {
         Self::new(Details {
@@ -70,6 +74,7 @@ impl Error {
             http_status: None,
             inner_code: None,
             error_code: None,
+            date,
             request_id: None,
             description: Some(description),
         })
@@ -109,6 +114,13 @@ impl Error {
     #[must_use]
     pub fn error_code(&self) -> Option<u32> {
         self.0.error_code
+    }
+
+    /// When the answer was made, by Exotel's clock: its `Date` header, to the second. `None`: there
+    /// was no answer, or it does not say.
+    #[must_use]
+    pub fn date(&self) -> Option<Timestamp> {
+        self.0.date
     }
 
     /// Exotel's id of the request, to give to its support.

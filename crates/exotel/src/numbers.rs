@@ -162,12 +162,9 @@ impl Client {
             .ask(Ask::new(&TRUNK_MAP, url), envelope::every::<TrunkMap>)
             .await?;
         let digits = number.trim_start_matches('+');
-        let mut maps = answer.value.into_iter();
-        Ok(Answer {
-            value: maps.find(|map| map.exophone.trim().trim_start_matches('+') == digits),
-            request_id: answer.request_id,
-            call: answer.call,
-            http_status: answer.http_status,
-        })
+        Ok(answer.map(|maps| {
+            let mut maps = maps.into_iter();
+            maps.find(|map| map.exophone.trim().trim_start_matches('+') == digits)
+        }))
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
+use crate::date;
+
 /// The longest wait that is believed: one day. A header beyond it is a mistake.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -17,11 +19,7 @@ pub(crate) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
-        let there = headers
-            .get(header::DATE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| httpdate::parse_http_date(text).ok())
-            .unwrap_or(now);
+        let there = date::of(headers).map_or(now, SystemTime::from);
         until.duration_since(there).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(LONGEST))

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     call::Call,
+    date,
     envelope::is_success,
     error::{Class, Details, Error},
     redact, retry_after,
@@ -75,6 +76,7 @@ pub(crate) fn judge(call: &Call, reply: &Reply, secrets: &[&str]) -> Error {
         http_status: Some(reply.http),
         inner_code: told.inner_code,
         error_code: told.error_code,
+        date: date::of(&reply.headers),
         request_id: clean(told.request_id, redact::REQUEST_ID),
         description: clean(told.description, redact::DESCRIPTION),
     })

@@ -246,12 +246,7 @@ pub(crate) fn duplicate_unlisted(write: &Write<'_>, error: &exotel::Error) -> Fa
 }
 
 fn answer<T>(answer: Answer<T>, result: impl FnOnce(T) -> StepResult) -> Answer<StepResult> {
-    Answer {
-        value: result(answer.value),
-        request_id: answer.request_id,
-        call: answer.call,
-        http_status: answer.http_status,
-    }
+    answer.map(result)
 }
 
 fn entry(id: &EntryId) -> StepResult {
