@@ -10,8 +10,9 @@ use std::{
 };
 
 use exotel::{Client, ClientConfig, ConfigError};
+use jiff::Timestamp;
 use onboarding::AccountName;
-use store::Limits;
+use store::{Limits, clock::millis};
 use tokio::time::Instant;
 
 use crate::{RetryPolicy, Settings};
@@ -35,6 +36,8 @@ pub struct Account {
     unreachable: AtomicBool,
     /// When that was told last.
     told_unreachable: Mutex<Option<Instant>>,
+    /// Exotel's clock, by the last answer: its milliseconds, and when it came.
+    exotel_clock: Mutex<Option<(i64, Instant)>>,
 }
 
 /// Where some connections fail and others do not, their failing is told at most this often.
@@ -55,7 +58,25 @@ impl Account {
             parked: AtomicBool::new(false),
             unreachable: AtomicBool::new(false),
             told_unreachable: Mutex::default(),
+            exotel_clock: Mutex::default(),
         }
+    }
+
+    /// Notes the time of an answer.
+    pub(crate) fn note_date(&self, date: Option<Timestamp>) {
+        if let Some(date) = date {
+            let clock = self.exotel_clock.lock();
+            *clock.unwrap_or_else(PoisonError::into_inner) =
+                Some((date.as_millisecond(), Instant::now()));
+        }
+    }
+
+    /// Exotel's clock now, in milliseconds since 1970, moved by ours from its last answer. `None`:
+    /// no answer had a time.
+    pub(crate) fn exotel_ms(&self) -> Option<i64> {
+        let clock = self.exotel_clock.lock();
+        let (date, at) = (*clock.unwrap_or_else(PoisonError::into_inner))?;
+        Some(date.saturating_add(millis(at.elapsed())))
     }
 
     pub(crate) fn client(&self, settings: &Settings) -> Result<&Client, &ConfigError> {

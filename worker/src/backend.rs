@@ -216,6 +216,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
             steps: Vec::new(),
             settled: Vec::new(),
             then: Then::Abandon,
+            late_check: false,
         };
         let abandoned = shared.store.advance(&held.lease, abandon).await;
         return abandoned.map_or(Ending::Lost, |_| Ending::Released);
@@ -244,6 +245,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
         // The permit went down with the handler; it comes back by itself.
         settled: Vec::new(),
         then,
+        late_check: false,
     };
     match shared.store.advance(&held.lease, advance).await {
         Ok(Advanced::Cancelled) => Ending::Cancelled,

@@ -7,7 +7,7 @@ use onboarding::AccountName;
 use store::{Granted, Onboarding, Permit, Settled, Store};
 
 use crate::{
-    Comparison, Error, Settings, compare,
+    Account, Comparison, Error, Settings, compare,
     fault::Interrupt,
     read::{Reader, Reading, Request},
 };
@@ -28,12 +28,10 @@ pub async fn verify_onboarding(
     onboarding: &Onboarding,
     settings: &Settings,
 ) -> Result<Comparison, Error> {
-    let mut outside = Outside {
-        store,
-        settings,
-        account: &onboarding.account,
-    };
-    compare::compare(&mut outside, client, &onboarding.plan, &onboarding.journal)
+    let mut outside = Outside::new(store, settings, &onboarding.account);
+    let password = store.password(onboarding.id).await?;
+    let (plan, journal) = (&onboarding.plan, &onboarding.journal);
+    compare::compare(&mut outside, client, plan, journal, password.as_ref())
         .await
         .map_err(error_of)
 }
@@ -66,11 +64,7 @@ pub async fn check_account(
     client: &Client,
     settings: &Settings,
 ) -> Result<AccountCheck, Error> {
-    let mut outside = Outside {
-        store,
-        settings,
-        account,
-    };
+    let mut outside = Outside::new(store, settings, account);
     let permit = outside.permit_even_if_parked().await?;
     let numbers = outside.send(permit, client.account_numbers(None)).await?;
     let error = match numbers {
@@ -106,7 +100,7 @@ fn told(error: &exotel::Error) -> AccountCheck {
     }
 }
 
-fn error_of(interrupt: Interrupt<Error>) -> Error {
+pub(crate) fn error_of(interrupt: Interrupt<Error>) -> Error {
     match interrupt {
         Interrupt::Halt(error) => error,
         Interrupt::Refused(error) => Error::Exotel(error),
@@ -114,13 +108,39 @@ fn error_of(interrupt: Interrupt<Error>) -> Error {
     }
 }
 
-struct Outside<'a> {
+pub(crate) struct Outside<'a> {
     store: &'a dyn Store,
     settings: &'a Settings,
     account: &'a AccountName,
+    /// Whose clock of Exotel's answers is kept.
+    served: Option<&'a Account>,
 }
 
-impl Outside<'_> {
+/// The longest that a reader within a worker waits for one permit.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl<'a> Outside<'a> {
+    fn new(store: &'a dyn Store, settings: &'a Settings, account: &'a AccountName) -> Self {
+        Self {
+            store,
+            settings,
+            account,
+            served: None,
+        }
+    }
+
+    /// Within a worker: waits for a permit only for a while.
+    pub(crate) fn within(
+        store: &'a dyn Store,
+        settings: &'a Settings,
+        account: &'a Account,
+    ) -> Self {
+        Self {
+            served: Some(account),
+            ..Self::new(store, settings, &account.name)
+        }
+    }
+
     async fn permit(&self) -> Result<Permit, Error> {
         loop {
             let granted = self
@@ -129,6 +149,10 @@ impl Outside<'_> {
                 .await?;
             match granted {
                 Granted::Permit(permit) => return Ok(permit),
+                Granted::Wait(wait) if self.served.is_some() && wait > PATIENCE => {
+                    let account = self.account.clone();
+                    return Err(Error::NoPermit { account, wait });
+                }
                 Granted::Wait(wait) => tokio::time::sleep(wait).await,
                 Granted::Parked(reason) => {
                     return Err(Error::Parked {
@@ -192,6 +216,12 @@ impl Outside<'_> {
         call: impl Future<Output = Result<Answer<T>, exotel::Error>>,
     ) -> Result<Result<Answer<T>, exotel::Error>, Error> {
         let result = call.await;
+        if let Some(served) = self.served {
+            served.note_date(match &result {
+                Ok(answer) => answer.date,
+                Err(error) => error.date(),
+            });
+        }
         let answered = !matches!(&result, Err(error) if error.class() == Class::Unknown);
         let settled = permit.map(|permit| Settled { permit, answered });
         self.store.settle(settled.into_iter().collect()).await?;

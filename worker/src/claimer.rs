@@ -153,12 +153,13 @@ pub(crate) async fn give_back(shared: &Shared, job: Job, delay: Duration) {
     let back = Advance {
         write: WriteId::draw(),
         // A claim that has to be verified still has to be the next time.
-        steps: doubt(&claim),
+        steps: doubt(&claim, &shared.settings),
         settled: vec![Settled {
             permit: claim.permit,
             answered: true,
         }],
         then: Then::Release { delay },
+        late_check: false,
     };
     if let Err(error) = shared.store.advance(&held.lease, back).await {
         tracing::debug!(
@@ -179,12 +180,13 @@ pub(crate) async fn give_back(shared: &Shared, job: Job, delay: Duration) {
 }
 
 /// The first unfinished step as unknown, where the claim says that it is in doubt.
-fn doubt(claim: &Claim) -> Vec<(usize, onboarding::StepRecord)> {
+fn doubt(claim: &Claim, settings: &crate::Settings) -> Vec<(usize, onboarding::StepRecord)> {
     let index = claim.journal.first_unfinished().filter(|_| claim.verify);
     let in_doubt = index.and_then(|index| {
         let step = claim.plan.steps.get(index)?;
         let mut record = claim.journal.record(index)?.clone();
-        crate::steps::doubt(step, &mut record).then_some((index, record))
+        let sent = crate::read_back::sent_before(claim, settings);
+        crate::steps::doubt(step, &mut record, sent).then_some((index, record))
     });
     in_doubt.into_iter().collect()
 }
@@ -197,7 +199,8 @@ pub(crate) fn forget(shared: &Shared, held: &Held) {
 /// Whether nothing is left to run, for a worker that drains: of the accounts that it serves and
 /// that are not parked, for nobody else's can it do anything.
 async fn is_drained(shared: &Shared) -> store::Result<bool> {
-    if !shared.settings.drain || shared.leases.len() > 0 {
+    let checked = shared.late_checks_begun.is_raised();
+    if !shared.settings.drain || !checked || shared.leases.len() > 0 {
         return Ok(false);
     }
     let all = match shared.store.accounts().await {

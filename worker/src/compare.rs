@@ -1,7 +1,9 @@
 //! Comparing what an onboarding made with what Exotel has.
 
 use exotel::{Class, Client, Setting};
-use onboarding::{Journal, Mode, Plan, Step, StepKind, StepState, TrunkSid};
+use onboarding::{
+    Fingerprint, Journal, Mode, Plan, SipPassword, Step, StepKind, StepState, TrunkSid,
+};
 
 use crate::{
     fault::Interrupt,
@@ -116,6 +118,8 @@ struct Listed {
     value: String,
     /// What of it is not as any step wants it.
     wrong: Option<String>,
+    /// The label that credentials have.
+    label: Option<String>,
 }
 
 /// Reads everything that `plan` makes: the trunk, and one list per kind of resource.
@@ -124,6 +128,7 @@ pub(crate) async fn compare<R: Reader>(
     client: &Client,
     plan: &Plan,
     journal: &Journal,
+    password: Option<&SipPassword>,
 ) -> Result<Comparison, Interrupt<R::Halt>> {
     let mut comparison = Comparison::default();
     let trunk = match journal.trunk_sid() {
@@ -150,7 +155,9 @@ pub(crate) async fn compare<R: Reader>(
                 }
                 let list = lists.iter_mut().find(|(listed, _)| *listed == kind);
                 match list.map(|(_, list)| list) {
-                    Some(Ok(list)) => take(list, step),
+                    Some(Ok(list)) => take(list, step, |label| {
+                        has_our_password(step, client.account_sid(), password, label)
+                    }),
                     Some(Err(reason)) => Verdict::Unreadable {
                         reason: reason.clone(),
                     },
@@ -211,7 +218,12 @@ async fn compare_trunk<'j, R: Reader>(
 }
 
 /// Takes what `step` made out of its list; what is left in the end is too much.
-fn take(list: &mut Vec<Listed>, step: &Step) -> Verdict {
+fn take(
+    list: &mut Vec<Listed>,
+    step: &Step,
+    has_our_password: impl Fn(Option<&str>) -> bool,
+) -> Verdict {
+    let labelled = list.iter().any(|listed| listed.label.is_some());
     let same = |listed: &Listed| match step {
         Step::MapNumber { number, .. } => same_number(&listed.value, number),
         Step::WhitelistIp { ip } => listed.value == ip.to_string(),
@@ -220,8 +232,17 @@ fn take(list: &mut Vec<Listed>, step: &Step) -> Verdict {
         Step::SetCallerId { caller_id } => same_number(&listed.value, caller_id),
         Step::CreateTrunk { .. } | Step::Verify => false,
     };
-    if let Some(at) = list.iter().position(same) {
-        return match list.remove(at).wrong {
+    let known = |listed: &Listed| !labelled || has_our_password(listed.label.as_deref());
+    let best = list.iter().position(|listed| same(listed) && known(listed));
+    if let Some(at) = best.or_else(|| list.iter().position(same)) {
+        let found = list.remove(at);
+        if !known(&found) {
+            return Verdict::Differs {
+                detail: "its label does not have the fingerprint of the password in this store"
+                    .into(),
+            };
+        }
+        return match found.wrong {
             None => Verdict::Ok,
             Some(detail) => Verdict::Differs { detail },
         };
@@ -233,6 +254,21 @@ fn take(list: &mut Vec<Listed>, step: &Step) -> Verdict {
         };
     }
     Verdict::Missing
+}
+
+/// Whether credentials with this label have the password that this store has, as far as a label
+/// tells: a password that was changed in Exotel's console cannot be seen.
+fn has_our_password(
+    step: &Step,
+    account_sid: &str,
+    password: Option<&SipPassword>,
+    label: Option<&str>,
+) -> bool {
+    let (Step::CreateCredentials { user_name, .. }, Some(password)) = (step, password) else {
+        return true;
+    };
+    let fingerprint = Fingerprint::of(password, account_sid, user_name);
+    label.is_some_and(|label| fingerprint.is_in(label))
 }
 
 /// Reads the list of one kind of resource. The inner `Err` says why it cannot be read.
@@ -250,8 +286,9 @@ async fn list<R: Reader>(
             let all = read::all(reader, "a trunk's credentials", |at| {
                 Box::pin(client.credentials_page(sid, at))
             });
-            let plain = |it: exotel::Credentials| {
-                Listed::plain(it.id.as_str(), "credentials", it.user_name)
+            let plain = |it: exotel::Credentials| Listed {
+                label: it.friendly_name.filter(|label| !label.is_empty()),
+                ..Listed::plain(it.id.as_str(), "credentials", it.user_name)
             };
             all.await?.into_iter().map(plain).collect()
         }
@@ -333,6 +370,7 @@ impl Listed {
             what: format!("{noun} {value}"),
             value,
             wrong: None,
+            label: None,
         }
     }
 }

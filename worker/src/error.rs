@@ -23,6 +23,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The account has no permit for longer than the caller waits.
+    #[error("account {account} has no request left for {} s", wait.as_secs())]
+    NoPermit {
+        /// Which.
+        account: onboarding::AccountName,
+        /// For how long.
+        wait: std::time::Duration,
+    },
     /// Exotel did not answer as asked.
     #[error(transparent)]
     Exotel(#[from] exotel::Error),

@@ -2,10 +2,9 @@
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
-use exotel::{Class, Client};
+use exotel::{Class, Client, NumberMapping};
 use onboarding::{
-    Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepResult, StepState,
-    TraceContext,
+    Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepState, TraceContext,
 };
 use store::{Advanced, Permit, Settled, Then};
 use tokio::time::Instant;
@@ -18,9 +17,9 @@ use crate::{
     fault::{self, Interrupt},
     lease::Held,
     observe::{Event, StepOutcome},
-    outcome,
+    outcome, read_back,
     shared::Shared,
-    steps::{self, Found, Why, Write},
+    steps::{self, Found, MayBeSent, Resource, Write},
 };
 
 /// How a claim ended. It is recorded, except where the lease was lost.
@@ -67,6 +66,17 @@ pub(crate) struct Run<'a> {
     pub(crate) index: usize,
     /// The step's record differs from the stored one.
     pub(crate) dirty: bool,
+    /// Other records that differ from the stored ones.
+    pub(crate) others: Vec<usize>,
+    /// What may have been sent before this claim was, where the claim says that something may.
+    pub(crate) sent_before: MayBeSent,
+    /// The store's clock at `claimed`, in milliseconds.
+    pub(crate) claimed_ms: i64,
+    pub(crate) claimed: Instant,
+    /// The numbers of the trunk, read with the trunk.
+    pub(crate) numbers: Option<Vec<NumberMapping>>,
+    /// Surplus copies of repeated writes were looked for.
+    pub(crate) surplus_removed: bool,
     /// An attempt of an earlier claim may have taken effect.
     pub(crate) earlier: bool,
     /// For the next request, and from before the call that gave it.
@@ -104,6 +114,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
     };
     let ending = match client_of(&shared, &account) {
         Ok(client) => {
+            let sent_before = read_back::sent_before(&claim, &shared.settings);
             let run = Run {
                 shared: &shared,
                 account: &account,
@@ -114,6 +125,12 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 journal: claim.journal,
                 index: 0,
                 dirty: false,
+                others: Vec::new(),
+                sent_before,
+                claimed_ms: claim.now_ms,
+                claimed,
+                numbers: None,
+                surplus_removed: false,
                 earlier: false,
                 permit: Some((claim.permit, claimed)),
                 settled: Vec::new(),
@@ -166,7 +183,7 @@ impl Run<'_> {
             if let Err(Halt(ending)) = ended {
                 return ending;
             }
-            // Only the first unfinished step can be in doubt.
+            // Later steps are in doubt while what is found is adopted.
             verify = false;
         }
     }
@@ -224,8 +241,13 @@ impl Run<'_> {
                 .fail(fault::fault("journal_damaged", damaged), false)
                 .await);
         }
+        self.go_on_removing_the_trunk().await?;
         let next = self.journal.first_unfinished();
-        let Some((index, step)) = next.and_then(|at| Some((at, plan.steps.get(at)?))) else {
+        let next = next.and_then(|at| Some((at, plan.steps.get(at)?)));
+        if next.is_none_or(|(_, step)| *step == Step::Verify) {
+            self.remove_surplus().await?;
+        }
+        let Some((index, step)) = next else {
             self.settle(true);
             return match self.advance(Then::Succeed).await {
                 Ok(_) => Err(Halt(Ending::Succeeded)),
@@ -240,10 +262,16 @@ impl Run<'_> {
             Ok(write) => write,
             Err(fault) => return Err(self.fail(fault, false).await),
         };
-        let in_doubt = self.record().state == StepState::Unknown || self.trunk_was_adopted();
+        let in_doubt = self.record().state == StepState::Unknown || self.doubt_goes_on(&write);
         if in_doubt && write.can_be_read_back() {
-            match self.probe(&write, Why::Doubt).await? {
-                Found::There(result) => return self.done(result, false).await,
+            match self.look(&write).await? {
+                Found::There(resource) => return self.adopt(resource, &write).await,
+                Found::Live(ids) => {
+                    if let Some(there) = self.live(&write, &ids).await? {
+                        return self.adopt(there, &write).await;
+                    }
+                }
+                Found::Absent if write.appends() => self.before_a_repeat().await?,
                 Found::Absent => {}
                 Found::Wrong(fault) => return Err(self.fail(fault, false).await),
             }
@@ -254,17 +282,21 @@ impl Run<'_> {
     fn begin(&mut self, index: usize, step: &Step, verify: bool) {
         self.index = index;
         let mut record = self.record().clone();
-        self.dirty = verify && steps::doubt(step, &mut record);
+        self.dirty = verify && steps::doubt(step, &mut record, self.sent_before);
+        if verify && record.state == StepState::Unknown && record.doubt.is_none() {
+            record.note_doubt(self.sent_before.first_ms, self.sent_before.settles_ms);
+        }
         self.earlier = record.state == StepState::Unknown;
         self.journal.set(index, record);
         self.under_way();
     }
 
     /// Notes what is to be recorded if the handler breaks from now on.
-    fn under_way(&self) {
+    pub(crate) fn under_way(&self) {
         let mut record = self.record().clone();
         if let Some(step) = self.plan.steps.get(self.index) {
-            steps::doubt(step, &mut record);
+            let now = Instant::now();
+            steps::doubt(step, &mut record, self.sent_at(now));
         }
         self.held.begin(self.index, record);
     }
@@ -282,11 +314,11 @@ impl Run<'_> {
             let result = write.send(self.client).await;
             self.sent(&result, before);
             let error = match result {
-                Ok(answer) => return self.done(answer.value, true).await,
+                Ok(answer) => return self.done(answer.value.into(), true).await,
                 Err(error) => error,
             };
             if error.class() != Class::Duplicate {
-                return Err(self.write_failed(&error, write).await);
+                return Err(self.write_failed(&error, write, before).await);
             }
             duplicates += 1;
             self.settle(true);
@@ -295,58 +327,20 @@ impl Run<'_> {
                 record.attempts = record.attempts.saturating_add(1);
                 record.error = Some(fault::of(&error));
             });
-            match self.probe(write, Why::Duplicate).await? {
-                Found::There(result) => return self.done(result, false).await,
-                // What is there from now on came after this look, so the next attempt made it.
-                Found::Absent if duplicates < 2 => self.earlier = true,
-                Found::Absent => {
-                    let fault = steps::duplicate_unlisted(write, &error);
-                    return Err(self.fail(fault, false).await);
-                }
+            let absent = match self.look(write).await? {
+                Found::There(resource) => return self.adopt(resource, write).await,
+                Found::Live(ids) => match self.live(write, &ids).await? {
+                    Some(resource) => return self.adopt(resource, write).await,
+                    None => continue,
+                },
+                Found::Absent => self.duplicate_but_absent(write, &error, duplicates).await?,
                 Found::Wrong(fault) => return Err(self.fail(fault, false).await),
+            };
+            if let Some(resource) = absent {
+                return self.adopt(resource, write).await;
             }
-        }
-    }
-
-    /// Whether the trunk may have been there before this journal began, as after a store was lost:
-    /// then more of the plan may be there too, and not as this journal would have made it.
-    pub(crate) fn trunk_was_adopted(&self) -> bool {
-        let mut all = self.plan.steps.iter().zip(self.journal.records());
-        all.any(|(step, record)| step.kind() == StepKind::CreateTrunk && record.adopted)
-    }
-
-    /// Puts on record that a trunk with a chosen name is about to be created, so that a crash
-    /// leaves it known that a trunk of that name may be ours. Derived names need no such record.
-    async fn intend(&mut self, write: &Write<'_>) -> Result<(), Halt> {
-        if !write.needs_intent() || self.record().state == StepState::Unknown {
-            return Ok(());
-        }
-        loop {
-            self.change(|record| record.state = StepState::Unknown);
-            self.advance(Then::Keep).await?;
-            self.under_way();
-            if self.may_send() {
-                return Ok(());
-            }
-            // The store took its time. What is not sent now gives no right to the name.
-            self.undo_intent(write);
-            self.ready().await?;
-        }
-    }
-
-    /// Nothing came of the intended write: whoever has that name, it is not this onboarding.
-    pub(crate) fn undo_intent(&mut self, write: &Write<'_>) {
-        if write.needs_intent() && !self.earlier {
-            self.change(|record| record.state = StepState::Pending);
-            self.under_way();
-        }
-    }
-
-    /// Reads back. What refuses the reading is final.
-    async fn probe(&mut self, write: &Write<'_>, why: Why) -> Result<Found, Halt> {
-        match write.probe(self, why).await {
-            Ok(found) => Ok(found),
-            Err(interrupt) => Err(self.interrupted(interrupt).await),
+            // What is there from now on came after this look, so the next attempt made it.
+            self.earlier = true;
         }
     }
 
@@ -354,7 +348,7 @@ impl Run<'_> {
     async fn verify(&mut self) -> Result<(), Halt> {
         match self.compare().await {
             Ok(comparison) => match steps::verified(&comparison) {
-                Ok(result) => self.done(result, true).await,
+                Ok(result) => self.done(result.into(), true).await,
                 Err(fault) => Err(self.fail(fault, false).await),
             },
             Err(interrupt) => Err(self.interrupted(interrupt).await),
@@ -364,14 +358,14 @@ impl Run<'_> {
     /// Boxed, as probes are.
     fn compare(&mut self) -> Compare<'_> {
         Box::pin(async move {
-            let (client, plan) = (self.client, self.plan);
+            let (client, plan, password) = (self.client, self.plan, self.password);
             let journal = self.journal.clone();
-            compare::compare(self, client, plan, &journal).await
+            compare::compare(self, client, plan, &journal, password).await
         })
     }
 
     /// Records a step as done and asks for what the next one needs, in one write.
-    async fn done(&mut self, result: StepResult, wrote: bool) -> Result<(), Halt> {
+    pub(crate) async fn done(&mut self, resource: Resource, wrote: bool) -> Result<(), Halt> {
         self.held.end();
         self.settle(true);
         self.outcome = Some(if wrote {
@@ -379,12 +373,19 @@ impl Run<'_> {
         } else {
             StepOutcome::Adopted
         });
+        let numbers = resource.numbers;
         self.change(|record| {
             record.state = StepState::Done;
             record.attempts = record.attempts.saturating_add(u32::from(wrote));
-            record.result = Some(result);
+            record.result = Some(resource.result);
             record.adopted = !wrote;
+            record.own = resource.own && !wrote;
+            if wrote {
+                record.doubt = record.doubt.filter(|doubt| doubt.repeated);
+            }
+            record.replace = false;
         });
+        self.numbers = numbers;
         self.shared.no_trouble(self.held.lease.id);
         tracing::debug!(
             onboarding = %self.held.lease.id,
@@ -393,7 +394,7 @@ impl Run<'_> {
             adopted = !wrote,
             "step done"
         );
-        let then = if self.journal.first_unfinished().is_none() {
+        let then = if self.journal.first_unfinished().is_none() && !self.has_repeats() {
             Then::Succeed
         } else if self.shared.stop.is_raised() {
             Then::Release {
@@ -410,14 +411,8 @@ impl Run<'_> {
     }
 
     pub(crate) fn record(&self) -> &StepRecord {
-        static NOTHING: StepRecord = StepRecord {
-            state: StepState::Pending,
-            attempts: 0,
-            result: None,
-            adopted: false,
-            error: None,
-        };
-        self.journal.record(self.index).unwrap_or(&NOTHING)
+        const NOTHING: &StepRecord = &StepRecord::PENDING;
+        self.journal.record(self.index).unwrap_or(NOTHING)
     }
 
     /// Changes the step's record, to be stored with the next write.
@@ -426,6 +421,18 @@ impl Run<'_> {
         change(&mut record);
         self.journal.set(self.index, record);
         self.dirty = true;
+    }
+
+    /// Changes another step's record, to be stored with the next write.
+    pub(crate) fn change_other(&mut self, index: usize, change: impl FnOnce(&mut StepRecord)) {
+        let Some(mut record) = self.journal.record(index).cloned() else {
+            return;
+        };
+        change(&mut record);
+        self.journal.set(index, record);
+        if !self.others.contains(&index) {
+            self.others.push(index);
+        }
     }
 
     pub(crate) fn step_name(&self) -> &'static str {

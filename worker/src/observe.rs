@@ -84,6 +84,24 @@ pub enum Event<'a> {
         /// For how long.
         delay: Duration,
     },
+    /// An earlier request of an onboarding may still be processed: it waits before it is repeated.
+    Settling {
+        /// Of which account.
+        account: &'a AccountName,
+        /// Which onboarding.
+        id: OnboardingId,
+        /// How long it waits.
+        delay: Duration,
+    },
+    /// Surplus copies of a repeated write were removed.
+    SurplusRemoved {
+        /// Of which account.
+        account: &'a AccountName,
+        /// Of which kind of step.
+        step: StepKind,
+        /// How many.
+        copies: u32,
+    },
     /// An account was parked; its onboardings are blocked until a person resumes it.
     Parked {
         /// Which.
@@ -188,6 +206,8 @@ pub struct Stats {
     pub throttled: u64,
     /// Accounts parked.
     pub parked: u64,
+    /// Surplus copies of repeated writes that were removed.
+    pub surplus_removed: u64,
 }
 
 /// [`Stats`] while they grow.
@@ -202,6 +222,7 @@ pub(crate) struct Counters {
     pub(crate) broken: AtomicU64,
     pub(crate) throttled: AtomicU64,
     pub(crate) parked: AtomicU64,
+    pub(crate) surplus_removed: AtomicU64,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {
@@ -221,6 +242,7 @@ impl Counters {
             broken: of(&self.broken),
             throttled: of(&self.throttled),
             parked: of(&self.parked),
+            surplus_removed: of(&self.surplus_removed),
         }
     }
 }

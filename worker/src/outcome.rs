@@ -5,6 +5,7 @@ use std::time::Duration;
 use exotel::Class;
 use onboarding::{AccountName, Fault, Step, StepState};
 use store::Then;
+use tokio::time::Instant;
 
 use crate::{
     execute::{Ending, Halt, Run},
@@ -16,7 +17,12 @@ use crate::{
 
 impl Run<'_> {
     /// A write did not succeed and is no duplicate.
-    pub(crate) async fn write_failed(&mut self, error: &exotel::Error, write: &Write<'_>) -> Halt {
+    pub(crate) async fn write_failed(
+        &mut self,
+        error: &exotel::Error,
+        write: &Write<'_>,
+        before: Instant,
+    ) -> Halt {
         tracing::debug!(
             onboarding = %self.held.lease.id,
             step = self.step_name(),
@@ -38,7 +44,7 @@ impl Run<'_> {
                 self.undo_intent(write);
                 self.never_sent(error).await
             }
-            Class::Unknown => self.unknown(error).await,
+            Class::Unknown => self.unknown(error, before).await,
             Class::Duplicate | Class::NotThere | Class::Refused | Class::Unsupported | _ => {
                 self.settle(true);
                 self.change(|record| record.attempts = record.attempts.saturating_add(1));
@@ -139,12 +145,15 @@ impl Run<'_> {
     }
 
     /// A write's outcome is not known: on record as such, so that the next claim reads back.
-    async fn unknown(&mut self, error: &exotel::Error) -> Halt {
+    /// `before`: from before it was sent.
+    async fn unknown(&mut self, error: &exotel::Error, before: Instant) -> Halt {
         self.settle(false);
         self.outcome = Some(StepOutcome::Unknown);
         let fault = fault::of(error);
+        let sent = self.sent_at(before);
         self.change(|record| {
             record.state = StepState::Unknown;
+            record.note_doubt(sent.first_ms, sent.settles_ms);
             record.attempts = record.attempts.saturating_add(1);
             record.error = Some(fault);
         });

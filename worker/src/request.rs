@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use exotel::{Answer, Class};
+use onboarding::StepRecord;
 use store::{Advance, Advanced, Permit, Settled, Then, WriteId};
 use tokio::time::Instant;
 
@@ -125,6 +126,11 @@ impl Run<'_> {
         ) {
             self.account.answered();
         }
+        let date = match result {
+            Ok(answer) => answer.date,
+            Err(error) => error.date(),
+        };
+        self.account.note_date(date);
         self.tell_of_reach(result.as_ref().err());
         let (call, status) = match result {
             Ok(answer) => (answer.call, Some(answer.http_status)),
@@ -167,12 +173,24 @@ impl Run<'_> {
     /// Records and asks for what comes next, as one store write. `Err`: nothing more is done under
     /// this lease. While the store cannot be reached it is tried again until the lease ends.
     pub(crate) async fn advance(&mut self, then: Then) -> Result<Advanced, Halt> {
-        let records = self.dirty.then(|| (self.index, self.record().clone()));
+        let mut steps: Vec<(usize, StepRecord)> = Vec::with_capacity(1);
+        // In the plan's order.
+        self.others.sort_unstable();
+        for at in std::mem::take(&mut self.others) {
+            if at != self.index || !self.dirty {
+                steps.extend(self.journal.record(at).map(|record| (at, record.clone())));
+            }
+        }
+        if self.dirty {
+            steps.push((self.index, self.record().clone()));
+            steps.sort_unstable_by_key(|(at, _)| *at);
+        }
         let write = Advance {
             write: WriteId::draw(),
-            steps: records.into_iter().collect(),
+            steps,
             settled: std::mem::take(&mut self.settled),
             then,
+            late_check: self.shared.settings.checks_late() && self.journal.needs_late_check(),
         };
         let finished = match write.then {
             Then::Fail { .. } => Ending::Failed,

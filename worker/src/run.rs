@@ -21,7 +21,7 @@ use tracing::Span;
 use crate::{
     Error, Served, Settings, Stats,
     backend::{self, Job, Jobs, StoreBackend},
-    claimer, execute, lease, served,
+    claimer, execute, late_check, lease, served,
     settings::Follow,
     shared::Shared,
 };
@@ -62,6 +62,7 @@ pub async fn run(
     let (sender, receiver) = mpsc::channel(concurrency);
     let jobs: Jobs = Arc::new(Mutex::new(receiver));
     let renewing = Background(tokio::spawn(lease::renew_all(Arc::clone(&shared))));
+    let checking = Background(tokio::spawn(late_check::check_all(Arc::clone(&shared))));
     let registering = Background(tokio::spawn(served::register_new(Arc::clone(&shared))));
     let mut claiming = Background(tokio::spawn(claimer::claim_all(
         Arc::clone(&shared),
@@ -79,7 +80,7 @@ pub async fn run(
         claimer::give_back(&shared, job, Duration::ZERO).await;
     }
     abandon(&shared, &slots).await;
-    drop((renewing, registering));
+    drop((renewing, registering, checking));
     let stats = shared.counters.read();
     tracing::info!(
         worker = %shared.settings.worker_name,

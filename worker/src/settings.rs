@@ -27,6 +27,13 @@ pub struct Settings {
     /// account's open connections, idle ones too: see [`Limits::in_flight_of`]. So workers that
     /// share an account each keep only their part of what is not for requests in flight.
     pub workers: u32,
+    /// How long an absence is not believed after a request of unknown outcome may last have been on
+    /// its way: Exotel may still be processing it. For writes that a repeat would double. Default
+    /// 30 s.
+    pub settling: Duration,
+    /// How long after its end an onboarding is checked once more that repeated such a write, or
+    /// that ended while an outcome was not known. Default 5 minutes; zero: it is not.
+    pub late_check: Duration,
     /// When what is tried again.
     pub retry: RetryPolicy,
     /// Return once nothing is left to run: nothing is queued, running or waiting for a delay.
@@ -58,12 +65,24 @@ impl Settings {
             lease: Duration::from_secs(15),
             request_timeout: Duration::from_secs(10),
             workers: 1,
+            settling: Duration::from_secs(30),
+            late_check: Duration::from_secs(5 * 60),
             retry: RetryPolicy::default(),
             drain: false,
             shutdown_timeout: Duration::from_secs(12),
             observer: None,
             follow: None,
         }
+    }
+
+    /// How long after it was sent the absence of what a request of unknown outcome makes is
+    /// believed.
+    pub(crate) fn settles_after(&self) -> Duration {
+        self.request_timeout.saturating_add(self.settling)
+    }
+
+    pub(crate) fn checks_late(&self) -> bool {
+        !self.late_check.is_zero()
     }
 
     /// How often leases are renewed: a quarter of their length, so that two renewals may fail.
@@ -136,6 +155,8 @@ impl fmt::Debug for Settings {
             .field("lease", &self.lease)
             .field("request_timeout", &self.request_timeout)
             .field("workers", &self.workers)
+            .field("settling", &self.settling)
+            .field("late_check", &self.late_check)
             .field("retry", &self.retry)
             .field("drain", &self.drain)
             .field("shutdown_timeout", &self.shutdown_timeout)

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Raised by the shutdown signal, and when a drained worker is done.
     pub(crate) stop: Flag,
+    /// The late checks that were due at the start are made.
+    pub(crate) late_checks_begun: Flag,
     /// A handler ended: there may be a free slot, or a lane to look at again.
     pub(crate) ended: Notify,
     troubles: Mutex<HashMap<OnboardingId, Troubles>>,
@@ -53,6 +55,7 @@ impl Shared {
             leases: Leases::default(),
             counters: Counters::default(),
             stop: Flag::default(),
+            late_checks_begun: Flag::default(),
             ended: Notify::new(),
             troubles: Mutex::default(),
             outage: AtomicBool::new(false),

@@ -188,6 +188,7 @@ pub(crate) fn step_done(holding: &Holding, then: Then) -> Advance {
             answered: true,
         }],
         then,
+        late_check: false,
     }
 }
 

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{plan::Plan, step::Step, trunk::TrunkSid};
 
+/// The code of the fault that says that credentials of our user name are there with a password
+/// that this store does not have.
+pub const CREDENTIALS_LIVE: &str = "credentials_live";
+
 /// How far one step has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,13 +70,73 @@ pub struct StepRecord {
     /// What it left, once done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<StepResult>,
-    /// What it left was found there and taken over: no success of a write that is on record here
-    /// tells that it was made by this journal.
+    /// What it left was found there and adopted: no success of a write that is on record here
+    /// says that it was made by this journal.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopted: bool,
+    /// It was adopted, and its date says that an attempt of this onboarding made it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
+    /// What is known of attempts whose outcome is not, once there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
+    /// Surplus copies of what it made that were removed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub removed: u32,
+    /// A person allowed to replace credentials whose password this store does not have.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replace: bool,
+    /// The trunk that it made serves nothing and is being removed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub removing: bool,
     /// The last thing that went wrong, even if a later attempt did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
+}
+
+/// Attempts whose outcome is not known, in the store's milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// No such attempt was sent before then.
+    pub first_ms: i64,
+    /// If what they make is absent then or later, it stays absent.
+    pub settles_ms: i64,
+    /// The write was sent again after such an attempt, so that there may be two copies.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeated: bool,
+}
+
+impl StepRecord {
+    /// Nothing has happened.
+    pub const PENDING: Self = Self {
+        state: StepState::Pending,
+        attempts: 0,
+        result: None,
+        adopted: false,
+        own: false,
+        doubt: None,
+        removed: 0,
+        replace: false,
+        removing: false,
+        error: None,
+    };
+
+    /// Notes an attempt that may have been sent from `first_ms` on and whose absence is believed
+    /// from `settles_ms` on. Earlier attempts stay on record.
+    pub fn note_doubt(&mut self, first_ms: i64, settles_ms: i64) {
+        let doubt = self.doubt.get_or_insert(Doubt {
+            first_ms,
+            settles_ms,
+            repeated: false,
+        });
+        doubt.settles_ms = doubt.settles_ms.max(settles_ms);
+    }
+
+    /// Whether its write was sent again after an attempt whose outcome is not known.
+    #[must_use]
+    pub fn was_repeated(&self) -> bool {
+        self.doubt.is_some_and(|doubt| doubt.repeated)
+    }
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -134,10 +198,41 @@ impl Journal {
         })
     }
 
+    /// Whether the trunk was made by this onboarding: the answer that created it was read, or the
+    /// trunk's date says so. `false` as well while there is none.
+    #[must_use]
+    pub fn made_the_trunk(&self) -> bool {
+        self.trunk_record()
+            .is_some_and(|record| !record.adopted || record.own)
+    }
+
+    /// The record of the step that left the trunk.
+    #[must_use]
+    pub fn trunk_record(&self) -> Option<&StepRecord> {
+        self.0
+            .iter()
+            .find(|record| matches!(record.result, Some(StepResult::Trunk { .. })))
+    }
+
+    /// Whether something may appear on Exotel's side that this journal does not know of: an
+    /// attempt's outcome is not known, or a write was repeated after such an attempt.
+    #[must_use]
+    pub fn needs_late_check(&self) -> bool {
+        self.0
+            .iter()
+            .any(|record| record.state == StepState::Unknown || record.was_repeated())
+    }
+
     /// Makes the failed steps pending again, for a person's retry. Attempts start anew; what was
-    /// unknown stays unknown.
-    pub fn reopen(&mut self) {
+    /// unknown stays unknown. With `replace_credentials`, credentials that it failed for because
+    /// their password is not known ([`CREDENTIALS_LIVE`]) are replaced.
+    pub fn reopen(&mut self, replace_credentials: bool) {
         for record in &mut self.0 {
+            let live = record
+                .error
+                .as_ref()
+                .is_some_and(|error| error.code == CREDENTIALS_LIVE);
+            record.replace |= replace_credentials && live;
             if record.state == StepState::Failed {
                 record.state = StepState::Pending;
             }

@@ -12,7 +12,7 @@ use crate::{
     problem::Invalid,
     settings::PartnerSettings,
     template::Template,
-    trunk::FriendlyName,
+    trunk::Label,
 };
 
 /// The version of the recipe format that this program reads.
@@ -132,10 +132,11 @@ pub struct Outbound {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub whitelist: Vec<Template>,
-    /// The label that Exotel shows beside the credentials: 1 to 32 letters, digits or `_`.
+    /// The label that Exotel shows beside the credentials: 1 to 23 letters, digits or `_`. What
+    /// Exotel shows is the label, `_` and a fingerprint of the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
-    pub friendly_name: Option<FriendlyName>,
+    pub friendly_name: Option<Label>,
 }
 
 /// What Exotel needs for calls to the partner.

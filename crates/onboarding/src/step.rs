@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Destination, PublicIpv4},
     direction::Mode,
-    trunk::{FriendlyName, PhoneNumber, TrunkName, UserName},
+    trunk::{Label, PhoneNumber, TrunkName, UserName},
 };
 
 /// One step of a plan with the values it sends. Passwords are not in it: the store keeps them
@@ -43,7 +43,7 @@ pub enum Step {
         user_name: UserName,
         /// The label that Exotel shows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        friendly_name: Option<FriendlyName>,
+        friendly_name: Option<Label>,
     },
     /// Adds the destination of inbound calls.
     MapDestination {

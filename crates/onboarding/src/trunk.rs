@@ -78,7 +78,30 @@ impl UserName {
     }
 }
 
-/// A label that Exotel shows beside credentials: 1 to 32 of `A-Z a-z 0-9 _`.
+/// A recipe's label for its credentials: 1 to 23 of `A-Z a-z 0-9 _`. What Exotel shows is a
+/// [`FriendlyName`]: the label, `_` and the password's fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(String);
+text_newtype!(Label);
+
+impl Label {
+    /// Most characters of a label.
+    pub const MAX: usize = FriendlyName::MAX - 9;
+
+    /// Of credentials whose recipe has none.
+    pub(crate) const DEFAULT: &str = "trunkline";
+
+    fn validate(text: &str) -> Result<(), Invalid> {
+        if in_alphabet(text, Self::MAX) {
+            Ok(())
+        } else {
+            Err(refuse("friendly name", text, Self::MAX))
+        }
+    }
+}
+
+/// What Exotel shows beside credentials: 1 to 32 of `A-Z a-z 0-9 _`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FriendlyName(String);
@@ -87,6 +110,13 @@ text_newtype!(FriendlyName);
 impl FriendlyName {
     /// Most characters of a friendly name.
     pub const MAX: usize = 32;
+
+    /// A label and the fingerprint behind it.
+    pub(crate) fn with_fingerprint(label: &str, fingerprint: &str) -> Self {
+        let text = format!("{label}_{fingerprint}");
+        debug_assert!(in_alphabet(&text, Self::MAX), "both are short enough");
+        Self(text)
+    }
 
     fn validate(text: &str) -> Result<(), Invalid> {
         if in_alphabet(text, Self::MAX) {

@@ -88,8 +88,7 @@ fn done(step: &Step, at: usize) -> StepRecord {
         state: StepState::Done,
         attempts: 1,
         result: Some(result),
-        adopted: false,
-        error: None,
+        ..StepRecord::default()
     }
 }
 

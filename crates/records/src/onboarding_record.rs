@@ -84,15 +84,7 @@ impl<'o> OnboardingRecord<'o> {
     /// The record of an onboarding; `parked` says why it is blocked, if it is.
     #[must_use]
     pub fn of(own: &'o Onboarding, parked: &'o Parked) -> Self {
-        let nothing = const {
-            &StepRecord {
-                state: StepState::Pending,
-                attempts: 0,
-                result: None,
-                adopted: false,
-                error: None,
-            }
-        };
+        let nothing = &StepRecord::PENDING;
         let steps = own.plan.steps.iter().enumerate().map(|(at, step)| {
             let record = own.journal.record(at).unwrap_or(nothing);
             StepLine {

@@ -18,7 +18,7 @@ impl App {
     /// # Errors
     /// As the store answers.
     pub async fn retry(&self, caller: &Caller, id: OnboardingId) -> store::Result<Retried> {
-        let came = self.store().retry(id).await?;
+        let came = self.store().retry(id, false).await?;
         tracing::info!(target: "audit", token = caller.token(), action = "retry", onboarding = %id, outcome = ?came, "retry");
         Ok(came)
     }

@@ -158,6 +158,9 @@ pub trait Inspect: Send + Sync + 'static {
     /// The batch with this number.
     async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>>;
 
+    /// How many late checks are still to be made, due or not.
+    async fn late_checks_left(&self) -> Result<u64>;
+
     /// Every account that the store knows, by name.
     async fn accounts(&self) -> Result<Vec<AccountStatus>>;
 

@@ -50,8 +50,8 @@ pub use seal::SealingKey;
 pub use sqlite::SqliteOptions;
 pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
 pub use work::{
-    Advance, Advanced, Claim, Claims, Granted, Lease, Permit, Settled, Then, Work, WorkerName,
-    WriteId,
+    Advance, Advanced, Claim, Claims, Granted, LateCheck, LateChecked, LateChecks, Lease, Permit,
+    Settled, Then, Work, WorkerName, WriteId,
 };
 
 pub use world::World;

@@ -33,7 +33,9 @@ pub enum Cancelled {
 #[async_trait]
 pub trait Operate: Send + Sync + 'static {
     /// Queues a failed or cancelled onboarding again. Its first unfinished step is read back first.
-    async fn retry(&self, id: OnboardingId) -> Result<Retried>;
+    /// With `replace_credentials`, credentials that it failed for, because their password is not in
+    /// this store, are replaced.
+    async fn retry(&self, id: OnboardingId, replace_credentials: bool) -> Result<Retried>;
 
     /// Calls an onboarding off. What it left on Exotel's side stays there.
     async fn cancel(&self, id: OnboardingId) -> Result<Cancelled>;

@@ -83,6 +83,11 @@ pub struct Claim {
     pub journal: Journal,
     /// The SIP password, if the plan needs one.
     pub password: Option<SipPassword>,
+    /// The store's clock at the hand-out, in milliseconds. Times in the journal are of this clock.
+    pub now_ms: i64,
+    /// How long before that it was accepted. Exact where [`Claim::verify`] is set; elsewhere it may
+    /// be zero.
+    pub age: Duration,
     /// The trace that the signup came with.
     pub trace: Option<TraceContext>,
     /// For the first request.
@@ -127,6 +132,42 @@ pub struct Advance {
     pub settled: Vec<Settled>,
     /// What comes next.
     pub then: Then,
+    /// If this write ends the onboarding, it is checked once more later; see [`LateCheck`].
+    pub late_check: bool,
+}
+
+/// A finished onboarding that is checked once more: something that it sent may have taken effect
+/// after it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateCheck {
+    /// Which.
+    pub id: OnboardingId,
+    /// How often it had been claimed when it ended.
+    pub epoch: u64,
+    /// How long ago it ended.
+    pub ended: Duration,
+    /// The store's clock when the check was taken, in milliseconds; see [`Claim::now_ms`].
+    pub now_ms: i64,
+}
+
+/// What a call of [`Work::late_checks`] gave.
+#[derive(Debug, Default)]
+pub struct LateChecks {
+    /// At most as many as asked for.
+    pub due: Vec<LateCheck>,
+    /// In how long the next one is due, if there is one.
+    pub next: Option<Duration>,
+}
+
+/// What a late check found.
+#[derive(Debug, Clone, Default)]
+pub struct LateChecked {
+    /// Step records to replace, by index in the plan.
+    pub steps: Vec<(usize, StepRecord)>,
+    /// What a person has to know, instead of what the onboarding failed with.
+    pub fault: Option<Fault>,
+    /// It is checked again after this long; `None`: it is not.
+    pub again: Option<Duration>,
 }
 
 /// What a worker wants after recording.
@@ -237,6 +278,14 @@ pub trait Work: Send + Sync + 'static {
 
     /// Closes an account for this long on every worker: it answered 429.
     async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()>;
+
+    /// Takes up to `max` late checks that are due. Until `hidden` has passed no other call gets
+    /// them, so that what a crash interrupted is done again.
+    async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks>;
+
+    /// Records what a late check found. Changes nothing where the onboarding is not as it was when
+    /// the check was taken: then it was retried since.
+    async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()>;
 
     /// Parks an account: its onboardings are blocked until a person resumes it.
     async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()>;

@@ -294,7 +294,10 @@ async fn the_head_of_a_line_is_found_behind_what_was_cancelled_before_it_began()
     }
     assert_eq!(oldest().await, Some(created(100).await));
     // What was begun lies apart and is older.
-    store.retry(signup("acme", 7).new.id).await.expect("queued");
+    store
+        .retry(signup("acme", 7).new.id, false)
+        .await
+        .expect("queued");
     assert_eq!(oldest().await, Some(created(7).await));
 }
 

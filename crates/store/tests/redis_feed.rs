@@ -46,7 +46,7 @@ async fn two_handles_see_everything_that_happened_once_and_in_order() {
     let held = claim_one(&one, "one").await;
     advance(&one, &held, only(&held.permit, failure())).await;
     let latest = two.latest().await.expect("read").expect("something");
-    two.retry(id(2)).await.expect("retried");
+    two.retry(id(2), false).await.expect("retried");
     two.cancel(id(3)).await.expect("cancelled");
     for reason in ["made up", "another one that changes nothing"] {
         let acme = account("acme");

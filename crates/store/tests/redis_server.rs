@@ -381,7 +381,7 @@ async fn a_cancelled_onboarding_that_was_retried_does_not_leave() {
     let (retried, cancelled) = (signup("acme", 1).new.id, signup("acme", 2).new.id);
     store.cancel(retried).await.expect("cancelled");
     store.cancel(cancelled).await.expect("cancelled");
-    store.retry(retried).await.expect("retried");
+    store.retry(retried, false).await.expect("retried");
     let gone = async {
         while store.get(cancelled).await.expect("read").is_some() {
             claim(&store, "one", 1).await;

@@ -278,7 +278,10 @@ async fn a_batch_counts_what_its_rows_say_whatever_was_done() {
         for _ in 0..4 {
             let id = any(&mut random);
             elsewhere.cancel(id).await.expect("answered");
-            store.retry(any(&mut random)).await.expect("answered");
+            store
+                .retry(any(&mut random), false)
+                .await
+                .expect("answered");
         }
         for (number, accepted) in &batches {
             let status = elsewhere

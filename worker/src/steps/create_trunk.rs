@@ -4,16 +4,15 @@
 //! - **Repeat**: the name is unique in the account, so a repeat is a duplicate; its SID is then
 //!   read from the list of trunks, the only way to find it.
 //! - **Cost**: one request; reading back one per 50 trunks of the account, and one for the numbers
-//!   of what it finds.
+//!   of what it finds, which the next step's read-back uses too.
 
-use exotel::{Answer, Client};
+use exotel::{Answer, Client, Trunk};
 use onboarding::{Fault, Step, StepResult, TrunkName, TrunkSid};
 
-use super::{Found, Why, answer, same_number};
+use super::{Found, Look, Resource, answer, map_number, same_number};
 use crate::{
-    execute::{Halt, Run},
     fault::{Interrupt, fault},
-    read,
+    read::{self, Reader},
 };
 
 pub(super) async fn send(
@@ -27,64 +26,56 @@ pub(super) async fn send(
 }
 
 /// A trunk of a derived name is ours, for the name follows from this onboarding's identity. One of
-/// a chosen name is ours only where an earlier attempt of ours is on record. Neither is where it
-/// carries a number that is not of the plan: then somebody uses it for something else.
-pub(super) async fn probe(
-    run: &mut Run<'_>,
+/// a chosen name is ours only where an attempt of ours, of unknown outcome, stood before it and it
+/// is not older than that. Neither is where it has a number that is not of the plan: then somebody
+/// uses it for something else.
+pub(super) async fn look<R: Reader>(
+    reader: &mut R,
+    look: &Look<'_>,
     name: &TrunkName,
     chosen: bool,
-    why: Why,
-) -> Result<Found, Interrupt<Halt>> {
-    let client = run.client;
-    let found = read::find(
-        run,
+) -> Result<Found, Interrupt<R::Halt>> {
+    let client = look.client;
+    let found: Option<Trunk> = read::find(
+        reader,
         "trunks",
         read::TRUNK_PAGES,
         |at| Box::pin(client.trunks_page(at)),
-        |trunk| (trunk.trunk_name == name.as_str()).then_some(trunk.trunk_sid),
+        |trunk| (trunk.trunk_name == name.as_str()).then_some(trunk),
     )
     .await?;
-    let Some(trunk_sid) = found else {
-        return Ok(match why {
-            Why::Doubt => Found::Absent,
-            Why::Duplicate => Found::Wrong(unlisted(name)),
-        });
+    let Some(trunk) = found else {
+        return Ok(Found::Absent);
     };
-    if chosen && !run.earlier {
-        return Ok(Found::Wrong(taken(
-            name,
-            &trunk_sid,
-            "this onboarding did not create",
-        )));
+    let sid = trunk.trunk_sid;
+    let own = look.is_of_ours(trunk.date_created.as_deref());
+    if chosen && !(look.attempted && own) {
+        let why = "this onboarding did not create";
+        return Ok(Found::Wrong(taken(name, &sid, why)));
     }
-    if let Some(number) = foreign_number(run, &trunk_sid).await? {
-        // So no attempt of ours made it, and none can any more: nothing is in doubt.
-        run.earlier = false;
-        let why = format!("carries the number {number}, none of this onboarding");
-        return Ok(Found::Wrong(taken(name, &trunk_sid, &why)));
+    let numbers = map_number::all(reader, client, &sid).await?;
+    if let Some(foreign) = numbers
+        .iter()
+        .find(|it| !is_planned(look, &it.phone_number))
+    {
+        let why = format!(
+            "carries the number {}, none of this onboarding",
+            foreign.phone_number
+        );
+        return Ok(Found::Wrong(taken(name, &sid, &why)));
     }
-    Ok(Found::There(StepResult::Trunk { trunk_sid }))
+    Ok(Found::There(Resource {
+        own,
+        numbers: Some(numbers),
+        ..StepResult::Trunk { trunk_sid: sid }.into()
+    }))
 }
 
-/// A number of the trunk that the plan does not map.
-async fn foreign_number(
-    run: &mut Run<'_>,
-    trunk: &TrunkSid,
-) -> Result<Option<String>, Interrupt<Halt>> {
-    let (client, plan) = (run.client, run.plan);
-    let is_ours = |listed: &str| {
-        plan.steps.iter().any(
-            |step| matches!(step, Step::MapNumber { number, .. } if same_number(listed, number)),
-        )
-    };
-    read::find(
-        run,
-        "a trunk's numbers",
-        read::ENTRY_PAGES,
-        |at| Box::pin(client.numbers_page(trunk, at)),
-        |mapping| (!is_ours(&mapping.phone_number)).then_some(mapping.phone_number),
-    )
-    .await
+fn is_planned(look: &Look<'_>, listed: &str) -> bool {
+    look.plan
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::MapNumber { number, .. } if same_number(listed, number)))
 }
 
 fn taken(name: &TrunkName, trunk: &TrunkSid, why: &str) -> Fault {
@@ -96,7 +87,8 @@ fn taken(name: &TrunkName, trunk: &TrunkSid, why: &str) -> Fault {
     )
 }
 
-fn unlisted(name: &TrunkName) -> Fault {
+/// Exotel calls the name a duplicate and does not list it.
+pub(crate) fn unlisted(name: &TrunkName) -> Fault {
     fault(
         "trunk_name_taken",
         format!(

@@ -5,14 +5,13 @@
 //!   before every repeat.
 //! - **Cost**: one request; reading back one.
 
-use exotel::{Answer, Client};
+use exotel::{Answer, Client, DestinationEntry, EntryId};
 use onboarding::{Destination, StepResult, TrunkSid};
 
-use super::{Found, answer, entry};
+use super::{Found, Look, Resource, answer, entry};
 use crate::{
-    execute::{Halt, Run},
     fault::Interrupt,
-    read,
+    read::{self, Reader},
 };
 
 pub(super) async fn send(
@@ -24,23 +23,54 @@ pub(super) async fn send(
     Ok(answer(added, |added| entry(&added.id)))
 }
 
-pub(super) async fn probe(
-    run: &mut Run<'_>,
+async fn same<R: Reader>(
+    reader: &mut R,
+    client: &Client,
     trunk: &TrunkSid,
     destination: &Destination,
-) -> Result<Found, Interrupt<Halt>> {
-    let client = run.client;
-    let found = read::find(
-        run,
-        "a trunk's destinations",
-        read::ENTRY_PAGES,
-        |at| Box::pin(client.destinations_page(trunk, at)),
-        |listed| {
-            destination
-                .matches(&listed.destination)
-                .then_some(listed.id)
-        },
-    )
+) -> Result<Vec<DestinationEntry>, Interrupt<R::Halt>> {
+    let mut listed = read::all(reader, "a trunk's destinations", |at| {
+        Box::pin(client.destinations_page(trunk, at))
+    })
     .await?;
-    Ok(found.map_or(Found::Absent, |id| Found::There(entry(&id))))
+    listed.retain(|listed| destination.matches(&listed.destination));
+    Ok(listed)
+}
+
+pub(super) async fn look<R: Reader>(
+    reader: &mut R,
+    look: &Look<'_>,
+    trunk: &TrunkSid,
+    destination: &Destination,
+) -> Result<Found, Interrupt<R::Halt>> {
+    let same = same(reader, look.client, trunk, destination).await?;
+    Ok(same.first().map_or(Found::Absent, |first| {
+        Found::There(Resource {
+            surplus: same.len() > 1,
+            ..entry(&first.id).into()
+        })
+    }))
+}
+
+/// Priority 0 and weight 1 are Exotel's defaults: others were set by somebody for a reason.
+fn is_untouched(entry: &DestinationEntry) -> bool {
+    entry.priority.unwrap_or(0) == 0 && entry.weight.unwrap_or(1) == 1
+}
+
+pub(super) async fn surplus<R: Reader>(
+    reader: &mut R,
+    look: &Look<'_>,
+    trunk: &TrunkSid,
+    destination: &Destination,
+    kept: &str,
+) -> Result<Vec<EntryId>, Interrupt<R::Halt>> {
+    let same = same(reader, look.client, trunk, destination).await?;
+    let is_surplus = |it: &DestinationEntry| {
+        it.id.as_str() != kept && is_untouched(it) && look.is_of_ours(it.date_created.as_deref())
+    };
+    Ok(same
+        .into_iter()
+        .filter(is_surplus)
+        .map(|it| it.id)
+        .collect())
 }

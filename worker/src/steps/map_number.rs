@@ -6,10 +6,10 @@
 //! - **Cost**: one request; reading back one, and one each to set the mode and to find the other
 //!   trunk.
 
-use exotel::{Answer, Client};
-use onboarding::{Mode, PhoneNumber, StepResult, TrunkSid};
+use exotel::{Answer, Client, NumberMapping};
+use onboarding::{Fault, Mode, PhoneNumber, StepResult, TrunkSid};
 
-use super::{Found, Why, answer, entry};
+use super::{Found, Look, Resource, answer, entry};
 use crate::{
     execute::{Halt, Run},
     fault::{Interrupt, fault},
@@ -26,35 +26,44 @@ pub(super) async fn send(
     Ok(answer(mapped, |mapping| entry(&mapping.id)))
 }
 
-pub(super) async fn probe(
-    run: &mut Run<'_>,
+pub(super) async fn look<R: Reader>(
+    reader: &mut R,
+    look: &Look<'_>,
     trunk: &TrunkSid,
     number: &PhoneNumber,
     mode: Option<Mode>,
-    why: Why,
-) -> Result<Found, Interrupt<Halt>> {
-    let client = run.client;
-    let found = read::find(
-        run,
-        "a trunk's numbers",
-        read::ENTRY_PAGES,
-        |at| Box::pin(client.numbers_page(trunk, at)),
-        |mapping| same_number(&mapping.phone_number, number).then_some(mapping),
-    )
-    .await?;
-    let Some(mapping) = found else {
-        return match why {
-            Why::Doubt => Ok(Found::Absent),
-            Why::Duplicate => elsewhere(run, trunk, number).await,
-        };
+) -> Result<Found, Interrupt<R::Halt>> {
+    let read;
+    let listed = match &look.numbers {
+        Some(numbers) => numbers,
+        None => {
+            read = all(reader, look.client, trunk).await?;
+            &read
+        }
     };
-    // Without a mode Exotel routes as with pstn.
-    let wanted = mode.unwrap_or(Mode::Pstn);
-    if mapping.mode.unwrap_or(Mode::Pstn) != wanted {
-        run.read(|| Box::pin(client.update_number(trunk, &mapping.id, number, wanted)))
-            .await?;
-    }
-    Ok(Found::There(entry(&mapping.id)))
+    let mapping = listed
+        .iter()
+        .find(|mapping| same_number(&mapping.phone_number, number));
+    Ok(mapping.map_or(Found::Absent, |mapping| {
+        // Without a mode Exotel routes as with pstn.
+        let wanted = mode.unwrap_or(Mode::Pstn);
+        Found::There(Resource {
+            mode: (mapping.mode.unwrap_or(Mode::Pstn) != wanted).then_some(wanted),
+            ..entry(&mapping.id).into()
+        })
+    }))
+}
+
+/// A trunk's numbers.
+pub(super) async fn all<R: Reader>(
+    reader: &mut R,
+    client: &Client,
+    trunk: &TrunkSid,
+) -> Result<Vec<NumberMapping>, Interrupt<R::Halt>> {
+    read::all(reader, "a trunk's numbers", |at| {
+        Box::pin(client.numbers_page(trunk, at))
+    })
+    .await
 }
 
 /// Exotel may write a number with or without its plus.
@@ -63,42 +72,58 @@ pub(crate) fn same_number(listed: &str, number: &PhoneNumber) -> bool {
     digits(listed) == digits(number.as_str())
 }
 
-/// The number is mapped, but not to our trunk: says to which one, if Exotel tells.
-async fn elsewhere(
+/// Where a number is that Exotel calls a duplicate and our trunk does not list.
+pub(crate) enum Elsewhere {
+    /// On our trunk all the same.
+    OnOurs(Resource),
+    /// On another trunk. `known`: Exotel names it, or offers no way to ask.
+    Taken { fault: Fault, known: bool },
+}
+
+/// The number is mapped, but our trunk does not list it: says to which one, if Exotel tells.
+pub(crate) async fn elsewhere(
     run: &mut Run<'_>,
     trunk: &TrunkSid,
     number: &PhoneNumber,
-) -> Result<Found, Interrupt<Halt>> {
+) -> Result<Elsewhere, Interrupt<Halt>> {
     let client = run.client;
     // Published outside of the API reference only, so that any answer but the right one is no
     // answer: it is asked once.
-    let told = match run.read_once(|| Box::pin(client.trunk_map(number))).await {
-        Ok(told) => Ok(told),
+    let asked = match run.read_once(|| Box::pin(client.trunk_map(number))).await {
+        Ok(map) => Ok(map),
         Err(Interrupt::Refused(error)) => Err(error),
         Err(halt) => return Err(halt),
     };
-    let place = match told {
+    let (place, known) = match asked {
         Ok(Some(map)) if map.trunk_sid == *trunk => {
             if let Some(id) = map.phone_number_id {
-                return Ok(Found::There(entry(&id)));
+                return Ok(Elsewhere::OnOurs(entry(&id).into()));
             }
-            format!(
+            let place = format!(
                 "trunk {trunk} itself, by Exotel's trunk map, though the trunk does not list it"
-            )
+            );
+            (place, false)
         }
-        Ok(Some(map)) => format!("trunk {}", map.trunk_sid),
-        Ok(None) => "another trunk; Exotel's trunk map does not tell which".into(),
-        Err(error) => format!(
-            "another trunk; which one could not be found out, for Exotel's trunk map answered {}",
-            error.code()
+        Ok(Some(map)) => (format!("trunk {}", map.trunk_sid), true),
+        Ok(None) => (
+            "another trunk; Exotel's trunk map does not name it".into(),
+            false,
         ),
+        Err(error) => {
+            let place = format!(
+                "another trunk; Exotel's trunk map could not be read ({})",
+                error.code()
+            );
+            (place, true)
+        }
     };
-    Ok(Found::Wrong(fault(
+    let fault = fault(
         "duplicate_number",
         format!(
             "map_number: {number} is mapped to {place}. Take it off there in Exotel's dashboard if it is meant to move, then run `trunkline retry`; or cancel this onboarding"
         ),
-    )))
+    );
+    Ok(Elsewhere::Taken { fault, known })
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@
 use exotel::{Answer, Client, WhitelistedIp};
 use onboarding::{PublicIpv4, StepResult, TrunkSid};
 
-use super::{Found, answer, entry};
+use super::{Found, Look, answer, entry};
 use crate::{
-    execute::{Halt, Run},
     fault::{Interrupt, fault},
-    read,
+    read::{self, Reader},
 };
 
 /// A single address.
@@ -27,20 +26,21 @@ pub(super) async fn send(
     Ok(answer(listed, |listed| entry(&listed.id)))
 }
 
-pub(super) async fn probe(
-    run: &mut Run<'_>,
+pub(super) async fn look<R: Reader>(
+    reader: &mut R,
+    look: &Look<'_>,
     trunk: &TrunkSid,
     ip: PublicIpv4,
-) -> Result<Found, Interrupt<Halt>> {
-    let client = run.client;
-    let listed = read::all(run, "a trunk's ACL entries", |at| {
+) -> Result<Found, Interrupt<R::Halt>> {
+    let client = look.client;
+    let listed = read::all(reader, "a trunk's ACL entries", |at| {
         Box::pin(client.whitelisted_ips_page(trunk, at))
     })
     .await?;
     let text = ip.to_string();
     let same: Vec<WhitelistedIp> = listed.into_iter().filter(|it| it.ip == text).collect();
     if let Some(single) = same.iter().find(|it| it.mask == SINGLE) {
-        return Ok(Found::There(entry(&single.id)));
+        return Ok(Found::There(entry(&single.id).into()));
     }
     Ok(match same.first() {
         None => Found::Absent,

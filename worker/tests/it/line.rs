@@ -8,7 +8,7 @@ use store::{
     AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
-    Lease, Limits, MoveId, NewDelivery, Onboarding, Operate, Outbox, Outgoing, Page, Position,
+    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate, Outbox, Outgoing, Page, Position,
     Remembered, Result, Retried, Settled, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
 };
 
@@ -98,6 +98,13 @@ impl Work for Line {
         (self.pass)(Call::Other).await?;
         self.store.close_account(account, delay).await
     }
+    async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks> {
+        (self.pass)(Call::Other).await?;
+        self.store.late_checks(max, hidden).await
+    }
+    async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()> {
+        self.store.late_checked(check, found).await
+    }
     async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
         (self.pass)(Call::Other).await?;
         self.store.park_account(account, reason).await
@@ -111,6 +118,9 @@ impl Inspect for Line {
     }
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         self.store.list(filter, after, limit).await
+    }
+    async fn late_checks_left(&self) -> Result<u64> {
+        self.store.late_checks_left().await
     }
     async fn tally(&self) -> Result<Tally> {
         self.store.tally().await
@@ -135,8 +145,8 @@ impl Inspect for Line {
 
 #[async_trait]
 impl Operate for Line {
-    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
-        self.store.retry(id).await
+    async fn retry(&self, id: OnboardingId, replace_credentials: bool) -> Result<Retried> {
+        self.store.retry(id, replace_credentials).await
     }
     async fn cancel(&self, id: OnboardingId) -> Result<store::operate::Cancelled> {
         self.store.cancel(id).await

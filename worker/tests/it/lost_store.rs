@@ -1,11 +1,11 @@
-//! The store was lost and the same signup is run again: what is there is taken over, but for
-//! credentials, whose password was lost too.
+//! The store was lost and the same signup is run again: what is there is adopted, but for
+//! credentials, whose password was lost too. They are replaced only if a person says so.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set up its world has nothing to show"
 )]
 
-use onboarding::{OnboardingId, Secret, SipPassword};
+use onboarding::{CREDENTIALS_LIVE, OnboardingId, Secret, SipPassword};
 use serde_json::{Value, json};
 use store::Operate;
 
@@ -25,6 +25,23 @@ async fn again(faults: &Value) -> (World, OnboardingId) {
     let id = world.enqueue(vec![again]).await[0];
     world.put("faults", faults).await;
     (world, id)
+}
+
+/// The run stops at the credentials and changes nothing; a person allows to replace them.
+async fn stops_and_is_allowed(world: &World, id: OnboardingId, name: &str) {
+    let before = world.trunks("acme").await;
+    drain(world).await;
+    let (code, message) = world.fault(id).await;
+    assert_eq!(code, CREDENTIALS_LIVE, "{name}: {message}");
+    assert!(message.contains("--replace-credentials"), "{name}: {message}");
+    assert!(message.contains("trunkline handoff"), "{name}: {message}");
+    assert_eq!(world.trunks("acme").await, before, "{name}");
+    // A plain retry is no permission.
+    world.store.retry(id, false).await.unwrap();
+    drain(world).await;
+    assert_eq!(world.fault(id).await.0, CREDENTIALS_LIVE, "{name}");
+    assert_eq!(world.trunks("acme").await, before, "{name}");
+    world.store.retry(id, true).await.unwrap();
 }
 
 async fn drain(world: &World) {
@@ -53,7 +70,7 @@ fn refusals() -> [Value; 5] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_adopted_once_and_the_password_is_the_new_one() {
+async fn everything_is_adopted_once_and_credentials_are_replaced_only_if_a_person_says_so() {
     let once =
         |path: &str, fault: &str| json!({"method": "POST", "path": path, "nth": 1, fault: true});
     let cases = [
@@ -75,6 +92,7 @@ async fn everything_is_adopted_once_and_the_password_is_the_new_one() {
     ];
     for faults in cases {
         let (world, id) = again(&faults).await;
+        stops_and_is_allowed(&world, id, &faults.to_string()).await;
         drain(&world).await;
         world
             .assert_exactly_one(&faults.to_string(), "acme", id)
@@ -94,6 +112,7 @@ async fn credentials_that_exotel_does_not_delete_get_our_password() {
                 faults.push(rule("PUT", ONE, &json!({"nth": 1, lost: true})));
             }
             let (world, id) = again(&json!(faults)).await;
+            stops_and_is_allowed(&world, id, &json!(faults).to_string()).await;
             drain(&world).await;
             let name = json!(faults).to_string();
             world.assert_exactly_one(&name, "acme", id).await;
@@ -111,12 +130,13 @@ async fn credentials_of_an_unknown_password_are_never_called_ours() {
                 rule("POST", CREDENTIALS, &json!({"every": 2, lost: true})),
             ]);
             let (world, id) = again(&faults).await;
+            stops_and_is_allowed(&world, id, &faults.to_string()).await;
             for round in 0..3 {
                 drain(&world).await;
                 let (code, message) = world.fault(id).await;
-                assert_eq!(code, "password_unknown", "{faults} {round}: {message}");
-                assert!(message.contains("trunkline retry"), "{message}");
-                world.store.retry(id).await.unwrap();
+                assert_eq!(code, CREDENTIALS_LIVE, "{faults} {round}: {message}");
+                assert!(message.contains("cannot be replaced"), "{message}");
+                world.store.retry(id, true).await.unwrap();
             }
             world.delete("faults").await;
             drain(&world).await;
@@ -130,12 +150,13 @@ async fn credentials_of_an_unknown_password_are_never_called_ours() {
 async fn a_deletion_that_only_claims_success_is_not_believed() {
     let faults = json!([{"method": "DELETE", "path": CREDENTIALS, "status": 200}]);
     let (world, id) = again(&faults).await;
+    stops_and_is_allowed(&world, id, "claimed").await;
     drain(&world).await;
     let (code, message) = world.fault(id).await;
-    assert_eq!(code, "password_unknown");
+    assert_eq!(code, CREDENTIALS_LIVE);
     assert!(message.contains("lists them still"), "{message}");
     world.delete("faults").await;
-    world.store.retry(id).await.unwrap();
+    world.store.retry(id, true).await.unwrap();
     drain(&world).await;
     world.assert_exactly_one("claimed", "acme", id).await;
 }

@@ -40,7 +40,7 @@ async fn a_chosen_name_that_somebody_else_has_is_not_adopted() {
         assert!(message.contains("front_desk"), "{message}");
         assert!(message.contains(theirs.as_str().unwrap()), "{message}");
         // A retry does not make it ours either.
-        world.store.retry(id).await.unwrap();
+        world.store.retry(id, false).await.unwrap();
     }
     assert_eq!(world.trunks("acme").await.len(), 1);
 }
@@ -90,24 +90,6 @@ async fn a_throttled_first_attempt_gives_no_right_to_a_chosen_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_lost_store_everything_is_adopted_and_the_password_is_the_new_one() {
-    let mut world = World::new().await;
-    world.enqueue(vec![full_signup("acme", 1)]).await;
-    world
-        .drain(settings("w1"), vec![world.account("acme")])
-        .await;
-    world.lose_the_store();
-    let mut again = full_signup("acme", 1);
-    let secret = onboarding::Secret::new("another0madeup0password0");
-    again.password = Some(onboarding::SipPassword::from_secret(secret));
-    let id = world.enqueue(vec![again]).await[0];
-    world
-        .drain(settings("w2"), vec![world.account("acme")])
-        .await;
-    world.assert_exactly_one("lost store", "acme", id).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_number_on_another_trunk_fails_and_names_that_trunk_if_exotel_tells() {
     let world = World::new().await;
     let first = |id| full(id, 1)[..2].to_vec();
@@ -146,11 +128,84 @@ async fn a_number_on_another_trunk_fails_and_names_that_trunk_if_exotel_tells() 
         assert_eq!(code, "duplicate_number", "{name}");
         assert!(message.contains(expected), "{name}: {message}");
         assert!(message.contains(&number(1)), "{name}: {message}");
-        assert!(
-            message.contains("Left on Exotel's side: trunk "),
-            "{name}: {message}"
-        );
+        // The trunk that was made for it is of no use.
+        assert!(message.contains("Nothing was left"), "{name}: {message}");
+        assert_eq!(world.trunks("acme").await.len(), 1, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_made_for_a_number_that_is_taken_stays_where_exotel_does_not_confirm_that() {
+    let world = World::new().await;
+    let first = |id| full(id, 1)[..2].to_vec();
+    world.enqueue(vec![signup("acme", 1, first)]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let nowhere = json!([{"path": "trunk-maps", "status": 200, "inner_code": 404}]);
+    for faults in [nowhere] {
+        world.put("faults", &faults).await;
+        let steps = |id| full(id, 1)[..2].to_vec();
+        let id = world.enqueue(vec![signup("acme", 2, steps)]).await[0];
+        world
+            .drain(settings("w2"), vec![world.account("acme")])
+            .await;
+        let (code, message) = world.fault(id).await;
+        assert_eq!(code, "duplicate_number");
+        assert!(!message.contains("foo"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_removal_of_a_useless_trunk_goes_on_after_whatever_interrupts_it() {
+    let broken = [
+        json!({"method": "DELETE", "path": "/trunks$", "nth": 1, "reset_before": true}),
+        json!({"method": "DELETE", "path": "/trunks$", "nth": 1, "reset_after": true}),
+        json!({"method": "DELETE", "path": "/trunks$", "nth": 1, "status": 503, "after": true}),
+        json!({"method": "DELETE", "path": "/trunks$", "nth": 1, "status": 429, "retry_after": 0}),
+        json!({"method": "GET", "path": "/trunks/[^/]*$", "nth": 1, "reset_after": true}),
+        json!({"method": "GET", "path": "/credentials$", "nth": 1, "status": 500}),
+    ];
+    for fault in broken {
+        let world = World::new().await;
+        let first = |id| full(id, 1)[..2].to_vec();
+        world.enqueue(vec![signup("acme", 1, first)]).await;
+        world
+            .drain(settings("w1"), vec![world.account("acme")])
+            .await;
+        world.put("faults", &json!([fault])).await;
+        let steps = |id| full(id, 1)[..2].to_vec();
+        let id = world.enqueue(vec![signup("acme", 2, steps)]).await[0];
+        world
+            .drain(settings("w2"), vec![world.account("acme")])
+            .await;
+        let (code, message) = world.fault(id).await;
+        assert_eq!(code, "duplicate_number", "{fault}");
+        assert!(message.contains("Nothing was left"), "{fault}: {message}");
+        assert_eq!(world.trunks("acme").await.len(), 1, "{fault}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_on_which_something_stands_that_nobody_here_made_is_not_removed() {
+    let world = World::new().await;
+    let first = |id| full(id, 1)[..2].to_vec();
+    world.enqueue(vec![signup("acme", 1, first)]).await;
+    world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    let foreign = json!([{"method": "GET", "path": "/destination-uris$", "foreign": {
+        "code": 200, "status": "success", "error_data": null,
+        "data": {"id": "99", "destination": "sip:other.example:5061;transport=tls"}}}]);
+    world.put("faults", &foreign).await;
+    let steps = |id| full(id, 1)[..2].to_vec();
+    let id = world.enqueue(vec![signup("acme", 2, steps)]).await[0];
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    let (_, message) = world.fault(id).await;
+    assert!(message.contains("a destination (99)"), "{message}");
+    assert_eq!(world.trunks("acme").await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,7 +344,7 @@ async fn a_trunk_with_somebody_elses_number_is_never_adopted_whatever_was_attemp
         assert!(message.contains(sid), "{message}");
         assert!(message.contains("Nothing was left"), "{message}");
         assert_eq!(world.trunks("acme").await, theirs);
-        world.store.retry(id).await.unwrap();
+        world.store.retry(id, false).await.unwrap();
     }
 }
 

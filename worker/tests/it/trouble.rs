@@ -44,7 +44,7 @@ async fn attempts_run_out_into_one_clear_error_that_says_what_is_in_doubt() {
     assert_eq!((record.state, record.attempts), (StepState::Unknown, 3));
 
     world.delete("faults").await;
-    world.store.retry(id).await.unwrap();
+    world.store.retry(id, false).await.unwrap();
     world.drain(settings, vec![world.account("acme")]).await;
     world
         .assert_exactly_one("after the retry", "acme", id)
@@ -95,7 +95,7 @@ async fn a_trunk_that_is_gone_fails_with_its_sid() {
         .await;
     world.delete("faults").await;
     world.delete("state").await;
-    world.store.retry(id).await.unwrap();
+    world.store.retry(id, false).await.unwrap();
     world
         .drain(settings("w2"), vec![world.account("acme")])
         .await;

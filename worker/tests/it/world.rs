@@ -235,7 +235,9 @@ pub(crate) fn sid(account: &str) -> String {
 pub(crate) fn settings(name: &str) -> Settings {
     let mut settings = Settings::new(WorkerName(name.into()));
     settings.lease = Duration::from_secs(15);
-    settings.request_timeout = Duration::from_secs(10);
+    settings.request_timeout = Duration::from_secs(2);
+    settings.settling = Duration::from_millis(100);
+    settings.late_check = Duration::from_millis(300);
     settings.retry = RetryPolicy {
         base: Duration::from_millis(5),
         cap: Duration::from_millis(50),

@@ -54,7 +54,7 @@ async fn all(store: &dyn Store, output: &mut Output) -> Result<Exit> {
 }
 
 async fn one(store: &dyn Store, own: &Onboarding, output: &mut Output) -> Result<Exit> {
-    match store.retry(own.id).await? {
+    match store.retry(own.id, false).await? {
         Retried::Queued => {
             output.line(format_args!("{} {} is queued again", own.id, own.key));
             if output.json()

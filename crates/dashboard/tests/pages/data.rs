@@ -101,6 +101,7 @@ impl Place {
             steps,
             settled: vec![],
             then,
+            late_check: false,
         };
         self.store.advance(&claim.lease, advance).await.unwrap();
     }

@@ -30,6 +30,10 @@ impl Inspect for Shelf {
         Ok(Page::default())
     }
 
+    async fn late_checks_left(&self) -> Result<u64> {
+        Ok(0)
+    }
+
     async fn tally(&self) -> Result<Tally> {
         Ok(Tally::default())
     }

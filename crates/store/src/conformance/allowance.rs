@@ -234,6 +234,7 @@ pub async fn who_waits_for_a_permit_gets_the_next_one(fixture: Box<dyn Fixture>)
         steps: Vec::new(),
         settled: Vec::new(),
         then: Then::PermitOrWait,
+        late_check: false,
     };
     let got = advance(&store, &held, none).await;
     assert!(matches!(got, Advanced::Permitted(_)), "{got:?}");

@@ -132,7 +132,10 @@ pub async fn the_counts_of_a_batch_follow_its_onboardings(fixture: Box<dyn Fixtu
     let cancelled = store.cancel(signup("acme", 5).new.id).await;
     cancelled.expect("cancelled");
     assert_eq!(counts().await, (1, 2, 1, 2));
-    store.retry(held[1].lease.id).await.expect("answered");
+    store
+        .retry(held[1].lease.id, false)
+        .await
+        .expect("answered");
     store.cancel(held[2].lease.id).await.expect("answered");
     assert_eq!(counts().await, (1, 0, 2, 3));
     advance(&store, &held[3], done(0, &held[3].permit, Then::Succeed)).await;
@@ -141,7 +144,10 @@ pub async fn the_counts_of_a_batch_follow_its_onboardings(fixture: Box<dyn Fixtu
     }
     assert_eq!(counts().await, (4, 0, 2, 0));
     // Also a batch that had ended may be reopened.
-    store.retry(held[2].lease.id).await.expect("answered");
+    store
+        .retry(held[2].lease.id, false)
+        .await
+        .expect("answered");
     assert_eq!(counts().await, (4, 0, 1, 1));
     assert_eq!(status(&store, next).await.open(), 2);
 }

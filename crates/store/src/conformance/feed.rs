@@ -51,12 +51,12 @@ pub async fn what_becomes_of_onboardings_is_told_in_its_order(fixture: Box<dyn F
     advance(&store, &held[1], done(0, &held[1].permit, Then::Succeed)).await;
     advance(&store, &held[0], only(&held[0].permit, failure())).await;
     store.cancel(id(3)).await.expect("cancelled");
-    store.retry(id(0)).await.expect("queued");
+    store.retry(id(0), false).await.expect("queued");
     store.cancel(id(0)).await.expect("cancelled");
     let parked = store.park_account(&account("acme"), "made up").await;
     parked.expect("parked");
     store.cancel(id(2)).await.expect("cancelled");
-    store.retry(id(2)).await.expect("queued");
+    store.retry(id(2), false).await.expect("queued");
     let expected = [
         moved(1, State::Succeeded),
         moved(0, State::Failed),
@@ -95,7 +95,7 @@ pub async fn what_ends_nothing_is_not_told(fixture: Box<dyn Fixture>) {
     let renewed = store.renew(&[held[0].lease.clone()], LEASE).await;
     assert_eq!(renewed.expect("renewed"), []);
     advance(&store, &held[1], only(&held[1].permit, Then::Abandon)).await;
-    store.retry(id(0)).await.expect("not now");
+    store.retry(id(0), false).await.expect("not now");
     store
         .cancel(signup("nobody", 9).new.id)
         .await

@@ -190,7 +190,7 @@ pub async fn a_claimer_hears_of_operators_elsewhere(fixture: Box<dyn Fixture>) {
         .expect("parked");
     assert!(claim(&store, "one", 10).await.is_empty());
     let acting = async {
-        elsewhere.retry(id).await.expect("retried");
+        elsewhere.retry(id, false).await.expect("retried");
         elsewhere
             .resume_account(&account("globex"))
             .await

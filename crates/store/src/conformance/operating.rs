@@ -37,7 +37,7 @@ pub async fn a_failed_onboarding_can_be_retried_and_is_read_back_first(fixture: 
     let fault = found.fault.expect("it says why");
     assert_eq!((fault.0.code.as_str(), fault.1), ("made_up", Some(0)));
     assert_eq!(
-        store.retry(held.lease.id).await.expect("answered"),
+        store.retry(held.lease.id, false).await.expect("answered"),
         Retried::Queued
     );
     let again = claim_one(&store, "one").await;
@@ -50,7 +50,7 @@ pub async fn a_failed_onboarding_can_be_retried_and_is_read_back_first(fixture: 
         .expect("there");
     assert_eq!(found.fault, None);
     assert_eq!(
-        store.retry(nobody()).await.expect("answered"),
+        store.retry(nobody(), false).await.expect("answered"),
         Retried::Unknown
     );
 }
@@ -71,7 +71,10 @@ pub async fn a_waiting_onboarding_is_cancelled_at_once(fixture: Box<dyn Fixture>
         store.cancel(nobody()).await.expect("answered"),
         Cancelled::Unknown
     );
-    assert_eq!(store.retry(id).await.expect("answered"), Retried::Queued);
+    assert_eq!(
+        store.retry(id, false).await.expect("answered"),
+        Retried::Queued
+    );
     assert_eq!(claim_one(&store, "one").await.lease.id, id);
 }
 
@@ -132,7 +135,7 @@ pub async fn what_succeeded_is_neither_retried_nor_cancelled(fixture: Box<dyn Fi
     advance(&store, &held, done(0, &held.permit, Then::Succeed)).await;
     let id = held.lease.id;
     assert_eq!(
-        store.retry(id).await.expect("answered"),
+        store.retry(id, false).await.expect("answered"),
         Retried::NotNow(State::Succeeded)
     );
     assert_eq!(

@@ -222,14 +222,14 @@ pub fn done(index: usize, permit: &Permit, then: Then) -> Advance {
         state: StepState::Done,
         attempts: 1,
         result: Some(result),
-        adopted: false,
-        error: None,
+        ..StepRecord::default()
     };
     Advance {
         write: WriteId::draw(),
         steps: vec![(index, record)],
         settled: vec![answered(permit)],
         then,
+        late_check: false,
     }
 }
 
@@ -241,6 +241,7 @@ pub fn only(permit: &Permit, then: Then) -> Advance {
         steps: Vec::new(),
         settled: vec![answered(permit)],
         then,
+        late_check: false,
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn a_trace_is_there_for_every_claim(fixture: Box<dyn Fixture>) {
     let held = claim_one(&store, "one").await;
     assert_eq!((held.lease.epoch, held.trace), (3, expected));
     advance(&store, &held, only(&held.permit, failure())).await;
-    store.retry(held.lease.id).await.expect("answered");
+    store.retry(held.lease.id, false).await.expect("answered");
     let held = claim_one(&store, "one").await;
     assert_eq!((held.lease.epoch, held.trace), (4, expected));
 }

@@ -263,7 +263,7 @@ async fn closed(store: &Arc<dyn Store>) {
     let acme = account("acme");
     let accounts = [(account("acme"), wide())];
     assert!(is_unusable(&try_offer(store, 9).await));
-    assert!(is_unusable(&store.retry(id).await));
+    assert!(is_unusable(&store.retry(id, false).await));
     assert!(is_unusable(&store.cancel(id).await));
     assert!(is_unusable(&store.resume_account(&acme).await));
     assert!(is_unusable(&store.permit(&acme, TIMEOUT).await));
@@ -319,7 +319,10 @@ pub async fn what_is_carried_out_is_whole(fixture: Box<dyn Fixture>) {
     advance(&store, &held[0], done(0, &held[0].permit, Then::Succeed)).await;
     advance(&store, &held[1], only(&held[1].permit, failure())).await;
     advance(&store, &held[2], only(&held[2].permit, failure())).await;
-    store.retry(held[2].lease.id).await.expect("queued again");
+    store
+        .retry(held[2].lease.id, false)
+        .await
+        .expect("queued again");
     store.begin_departure(THERE).await.expect("nothing is held");
     let (mut cursor, mut out) = (None, Vec::new());
     loop {

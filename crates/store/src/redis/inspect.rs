@@ -309,6 +309,15 @@ impl Inspect for RedisStore {
         ])))
     }
 
+    async fn late_checks_left(&self) -> Result<u64> {
+        let mut command = cmd("ZCARD");
+        command.arg(self.name("late"));
+        match self.link.query(&command).await? {
+            Value::Int(left) => Ok(u64::try_from(left).unwrap_or(0)),
+            _ => Ok(0),
+        }
+    }
+
     async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>> {
         self.batches_before(before, limit.clamp(1, 200)).await
     }

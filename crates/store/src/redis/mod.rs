@@ -12,7 +12,7 @@
 //! | `progress` | by id, from the first claim or cancel on: state, epoch, journal |
 //! | `entry` | by id: place in the order of acceptance, time, lane; or the batch it is laid down for |
 //! | `queue` | what was begun and waits: sorted by lane and order of acceptance |
-//! | `delayed` `leases` | what waits until a time; what is held until a time |
+//! | `delayed` `leases` `late` | what waits until a time; what is held until a time; finished ones that are checked once more |
 //! | `account` `lane` | an account's lane by its name; the lane's limits, pace, counts |
 //! | `out` `flying` | permits by when they come back; requests in flight |
 //! | `ready` | lanes with something due, by group of workers and by when they have allowance |

@@ -23,7 +23,7 @@ fn changes_too_fast(place: &str, id: OnboardingId) -> Error {
 
 #[async_trait]
 impl Operate for RedisStore {
-    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
+    async fn retry(&self, id: OnboardingId, replace_credentials: bool) -> Result<Retried> {
         self.refuse_if_closed().await?;
         for _ in 0..ATTEMPTS {
             let Some(found) = self.get(id).await? else {
@@ -33,7 +33,7 @@ impl Operate for RedisStore {
                 return Ok(Retried::NotNow(found.state));
             }
             let mut journal = found.journal;
-            journal.reopen();
+            journal.reopen(replace_credentials);
             let mut args = vec![
                 id.to_bytes().to_vec(),
                 state_number(found.state).to_string().into_bytes(),

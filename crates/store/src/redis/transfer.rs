@@ -160,6 +160,8 @@ impl RedisStore {
         args.push(number(
             step.and_then(|step| i64::try_from(step).ok()).unwrap_or(-1),
         ));
+        let late = carried.arrives_as().is_finished() && own.journal.needs_late_check();
+        args.push(number(late.into()));
         let nothing = onboarding::Journal::new(&own.plan);
         let steps = if own.journal == nothing {
             &[]

@@ -12,11 +12,13 @@ use super::{
     answer::Answer,
     progress::Progress,
     record,
-    script::{ABANDON, ACCOUNT, ADVANCE, CLAIM, PERMIT, REGISTER, RENEW, SETTLE},
+    script::{
+        ABANDON, ACCOUNT, ADVANCE, CLAIM, LATE_CHECKED, PERMIT, REGISTER, RENEW, SETTLE, TAKE_LATE,
+    },
 };
 use crate::{
-    Advance, Advanced, Claim, Claims, Error, Granted, Lease, Limits, Permit, Result, Settled, Then,
-    Work, WorkerName, WriteId, clock::millis,
+    Advance, Advanced, Claim, Claims, Error, Granted, LateCheck, LateChecked, LateChecks, Lease,
+    Limits, Permit, Result, Settled, Then, Work, WorkerName, WriteId, clock::millis,
 };
 
 /// Most onboardings that one script hands out, and leases that one renews: about two milliseconds
@@ -46,6 +48,7 @@ pub(super) struct Handed {
     expires_ms: i64,
     progress: Vec<u8>,
     record: Vec<u8>,
+    age: Duration,
 }
 
 impl Handed {
@@ -58,6 +61,7 @@ impl Handed {
             expires_ms: answer.number()?,
             progress: answer.bytes()?.unwrap_or_default(),
             record: answer.bytes()?.unwrap_or_default(),
+            age: Duration::from_millis(answer.count()?),
         })
     }
 
@@ -145,6 +149,7 @@ impl RedisStore {
         };
         let next = u64::try_from(answer.number()?).ok();
         let batch = answer.bytes()?.and_then(|batch| batch.try_into().ok());
+        let now_ms = answer.number()?;
         let mut claims = Claims {
             claims: Vec::new(),
             next: next.map(Duration::from_millis),
@@ -154,7 +159,7 @@ impl RedisStore {
             let opened = if handed.is_cancelled() {
                 self.end_cancelled(&handed).await.map(|()| None)
             } else {
-                self.unpack(handed).await
+                self.unpack(handed, now_ms).await
             };
             match opened {
                 Ok(Some(claim)) => {
@@ -175,7 +180,7 @@ impl RedisStore {
 
     /// Reads what was handed out. One that cannot be read must not keep all the others back: it
     /// fails, for a person to look at.
-    async fn unpack(&self, handed: Handed) -> Result<Option<Claim>> {
+    async fn unpack(&self, handed: Handed, now_ms: i64) -> Result<Option<Claim>> {
         let lease = |account: AccountName| Lease {
             id: handed.id,
             account,
@@ -192,6 +197,8 @@ impl RedisStore {
                 plan: record.plan,
                 journal,
                 password: record.password,
+                now_ms,
+                age: handed.age,
                 trace: record.trace,
                 permit: Permit {
                     account: record.account,
@@ -217,6 +224,7 @@ impl RedisStore {
                     steps: Vec::new(),
                     settled: Vec::new(),
                     then: Then::Fail { fault, step: None },
+                    late_check: false,
                 };
                 self.advance_as(handed.id, handed.epoch, &failed).await?;
                 Ok(None)
@@ -248,6 +256,7 @@ impl RedisStore {
             settled: Vec::new(),
             // A cancelled one ends as cancelled whatever comes then.
             then: Then::Abandon,
+            late_check: true,
         };
         match self.advance_as(handed.id, handed.epoch, &ended).await {
             Ok(_) | Err(Error::LeaseLost { .. }) => Ok(()),
@@ -299,20 +308,19 @@ fn in_flight_unknown(plan: &Plan, journal: &Journal) -> Option<(usize, StepRecor
     Some((index, record))
 }
 
+fn json(place: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| Error::Unusable {
+        place: place.to_owned(),
+        message: format!("a value cannot be written as JSON: {error}"),
+    })
+}
+
 fn advance_args(
     id: OnboardingId,
     epoch: u64,
     advance: &Advance,
     place: &str,
 ) -> Result<Vec<Vec<u8>>> {
-    let json = |value: serde_json::Result<String>| {
-        value
-            .map(String::into_bytes)
-            .map_err(|error| Error::Unusable {
-                place: place.to_owned(),
-                message: format!("a value cannot be written as JSON: {error}"),
-            })
-    };
     let mut fault_json = Vec::new();
     let (then, argument) = match &advance.then {
         Then::Keep => ("keep", 0),
@@ -322,7 +330,7 @@ fn advance_args(
         Then::Abandon => ("abandon", 0),
         Then::Succeed => ("succeed", 0),
         Then::Fail { fault, step } => {
-            fault_json = json(serde_json::to_string(fault))?;
+            fault_json = json(place, fault)?;
             let step = step.and_then(|step| i64::try_from(step).ok());
             ("fail", step.unwrap_or(-1))
         }
@@ -334,12 +342,13 @@ fn advance_args(
         then.as_bytes().to_vec(),
         number(argument),
         fault_json,
+        number(u8::from(advance.late_check)),
         number(advance.settled.len()),
     ];
     RedisStore::settled_args(&mut args, &advance.settled);
     for (index, record) in &advance.steps {
         args.push(number(index));
-        args.push(json(serde_json::to_string(record))?);
+        args.push(json(place, record)?);
     }
     Ok(args)
 }
@@ -503,6 +512,42 @@ impl Work for RedisStore {
         self.change_account(account, &["close", &delay])
             .await
             .map(drop)
+    }
+
+    async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks> {
+        let args = [number(max.min(AT_ONCE)), number(millis(hidden))];
+        let mut answer = self.call(&TAKE_LATE, &args).await?;
+        let next = u64::try_from(answer.number()?).ok();
+        let now_ms = answer.number()?;
+        let mut due = Vec::new();
+        while !answer.is_empty() {
+            due.push(LateCheck {
+                id: OnboardingId::from_bytes(answer.exactly()?),
+                epoch: answer.count()?,
+                ended: Duration::from_millis(answer.count()?),
+                now_ms,
+            });
+        }
+        Ok(LateChecks {
+            due,
+            next: next.map(Duration::from_millis),
+        })
+    }
+
+    async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()> {
+        let again = found.again.map_or(-1, millis);
+        let fault = found.fault.map(|fault| json(self.place(), &fault));
+        let mut args = vec![
+            check.id.to_bytes().to_vec(),
+            number(check.epoch),
+            number(again),
+            fault.transpose()?.unwrap_or_default(),
+        ];
+        for (index, record) in &found.steps {
+            args.push(number(index));
+            args.push(json(self.place(), record)?);
+        }
+        self.call(&LATE_CHECKED, &args).await.map(drop)
     }
 
     async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {

@@ -22,6 +22,7 @@ struct Written {
     suspect: bool,
     wake_at: Option<i64>,
     fault: Option<(Fault, Option<usize>)>,
+    late_check: bool,
 }
 
 impl Written {
@@ -31,6 +32,7 @@ impl Written {
             suspect: false,
             wake_at: None,
             fault: None,
+            late_check: false,
         }
     }
 }
@@ -59,10 +61,14 @@ impl Tx<'_> {
             }
         }
         if cancel && advance.then != Then::Succeed {
-            self.write(lease, seq, Written::state(State::Cancelled))?;
+            let cancelled = Written {
+                late_check: advance.late_check,
+                ..Written::state(State::Cancelled)
+            };
+            self.write(lease, seq, cancelled)?;
             return Ok(Advanced::Cancelled);
         }
-        self.then(lease, seq, lane, recorded, advance.then)
+        self.then(lease, seq, lane, recorded, advance.then, advance.late_check)
     }
 
     fn then(
@@ -72,6 +78,7 @@ impl Tx<'_> {
         lane: i64,
         recorded: bool,
         then: Then,
+        late_check: bool,
     ) -> Result<Advanced> {
         let (written, advanced) = match then {
             Then::Keep => return self.keep(lease, seq, recorded).map(|()| Advanced::Kept),
@@ -95,12 +102,19 @@ impl Tx<'_> {
                 },
                 Advanced::Released,
             ),
-            Then::Succeed => (Written::state(State::Succeeded), Advanced::Finished),
+            Then::Succeed => (
+                Written {
+                    late_check,
+                    ..Written::state(State::Succeeded)
+                },
+                Advanced::Finished,
+            ),
             Then::Fail { fault, step } => {
                 let fault = Some((fault, step));
                 (
                     Written {
                         fault,
+                        late_check,
                         ..Written::state(State::Failed)
                     },
                     Advanced::Finished,
@@ -257,6 +271,9 @@ impl Tx<'_> {
             State::Succeeded | State::Failed | State::Cancelled => {
                 let news = &mut self.state.news;
                 news.moved(now, seq, State::Running, written.state);
+                if written.late_check {
+                    self.schedule_late_check(seq, now)?;
+                }
             }
             State::Queued | State::Running | State::Blocked => {}
         }

@@ -33,6 +33,7 @@ struct Candidate {
     journal: Option<String>,
     password: Option<Vec<u8>>,
     trace: Option<Vec<u8>>,
+    created_at: i64,
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
@@ -47,6 +48,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         journal: row.get(9)?,
         password: row.get(10)?,
         trace: row.get(11)?,
+        created_at: row.get(12)?,
     })
 }
 
@@ -64,6 +66,7 @@ struct Ready {
     journal: Journal,
     password: Option<SipPassword>,
     trace: Option<TraceContext>,
+    created_at: i64,
 }
 
 /// An onboarding whose holder vanished.
@@ -148,7 +151,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "SELECT p.seq, o.id, o.key, o.partner, o.number, o.direction, p.epoch, p.suspect, \
-                 o.plan, p.journal, o.password, o.trace \
+                 o.plan, p.journal, o.password, o.trace, o.created_at \
                  FROM progress p INDEXED BY progress_due \
                  CROSS JOIN onboarding o ON o.seq = p.seq \
                  WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1",
@@ -180,6 +183,7 @@ impl Tx<'_> {
             journal,
             password,
             trace: found.trace.as_deref().and_then(TraceContext::from_bytes),
+            created_at: found.created_at,
         })
     }
 
@@ -242,6 +246,8 @@ impl Tx<'_> {
             plan: ready.plan,
             journal: journal.clone(),
             password: ready.password,
+            now_ms: now,
+            age: Duration::from_millis(u64::try_from(now - ready.created_at).unwrap_or(0)),
             trace: ready.trace,
             permit,
         };
@@ -382,7 +388,7 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))?;
         let news = &mut self.state.news;
         news.moved(now, *seq, State::Running, State::Cancelled);
-        Ok(())
+        self.schedule_late_check(*seq, now)
     }
 
     /// The journal of a cancelled onboarding whose holder vanished: nobody will look any more

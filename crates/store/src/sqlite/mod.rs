@@ -23,6 +23,7 @@ mod intake;
 mod lane;
 mod lane_table;
 mod lanes;
+mod late_check;
 mod operate;
 mod outbox;
 mod retention;
@@ -53,8 +54,9 @@ use self::{
 };
 use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
-    Error, Filter, Granted, Inspect, Intake, Lease, Limits, Onboarding, Operate, Page, Result,
-    Retried, SealingKey, Settled, Tally, Work, WorkerName, World,
+    Error, Filter, Granted, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease, Limits,
+    Onboarding, Operate, Page, Result, Retried, SealingKey, Settled, Tally, Work, WorkerName,
+    World,
     clock::{Clock, millis},
 };
 
@@ -319,6 +321,19 @@ impl Work for SqliteStore {
             .await
     }
 
+    async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks> {
+        self.writer
+            .call(move |tx| tx.take_late_checks(max, hidden))
+            .await
+    }
+
+    async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()> {
+        let check = check.clone();
+        self.writer
+            .call(move |tx| tx.late_checked(&check, found))
+            .await
+    }
+
     async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
         let (account, reason) = (account.clone(), reason.to_owned());
         self.writer
@@ -350,6 +365,10 @@ impl Inspect for SqliteStore {
 
     async fn tally(&self) -> Result<Tally> {
         self.read(Reader::tally).await
+    }
+
+    async fn late_checks_left(&self) -> Result<u64> {
+        self.read(Reader::late_checks_left).await
     }
 
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
@@ -387,11 +406,11 @@ impl Inspect for SqliteStore {
 
 #[async_trait]
 impl Operate for SqliteStore {
-    async fn retry(&self, id: OnboardingId) -> Result<Retried> {
+    async fn retry(&self, id: OnboardingId, replace_credentials: bool) -> Result<Retried> {
         self.writer
             .call(move |tx| {
                 tx.state.refuse_if_closed()?;
-                tx.retry(id)
+                tx.retry(id, replace_credentials)
             })
             .await
     }

@@ -13,6 +13,7 @@ use crate::{Cancelled, Result, Retried};
 struct Found {
     seq: i64,
     lane: i64,
+    epoch: u64,
     state: i64,
     parked: bool,
     plan: String,
@@ -23,7 +24,7 @@ impl Tx<'_> {
     fn find(&self, id: OnboardingId) -> Result<Option<Found>> {
         self.connection
             .prepare_cached(
-                "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal \
+                "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal, p.epoch \
                  FROM onboarding o JOIN progress p ON p.seq = o.seq JOIN lane l ON l.id = p.lane \
                  WHERE o.id = ?1",
             )
@@ -36,6 +37,7 @@ impl Tx<'_> {
                         parked: row.get(3)?,
                         plan: row.get(4)?,
                         journal: row.get(5)?,
+                        epoch: row.get(6)?,
                     })
                 })
                 .optional()
@@ -43,7 +45,7 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))
     }
 
-    pub(super) fn retry(&mut self, id: OnboardingId) -> Result<Retried> {
+    pub(super) fn retry(&mut self, id: OnboardingId, replace_credentials: bool) -> Result<Retried> {
         let Some(found) = self.find(id)? else {
             return Ok(Retried::Unknown);
         };
@@ -55,7 +57,7 @@ impl Tx<'_> {
         let place = &self.state.place;
         let plan: Plan = from_json(place, "plan", &found.plan)?;
         let mut journal = journal_of(place, found.journal.as_deref(), &plan)?;
-        journal.reopen();
+        journal.reopen(replace_credentials);
         let journal = to_json(place, &journal)?;
         self.connection
             .prepare_cached(
@@ -64,6 +66,7 @@ impl Tx<'_> {
             )
             .and_then(|mut s| s.execute((found.seq, journal, now)))
             .map_err(|error| self.fail(error))?;
+        self.forget_late_check(found.seq)?;
         self.state.news.moved(now, found.seq, state, State::Queued);
         self.state
             .lanes
@@ -98,6 +101,9 @@ impl Tx<'_> {
             )
             .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
             .map_err(|error| self.fail(error))?;
+        if found.epoch > 0 {
+            self.schedule_late_check(found.seq, now)?;
+        }
         self.state.news.moved(now, found.seq, state, next);
         self.state.mark(self.connection, found.lane)?;
         Ok(Cancelled::Now)

@@ -305,6 +305,9 @@ impl Tx<'_> {
                 ))
             })
             .map_err(|error| self.fail(error))?;
+        if one.arrives_as().is_finished() && own.journal.needs_late_check() {
+            self.schedule_late_check(seq, self.state.now())?;
+        }
         Ok(lane)
     }
 }

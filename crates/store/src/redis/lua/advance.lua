@@ -1,7 +1,7 @@
 -- Records what happened to claimed onboardings and says what comes next. ARGV: the process that
 -- holds them, then per write how many values it has and those: id, epoch, write, what comes then,
--- its argument (ms, or the index of the faulty step), fault (JSON or ''), how many settled permits;
--- per permit account, serial, expiry, whether answered; then step and JSON per step. Answers what
+-- its argument (ms, or the index of the faulty step), fault (JSON or ''), whether it is checked
+-- once more if it ends now, how many settled permits; per permit account, serial, expiry, whether answered; then step and JSON per step. Answers what
 -- came of each and up to two numbers. Those of several callers go together, at most some dozen.
 local holder = ARGV[1]
 
@@ -35,8 +35,8 @@ local function record(values, from, last)
     end
   end
 
-  local i = from + 7
-  for _ = 1, tonumber(values[from + 6]) do
+  local i = from + 8
+  for _ = 1, tonumber(values[from + 7]) do
     local L = lane_of(values[i])
     settle(L, tonumber(values[i + 1]), tonumber(values[i + 2]), values[i + 3] == '1')
     i = i + 4
@@ -107,6 +107,7 @@ local function record(values, from, last)
     move(progress, ended)
     tell_moved(id, ended)
     if ended == SUCCEEDED then count_succeeded(progress[SEQ]) end
+    if values[from + 6] == '1' then call('ZADD', K.late, now, id) end
   end
   progress[WRITE], progress[ANSWER] = write, cmsgpack.pack(answer)
   save_progress(id, progress)

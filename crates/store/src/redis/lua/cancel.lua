@@ -31,6 +31,7 @@ progress[WAKE_AT] = 0
 move(progress, CANCELLED)
 call('ZADD', K.cancelled, progress[SEQ], id)
 call('RPUSH', K.done, be6(now) .. id)
+if progress[EPOCH] > 0 then call('ZADD', K.late, now, id) end
 tell_moved(id, CANCELLED)
 save_progress(id, progress)
 place(L, false)

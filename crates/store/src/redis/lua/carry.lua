@@ -1,6 +1,6 @@
 -- Takes in onboardings of another store, behind those that came before. ARGV: world, then per
 -- onboarding id, account, record, created_at, state, epoch, updated_at, whether it is in doubt,
--- fault, faulty step, how many steps, and those. What is there is left. Answers how many are new.
+-- fault, faulty step, whether it is checked once more, how many steps, and those. What is there is left. Answers how many are new.
 call('HSETNX', K.meta, 'world', ARGV[1])
 local new = 0
 local i = 2
@@ -8,9 +8,10 @@ while i < #ARGV do
   local id, account, record, created = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local state, epoch, updated = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6])
   local suspect, fault, fault_step = tonumber(ARGV[i + 7]), ARGV[i + 8], tonumber(ARGV[i + 9])
+  local late = ARGV[i + 10]
   local steps = {}
-  for j = 1, tonumber(ARGV[i + 10]) do steps[j] = ARGV[i + 10 + j] end
-  i = i + 11 + #steps
+  for j = 1, tonumber(ARGV[i + 11]) do steps[j] = ARGV[i + 11 + j] end
+  i = i + 12 + #steps
   if call('HEXISTS', K.entry, id) == 0 then
     new = new + 1
     local L = lane_of(account)
@@ -33,6 +34,7 @@ while i < #ARGV do
       progress[STEPS] = steps
       call('HSET', K.progress, id, cmsgpack.pack(progress))
       if state == QUEUED then line_up(id, progress) end
+      if late == '1' then call('ZADD', K.late, now, id) end
       if state == FAILED then call('ZADD', K.failed, seq, id) end
       if state == CANCELLED then call('ZADD', K.cancelled, seq, id) end
       if state == CANCELLED or state == SUCCEEDED then call('RPUSH', K.done, be6(now) .. id) end

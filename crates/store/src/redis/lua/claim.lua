@@ -2,7 +2,7 @@
 -- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good), the world, the
 -- process that claims, the server that it is connected to.
 -- Answers: state, ms until there may be more (-1: not before something changes), a batch to roll
--- forward or take away or '', then seven values per claim: see `hand_out`. An expiry of 0 marks a
+-- forward or take away or '', the time, then eight values per claim: see `hand_out`. An expiry of 0 marks a
 -- cancelled onboarding whose holder vanished: the caller says in its journal what is not known.
 local group, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local timeout, keep = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -28,7 +28,7 @@ local seen = tonumber(call('ZSCORE', K.alive, group) or 0)
 if seen <= now - GROUP_GONE then return { 'register' } end
 if seen < now - 60000 then call('ZADD', K.alive, now, group) end
 
-local answer = { 'claims', -1, '' }
+local answer = { 'claims', -1, '', now }
 local more = false
 
 -- Delayed onboardings whose time has come.
@@ -83,6 +83,7 @@ if keep > 0 then
       call('HDEL', K.onboarding, id)
       call('HDEL', K.entry, id)
       call('HDEL', K.progress, id)
+      call('ZREM', K.late, id)
       if state == CANCELLED then call('ZREM', K.cancelled, id) end
       if name ~= '' then call('HDEL', K.names, lane_at(L)[NAME] .. '\0' .. name) end
       leave_order(K.order, '', seq)

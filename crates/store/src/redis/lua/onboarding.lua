@@ -100,4 +100,8 @@ local function hand_out(answer, id, epoch, suspect, serial, expires, packed)
   answer[#answer + 1] = expires
   answer[#answer + 1] = packed
   answer[#answer + 1] = call('HGET', K.onboarding, id) or ''
+  -- How long ago it was accepted; only read-backs need it.
+  local _, accepted = nil, nil
+  if suspect == 1 then _, accepted = entry_of(id) end
+  answer[#answer + 1] = accepted and math.max(0, now - accepted) or 0
 end

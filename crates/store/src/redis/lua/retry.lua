@@ -8,6 +8,7 @@ if not progress or progress[STATE] ~= tonumber(ARGV[2]) or progress[UPDATED] ~= 
   return 0
 end
 call('ZREM', progress[STATE] == FAILED and K.failed or K.cancelled, id)
+call('ZREM', K.late, id)
 progress[SUSPECT], progress[CANCEL], progress[WAKE_AT] = 1, 0, 0
 progress[FAULT], progress[FAULT_STEP] = '', -1
 progress[WRITE], progress[ANSWER] = 0, ''

@@ -1,6 +1,14 @@
 -- The trace that a signup came with, 25 bytes; none for most.
 ALTER TABLE onboarding ADD COLUMN trace BLOB;
 
+-- Finished onboardings that are checked once more, from then on (ms).
+CREATE TABLE late_check (
+    seq    INTEGER PRIMARY KEY REFERENCES onboarding (seq),
+    due_at INTEGER NOT NULL
+);
+
+CREATE INDEX late_check_due ON late_check (due_at);
+
 -- What happened, in its order. The newest row is never removed, so that no number is given twice.
 CREATE TABLE happening (
     position INTEGER PRIMARY KEY,

@@ -1,0 +1,269 @@
+//! Finished onboardings are checked once more: a request whose outcome was not known may have been
+//! processed after they ended.
+//!
+//! A succeeded one has its repeated writes read back, and surplus copies are removed. Of one that
+//! failed or was cancelled it is looked up what it left.
+
+use std::{sync::Arc, time::Duration};
+
+use exotel::Class;
+use onboarding::{AccountName, Fault, Journal, SipPassword, StepRecord, StepState};
+use store::{LateCheck, LateChecked, Onboarding, Store};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    Account, Error,
+    check::{Outside, error_of},
+    fault::{self, Interrupt},
+    shared::Shared,
+    steps::{Found, Look, Write},
+    surplus,
+};
+
+/// Most checks under way at once.
+const AT_ONCE: usize = 16;
+
+/// How long a check that was taken is not taken by another worker.
+const HIDDEN: Duration = Duration::from_secs(120);
+
+/// The longest time between two looks into the store.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long one is put off whose account gives no permit, or is of another worker.
+const PUT_OFF: Duration = Duration::from_secs(60);
+
+/// Makes late checks as they become due. Never ends.
+pub(crate) async fn check_all(shared: Arc<Shared>) {
+    loop {
+        let next = pass(&shared).await;
+        shared.late_checks_begun.raise();
+        shared.ended.notify_one();
+        tokio::time::sleep(next).await;
+    }
+}
+
+/// Makes those that are due. Returns in how long to look again.
+async fn pass(shared: &Arc<Shared>) -> Duration {
+    let mut under_way = JoinSet::new();
+    loop {
+        let taken = match shared.store.late_checks(AT_ONCE, HIDDEN).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "late checks cannot be read"
+                );
+                return LOOK_EVERY;
+            }
+        };
+        let full = taken.due.len() == AT_ONCE;
+        for check in taken.due {
+            let shared = Arc::clone(shared);
+            under_way.spawn(async move { one(&shared, &check).await });
+        }
+        while let Some(ended) = under_way.join_next().await {
+            if let Ok(Err((account, error))) = ended {
+                tracing::debug!(
+                    account = %account,
+                    error = &error as &dyn std::error::Error,
+                    "a late check is put off"
+                );
+            }
+        }
+        if !full {
+            return taken.next.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
+        }
+    }
+}
+
+/// Makes one check and records it. `Err`: it is put off.
+async fn one(shared: &Shared, check: &LateCheck) -> Result<(), (AccountName, Error)> {
+    let wait = shared.settings.late_check.saturating_sub(check.ended);
+    let found = if wait.is_zero() {
+        match look(shared, check).await {
+            Ok(found) => found,
+            Err((account, error)) => {
+                let put_off = LateChecked {
+                    again: Some(PUT_OFF),
+                    ..LateChecked::default()
+                };
+                record(shared, check, put_off).await;
+                return Err((account, error));
+            }
+        }
+    } else {
+        LateChecked {
+            again: Some(wait),
+            ..LateChecked::default()
+        }
+    };
+    record(shared, check, found).await;
+    Ok(())
+}
+
+async fn record(shared: &Shared, check: &LateCheck, found: LateChecked) {
+    if let Err(error) = shared.store.late_checked(check, found).await {
+        tracing::debug!(
+            onboarding = %check.id,
+            error = &error as &dyn std::error::Error,
+            "a late check is not recorded; it is made again"
+        );
+    }
+}
+
+async fn look(shared: &Shared, check: &LateCheck) -> Result<LateChecked, (AccountName, Error)> {
+    let Ok(Some(own)) = shared.store.get(check.id).await else {
+        return Ok(LateChecked::default());
+    };
+    let Some(account) = shared.served.get(&own.account) else {
+        return Ok(LateChecked {
+            again: Some(PUT_OFF),
+            ..LateChecked::default()
+        });
+    };
+    let name = own.account.clone();
+    let checked = Checking {
+        shared,
+        account: &account,
+        own: &own,
+        now: (Instant::now(), check.now_ms),
+    };
+    checked.run().await.map_err(|error| (name, error))
+}
+
+/// One onboarding that is checked.
+struct Checking<'c> {
+    shared: &'c Shared,
+    account: &'c Account,
+    own: &'c Onboarding,
+    /// The store's clock, in milliseconds, at that moment.
+    now: (Instant, i64),
+}
+
+impl Checking<'_> {
+    async fn run(&self) -> Result<LateChecked, Error> {
+        let (shared, own) = (self.shared, self.own);
+        let Ok(client) = self.account.client(&shared.settings) else {
+            return Err(Error::Runtime("the account cannot be used".into()));
+        };
+        let store: &dyn Store = &*shared.store;
+        let password = store.password(own.id).await.map_err(Error::Store)?;
+        let mut outside = Outside::within(store, &shared.settings, self.account);
+        let mut journal = own.journal.clone();
+        let mut changed = Vec::new();
+        let look = |journal: &Journal, index: usize| Look {
+            client,
+            account: self.account,
+            plan: &own.plan,
+            first_attempt: self.first_attempt(journal.record(index)),
+            attempted: true,
+            made_the_trunk: journal.made_the_trunk(),
+            numbers: None,
+        };
+        for index in 0..own.plan.steps.len() {
+            let unknown = journal
+                .record(index)
+                .is_some_and(|record| record.state == StepState::Unknown);
+            if !unknown {
+                continue;
+            }
+            let look = look(&journal, index);
+            let found = self.look_at(&mut outside, &journal, index, password.as_ref(), &look);
+            if let Some(record) = found.await? {
+                journal.set(index, record.clone());
+                changed.push((index, record));
+            }
+        }
+        let before = journal.clone();
+        let removed = surplus::remove(
+            &mut outside,
+            &own.plan,
+            &before,
+            password.as_ref(),
+            |_, index| look(&before, index),
+        );
+        for removed in absent(removed.await)?.unwrap_or_default() {
+            let Some(mut record) = journal.record(removed.index).cloned() else {
+                continue;
+            };
+            record.removed = record.removed.saturating_add(removed.copies);
+            shared.surplus_removed(self.account, &own.plan, removed.index, removed.copies);
+            journal.set(removed.index, record.clone());
+            changed.push((removed.index, record));
+        }
+        let fault = (!changed.is_empty())
+            .then(|| self.fault(&journal))
+            .flatten();
+        Ok(LateChecked {
+            steps: changed,
+            fault,
+            again: None,
+        })
+    }
+
+    /// What the step of unknown outcome left, as its new record. `None`: that cannot be told.
+    async fn look_at(
+        &self,
+        outside: &mut Outside<'_>,
+        journal: &Journal,
+        index: usize,
+        password: Option<&SipPassword>,
+        look: &Look<'_>,
+    ) -> Result<Option<StepRecord>, Error> {
+        let step = self.own.plan.steps.get(index);
+        let write = step.and_then(|step| Write::prepare(step, journal, password).ok());
+        let (Some(write), Some(mut record)) = (write, journal.record(index).cloned()) else {
+            return Ok(None);
+        };
+        if !write.can_be_read_back() {
+            return Ok(None);
+        }
+        let Some(found) = absent(write.look(outside, look).await)? else {
+            return Ok(None);
+        };
+        match found {
+            Found::There(resource) => {
+                tracing::warn!(
+                    onboarding = %self.own.id,
+                    account = %self.account.name,
+                    state = self.own.state.as_str(),
+                    step = step.map_or("none", |step| step.kind().as_str()),
+                    "a request whose outcome was not known took effect; it is on record now"
+                );
+                record.state = StepState::Done;
+                record.result = Some(resource.result);
+                record.adopted = true;
+                record.own = resource.own;
+            }
+            Found::Absent | Found::Live(_) | Found::Wrong(_) => record.state = StepState::Failed,
+        }
+        Ok(Some(record))
+    }
+
+    fn first_attempt(&self, record: Option<&StepRecord>) -> Option<(Instant, i64)> {
+        let (at, now_ms) = self.now;
+        Some((at, now_ms.saturating_sub(record?.doubt?.first_ms)))
+    }
+
+    /// What a failed one left is known better now.
+    fn fault(&self, journal: &Journal) -> Option<Fault> {
+        let (fault, _) = self.own.fault.clone()?;
+        Some(fault::with_left_behind(fault, journal, &self.own.plan))
+    }
+}
+
+/// `None`: Exotel refuses the reading, so the trunk is gone or there is no such call.
+fn absent<T>(read: Result<T, Interrupt<Error>>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Interrupt::Refused(error))
+            if matches!(
+                error.class(),
+                Class::NotThere | Class::Refused | Class::Unsupported
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(interrupt) => Err(error_of(interrupt)),
+    }
+}
