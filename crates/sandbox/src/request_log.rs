@@ -179,7 +179,9 @@ impl RequestLog {
                     pending: entry.stage == Stage::Pending,
                     late_at_ms: match entry.stage {
                         Stage::Late(at) => Some(at.unix_ms()),
-                        _ => None,
+                        Stage::Unprocessed | Stage::Held | Stage::Pending | Stage::Processed => {
+                            None
+                        }
                     },
                     fault: entry.fault,
                 });

@@ -480,7 +480,9 @@ impl Core {
         let held = (!decision.hold.is_zero()).then_some(HOLD);
         let delayed = (!decision.delay.is_zero()).then_some("delay_ms");
         if stage == Stage::Processed {
-            late.take().map(Waiting::cancel);
+            if let Some(waiting) = late.take() {
+                waiting.cancel();
+            }
         } else if late.is_some() {
             stage = Stage::Pending;
         }
