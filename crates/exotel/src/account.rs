@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use crate::{
     Answer, Client, Error, NextPage,
+    about::About,
     call::{Ask, Call},
-    envelope::{Good, is_success},
+    envelope::{Amiss, Good, Read, code, is_success},
     page::follow,
 };
 
@@ -52,11 +53,11 @@ impl Client {
                 "/IncomingPhoneNumbers?offset={offset}&page_size={page_size}"
             )),
         };
-        let answer = self.ask(Ask::new(&NUMBERS, url), read).await?;
+        let answer = self.ask(Ask::new(&NUMBERS, url), read, &[]).await?;
         let mut found = Found::default();
         found.search(&answer.value, DEEPEST);
-        let uri = found.next_page_uri.unwrap_or_default();
-        let next = follow(at.unwrap_or(NextPage::FIRST), &uri);
+        let (at, seen) = (at.unwrap_or(NextPage::FIRST), found.numbers.len());
+        let next = follow(at, seen, Some(&found.next_page_uri.unwrap_or_default()));
         Ok(answer.map(|_| AccountNumbers {
             numbers: found.numbers,
             next: next.unwrap_or_default(),
@@ -66,13 +67,13 @@ impl Client {
 }
 
 /// Any JSON object or array that does not tell of a failure.
-fn read(body: &[u8]) -> Option<Good<Value>> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+fn read(body: &[u8], _: About<'_>) -> Read<Value> {
+    let value: Value = serde_json::from_slice(body).map_err(|_| Amiss::Other)?;
     let failed = |item: &Value| match (&item["code"], &item["status"]) {
         (Value::Null, _) => false,
-        (code, status) => {
-            let code = code.as_u64().and_then(|code| u16::try_from(code).ok());
-            !is_success(code.unwrap_or(0), status.as_str().unwrap_or("success"))
+        (given, status) => {
+            let code = code(given).unwrap_or(0);
+            !is_success(code, status.as_str().unwrap_or("success"))
         }
     };
     let response = &value["response"];
@@ -80,10 +81,10 @@ fn read(body: &[u8]) -> Option<Good<Value>> {
         .as_array()
         .map_or(std::slice::from_ref(response), Vec::as_slice);
     if items.iter().any(failed) || !(value.is_object() || value.is_array()) {
-        return None;
+        return Err(Amiss::Other);
     }
     let request_id = value["request_id"].as_str().map(str::to_owned);
-    Some(Good {
+    Ok(Good {
         value,
         inner_code: 200,
         request_id,
@@ -108,6 +109,9 @@ impl Found {
                 for (name, value) in fields {
                     match (plain(name).as_str(), value) {
                         ("phonenumber", Value::String(number)) => self.numbers.push(number.clone()),
+                        ("phonenumber", Value::Number(digits)) => {
+                            self.numbers.push(digits.to_string());
+                        }
                         ("nextpageuri", Value::String(uri)) => {
                             self.next_page_uri = Some(uri.clone())
                         }

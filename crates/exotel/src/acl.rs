@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, EntryId, Error, NextPage, Page,
+    about::Same,
     call::{Ask, Call},
-    envelope,
+    envelope, lenient,
 };
 
 static ADD: Call = Call::known(
@@ -41,18 +42,19 @@ pub struct WhitelistedIp {
     /// The address, or a range's first one.
     pub ip: String,
     /// The prefix's length in bits; 32 is a single address.
+    #[serde(deserialize_with = "lenient::number")]
     pub mask: u8,
     /// The trunk.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub trunk_sid: Option<TrunkSid>,
     /// A label.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub friendly_name: Option<String>,
     /// When it was made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When it was last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -79,7 +81,12 @@ impl Client {
             ip: ip.get(),
             mask: SINGLE_ADDRESS,
         });
-        self.ask(ask, envelope::one).await
+        let about = [
+            ("ip", Same::Ip(ip.get())),
+            ("mask", Same::Count(SINGLE_ADDRESS.into())),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// One page of a trunk's ACL.
@@ -93,7 +100,8 @@ impl Client {
         at: NextPage,
     ) -> Result<Answer<Page<WhitelistedIp>>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/whitelisted-ips"));
-        self.page(&LIST, url, at).await
+        self.page(&LIST, url, at, &[("trunk_sid", Same::Trunk(sid))])
+            .await
     }
 
     /// Takes an entry off a trunk's ACL. Published outside of the API reference only.
@@ -107,6 +115,8 @@ impl Client {
         id: &EntryId,
     ) -> Result<Answer<()>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/whitelisted-ips?id={id}"));
-        self.ask(Ask::new(&REMOVE, url), envelope::done).await
+        let about = [("id", Same::Id(id)), ("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&REMOVE, url), envelope::done, &about)
+            .await
     }
 }

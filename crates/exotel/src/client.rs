@@ -17,11 +17,12 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
 use crate::{
+    about::About,
     call::{Ask, Call},
     config::{ClientConfig, ConfigError},
     date,
     entry_id::is_word,
-    envelope::{self, Good},
+    envelope::{self, Amiss, Good, Listed, Read},
     error::{Class, Error},
     page::{NextPage, Page, follow},
     redact, spans, tls,
@@ -162,11 +163,12 @@ impl Client {
         format!("{}{rest}", self.0.beta_account)
     }
 
-    /// Sends one request and reads its answer with `read`.
+    /// Sends one request and reads its answer with `read`, which has to be `about` this.
     pub(crate) async fn ask<T>(
         &self,
         ask: Ask<'_>,
-        read: fn(&[u8]) -> Option<Good<T>>,
+        read: fn(&[u8], About<'_>) -> Read<T>,
+        about: About<'_>,
     ) -> Result<Answer<T>, Error> {
         let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
         let call = ask.call;
@@ -176,7 +178,7 @@ impl Client {
         let result = match self.exchange(ask).instrument(span.clone()).await {
             Ok(reply) => {
                 date = date::of(&reply.headers);
-                self.settle(call, &reply, secret, read)
+                self.settle(call, &reply, secret, |body| read(body, about))
             }
             Err(error) => Err(error),
         };
@@ -193,24 +195,33 @@ impl Client {
         })
     }
 
-    /// Asks for one page of a list.
+    /// Asks for one page of a list, whose entries have to be `about` this.
     pub(crate) async fn page<T: DeserializeOwned>(
         &self,
         call: &'static Call,
         url: String,
         at: NextPage,
+        about: About<'_>,
     ) -> Result<Answer<Page<T>>, Error> {
         let ask = Ask::new(
             call,
             format!("{url}?offset={}&page_size={}", at.offset, at.page_size),
         );
-        let answer = self.ask(ask, envelope::list::<T>).await?;
-        let (_, uri) = &answer.value;
-        let next = follow(at, uri.as_deref().unwrap_or_default()).map_err(|why| {
+        let answer = self.ask(ask, envelope::list::<T>, about).await?;
+        let listed = &answer.value;
+        let next = follow(at, listed.len(), listed.next.as_deref()).map_err(|why| {
             let (class, code) = (Class::Unknown, "paging_stuck");
             Error::bare(call.name, class, code, answer.date, why.to_owned())
         })?;
-        Ok(answer.map(|(items, _)| Page { items, next }))
+        Ok(answer.map(
+            |Listed {
+                 items, unreadable, ..
+             }| Page {
+                items,
+                unreadable,
+                next,
+            },
+        ))
     }
 
     /// The one attempt.
@@ -263,18 +274,31 @@ impl Client {
         call: &'static Call,
         reply: &Reply,
         secret: Option<&str>,
-        read: fn(&[u8]) -> Option<Good<T>>,
+        read: impl FnOnce(&[u8]) -> Read<T>,
     ) -> Result<(u16, Good<T>), Error> {
-        if (200..300).contains(&reply.http)
-            && let Some(mut good) = read(&reply.body)
-        {
-            if let Some(id) = good.request_id.take_if(|id| !is_word(id)) {
-                let id = redact::clean(&id, &self.secrets(secret), redact::REQUEST_ID);
-                good.request_id = Some(id).filter(|id| !id.is_empty());
+        let is_success = (200..300).contains(&reply.http);
+        match is_success.then(|| read(&reply.body)) {
+            Some(Ok(mut good)) => {
+                if let Some(id) = good.request_id.take_if(|id| !is_word(id)) {
+                    let id = redact::clean(&id, &self.secrets(secret), redact::REQUEST_ID);
+                    good.request_id = Some(id).filter(|id| !id.is_empty());
+                }
+                Ok((reply.http, good))
             }
-            return Ok((reply.http, good));
+            Some(Err(Amiss::Differs {
+                how,
+                inner_code,
+                request_id,
+            })) => {
+                let (id, secrets) = (request_id.as_deref(), self.secrets(secret));
+                Err(verdict::differs(
+                    call, reply, &how, inner_code, id, &secrets,
+                ))
+            }
+            Some(Err(Amiss::Other)) | None => {
+                Err(verdict::judge(call, reply, &self.secrets(secret)))
+            }
         }
-        Err(verdict::judge(call, reply, &self.secrets(secret)))
     }
 
     fn secrets<'a>(&'a self, of_call: Option<&'a str>) -> Vec<&'a str> {

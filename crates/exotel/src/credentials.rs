@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, EntryId, Error, NextPage, Page,
+    about::Same,
     call::{Ask, Call},
-    envelope,
+    envelope, lenient,
 };
 
 static CREATE: Call = Call::known(
@@ -38,18 +39,19 @@ pub struct Credentials {
     /// Their id.
     pub id: EntryId,
     /// The digest user name.
+    #[serde(deserialize_with = "lenient::text")]
     pub user_name: String,
     /// A label.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub friendly_name: Option<String>,
     /// The trunk.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub trunk_sid: Option<TrunkSid>,
     /// When they were made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When they were last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -104,7 +106,11 @@ impl Client {
         });
         let url = self.trunks_url(format_args!("/{sid}/credentials"));
         let ask = Ask::new(&CREATE, url).json(&body).secret(body.password);
-        self.ask(ask, envelope::one).await
+        let about = [
+            ("user_name", Same::Text(user_name.as_str())),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// One page of a trunk's credentials.
@@ -118,7 +124,8 @@ impl Client {
         at: NextPage,
     ) -> Result<Answer<Page<Credentials>>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/credentials"));
-        self.page(&LIST, url, at).await
+        self.page(&LIST, url, at, &[("trunk_sid", Same::Trunk(sid))])
+            .await
     }
 
     /// Changes credentials. Published outside of the API reference only.
@@ -135,7 +142,12 @@ impl Client {
         let body = Body::from(change);
         let url = self.trunks_url(format_args!("/{sid}/credentials/{id}"));
         let ask = Ask::new(&UPDATE, url).json(&body).secret(body.password);
-        self.ask(ask, envelope::done).await
+        let about = [
+            ("id", Same::Id(id)),
+            ("user_name", Same::changed(body.user_name)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::done, &about).await
     }
 
     /// Deletes credentials.
@@ -149,6 +161,8 @@ impl Client {
         id: &EntryId,
     ) -> Result<Answer<()>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/credentials?id={id}"));
-        self.ask(Ask::new(&DELETE, url), envelope::done).await
+        let about = [("id", Same::Id(id)), ("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&DELETE, url), envelope::done, &about)
+            .await
     }
 }

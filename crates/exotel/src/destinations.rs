@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, EntryId, Error, NextPage, Page,
+    about::Same,
     call::{Ask, Call},
-    envelope,
+    envelope, lenient,
 };
 
 static MAP: Call = Call::known(
@@ -40,22 +41,22 @@ pub struct DestinationEntry {
     /// As Exotel writes it, with `sip:` in front; compare with [`Destination::matches`].
     pub destination: String,
     /// `public`.
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::optional")]
     pub kind: Option<String>,
     /// The lowest is tried first; Exotel's default is 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional_number")]
     pub priority: Option<u32>,
     /// Share among those of the same priority; Exotel's default is 1.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional_number")]
     pub weight: Option<u32>,
     /// The trunk.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub trunk_sid: Option<TrunkSid>,
     /// When it was made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When it was last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -92,7 +93,11 @@ impl Client {
         let ask = Ask::new(&MAP, url).json(&NewDestinations {
             destinations: [NewDestination { destination: &text }],
         });
-        self.ask(ask, envelope::batch_of_one).await
+        let about = [
+            ("destination", Same::Destination(destination)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// One page of a trunk's destinations.
@@ -106,7 +111,8 @@ impl Client {
         at: NextPage,
     ) -> Result<Answer<Page<DestinationEntry>>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/destination-uris"));
-        self.page(&LIST, url, at).await
+        self.page(&LIST, url, at, &[("trunk_sid", Same::Trunk(sid))])
+            .await
     }
 
     /// Sets a destination's priority and weight. Published outside of the API reference only.
@@ -123,7 +129,13 @@ impl Client {
     ) -> Result<Answer<()>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/destination-uris/{id}"));
         let ask = Ask::new(&UPDATE, url).json(&Balance { priority, weight });
-        self.ask(ask, envelope::done).await
+        let about = [
+            ("id", Same::Id(id)),
+            ("priority", Same::Count(priority)),
+            ("weight", Same::Count(weight)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::done, &about).await
     }
 
     /// Deletes a destination. Published outside of the API reference only.
@@ -137,6 +149,8 @@ impl Client {
         id: &EntryId,
     ) -> Result<Answer<()>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/destination-uris?id={id}"));
-        self.ask(Ask::new(&DELETE, url), envelope::done).await
+        let about = [("id", Same::Id(id)), ("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&DELETE, url), envelope::done, &about)
+            .await
     }
 }

@@ -1,15 +1,18 @@
-//! The envelope around every answer, read where all is well.
+//! The envelope around every answer, and what it gives where all is well.
 //!
 //! One object: `{request_id, method, http_code, response: {code, error_data, status, data}}`; for
-//! lists and batches `response` is an array of those, and `metadata` counts or leads on. Each
-//! reader gives `None` for anything but success with data of the expected type; [`crate::verdict`]
-//! then finds out what it was. So the good path parses once, into its own types.
+//! lists and batches `response` is an array of those, and `metadata` counts or leads on. One object
+//! and an array of one are taken for the same. Each reader gives an error for anything but success
+//! with data of the expected type that are about what was asked; [`crate::verdict`] then finds out
+//! what it was.
 
-use std::borrow::Cow;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use serde::{Deserialize, de::DeserializeOwned};
-
-use crate::page::Metadata;
+use crate::{
+    about::{About, difference},
+    page::Unreadable,
+};
 
 /// A success.
 pub(crate) struct Good<T> {
@@ -18,53 +21,64 @@ pub(crate) struct Good<T> {
     pub(crate) request_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Envelope<R> {
-    #[serde(default)]
-    request_id: Option<String>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    response: R,
+/// What is read of an answer.
+pub(crate) type Read<T> = Result<Good<T>, Amiss>;
+
+/// What an answer is instead of a success.
+pub(crate) enum Amiss {
+    /// Something else, or nothing that can be read.
+    Other,
+    /// A success about something else.
+    Differs {
+        how: String,
+        inner_code: u16,
+        request_id: Option<String>,
+    },
 }
 
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
-struct Item<'a, T> {
-    code: u16,
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-    data: T,
+/// The envelope, its items not yet read.
+pub(crate) struct Envelope {
+    pub(crate) request_id: Option<String>,
+    pub(crate) http_code: Option<u16>,
+    metadata: Value,
+    /// Whether `response` is an array.
+    is_list: bool,
+    pub(crate) items: Vec<Value>,
 }
 
-impl<T> Item<'_, T> {
-    fn is_success(&self) -> bool {
-        is_success(self.code, &self.status)
+impl Envelope {
+    /// `None`: it is not the envelope.
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
+        let Value::Object(mut envelope) = serde_json::from_slice(body).ok()? else {
+            return None;
+        };
+        let (is_list, items) = match envelope.remove("response")? {
+            Value::Array(items) => (true, items),
+            item @ Value::Object(_) => (false, vec![item]),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
+        };
+        Some(Self {
+            request_id: envelope.get("request_id").and_then(text),
+            http_code: envelope.get("http_code").and_then(code),
+            metadata: envelope.remove("metadata").unwrap_or_default(),
+            is_list,
+            items,
+        })
     }
-}
 
-/// An item whose data do not matter.
-#[derive(Deserialize)]
-struct Done<'a> {
-    code: u16,
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-}
-
-/// Where the published examples do not settle whether there is one or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Many(items) => items,
-            Self::One(item) => vec![item],
+    fn good<T>(self, inner_code: u16, value: T) -> Good<T> {
+        Good {
+            value,
+            inner_code,
+            request_id: self.request_id,
         }
     }
+}
+
+/// The code of an item that tells of success.
+fn success(item: &Value) -> Option<u16> {
+    let status = item["status"].as_str().unwrap_or_default();
+    code(&item["code"]).filter(|&code| is_success(code, status))
 }
 
 /// The one rule of success: both the code and the word say so.
@@ -72,70 +86,174 @@ pub(crate) fn is_success(code: u16, status: &str) -> bool {
     (200..300).contains(&code) && status.eq_ignore_ascii_case("success")
 }
 
-/// One object with its data.
-pub(crate) fn one<T: DeserializeOwned>(body: &[u8]) -> Option<Good<T>> {
-    let envelope: Envelope<Item<'_, T>> = serde_json::from_slice(body).ok()?;
-    let item = envelope.response;
-    item.is_success().then(|| Good {
-        inner_code: item.code,
-        value: item.data,
-        request_id: envelope.request_id,
-    })
+/// Whether an item tells of success.
+pub(crate) fn is_good(item: &Value) -> bool {
+    success(item).is_some()
 }
 
-/// A batch of one: the item's own code decides, whatever the batch's is.
-pub(crate) fn batch_of_one<T: DeserializeOwned>(body: &[u8]) -> Option<Good<T>> {
-    let envelope: Envelope<[Item<'_, T>; 1]> = serde_json::from_slice(body).ok()?;
-    let [item] = envelope.response;
-    item.is_success().then(|| Good {
-        inner_code: item.code,
-        value: item.data,
-        request_id: envelope.request_id,
-    })
-}
-
-/// A list's items, and the address of the next page as it came.
-pub(crate) fn list<T: DeserializeOwned>(body: &[u8]) -> Option<Good<(Vec<T>, Option<String>)>> {
-    let envelope: Envelope<Vec<Item<'_, T>>> = serde_json::from_slice(body).ok()?;
-    if !envelope.response.iter().all(Item::is_success) {
-        return None;
+/// A code, as a number or as digits.
+pub(crate) fn code(value: &Value) -> Option<u16> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
+        Value::String(digits) => digits.parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
-    let items = envelope.response.into_iter().map(|item| item.data);
-    Some(Good {
-        value: (
-            items.collect(),
-            envelope.metadata.unwrap_or_default().next_page_uri,
-        ),
-        inner_code: 200,
-        request_id: envelope.request_id,
-    })
 }
 
-/// Success alone; the data are not looked at.
-pub(crate) fn done(body: &[u8]) -> Option<Good<()>> {
-    let envelope: Envelope<OneOrMany<Done<'_>>> = serde_json::from_slice(body).ok()?;
-    let items = envelope.response.into_vec();
-    let first = items.first()?.code;
-    let good = items.iter().all(|item| is_success(item.code, &item.status));
-    good.then_some(Good {
-        value: (),
-        inner_code: first,
-        request_id: envelope.request_id,
-    })
+pub(crate) fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
-/// Everything in whichever nesting it comes: an object or a list, its data null, one or a list.
-pub(crate) fn every<T: DeserializeOwned>(body: &[u8]) -> Option<Good<Vec<T>>> {
-    type Items<'a, T> = OneOrMany<Item<'a, Option<OneOrMany<T>>>>;
-    let envelope: Envelope<Items<'_, T>> = serde_json::from_slice(body).ok()?;
-    let items = envelope.response.into_vec();
-    if !items.iter().all(Item::is_success) {
-        return None;
+/// The data of an item: one, or a list.
+fn data(item: &Value) -> &[Value] {
+    let data = &item["data"];
+    data.as_array()
+        .map_or(std::slice::from_ref(data), Vec::as_slice)
+}
+
+/// One object with its data, or a batch of one: of several, the one that is about what was asked
+/// decides, whatever the others are.
+pub(crate) fn one<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<T> {
+    let envelope = Envelope::parse(body).ok_or(Amiss::Other)?;
+    let mut differs = None;
+    let good = envelope
+        .items
+        .iter()
+        .filter_map(|item| success(item).map(|code| (code, data(item))));
+    for (inner_code, data) in good.flat_map(|(code, all)| all.iter().map(move |one| (code, one))) {
+        if let Some(how) = difference(data, about) {
+            differs.get_or_insert((how, inner_code));
+        } else if let Ok(value) = T::deserialize(data) {
+            return Ok(envelope.good(inner_code, value));
+        }
     }
-    let data = items.into_iter().filter_map(|item| item.data);
-    Some(Good {
-        value: data.flat_map(OneOrMany::into_vec).collect(),
-        inner_code: 200,
-        request_id: envelope.request_id,
-    })
+    Err(
+        differs.map_or(Amiss::Other, |(how, inner_code)| Amiss::Differs {
+            how,
+            inner_code,
+            request_id: envelope.request_id,
+        }),
+    )
+}
+
+/// The same where the answer may be that there is nothing: an empty list, or data that are null.
+pub(crate) fn one_or_none<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<Option<T>> {
+    let amiss = match one(body, about) {
+        Ok(Good {
+            value,
+            inner_code,
+            request_id,
+        }) => {
+            let value = Some(value);
+            return Ok(Good {
+                value,
+                inner_code,
+                request_id,
+            });
+        }
+        Err(amiss) => amiss,
+    };
+    match Envelope::parse(body) {
+        Some(nothing) if nothing.items.iter().all(is_nothing) => Ok(nothing.good(200, None)),
+        Some(_) | None => Err(amiss),
+    }
+}
+
+fn is_nothing(item: &Value) -> bool {
+    is_good(item) && data(item).iter().all(Value::is_null)
+}
+
+/// Success alone, of every item. Data are looked at only for whether they are about what was asked.
+pub(crate) fn done(body: &[u8], about: About<'_>) -> Read<()> {
+    let envelope = Envelope::parse(body).ok_or(Amiss::Other)?;
+    let first = envelope.items.first().and_then(success);
+    let inner_code = first.ok_or(Amiss::Other)?;
+    if !envelope.items.iter().all(is_good) {
+        return Err(Amiss::Other);
+    }
+    let mut differences = Vec::new();
+    for data in envelope.items.iter().flat_map(data) {
+        match difference(data, about) {
+            None => return Ok(envelope.good(inner_code, ())),
+            Some(how) => differences.push(how),
+        }
+    }
+    match differences.into_iter().next() {
+        None => Ok(envelope.good(inner_code, ())),
+        Some(how) => Err(Amiss::Differs {
+            how,
+            inner_code,
+            request_id: envelope.request_id,
+        }),
+    }
+}
+
+/// What a list tells.
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) unreadable: Vec<Unreadable>,
+    /// The address of the next page as it came. `None`: the answer does not say whether there is
+    /// one.
+    pub(crate) next: Option<String>,
+}
+
+impl<T> Listed<T> {
+    /// How many entries there were.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len() + self.unreadable.len()
+    }
+}
+
+/// A list, entry by entry: one that cannot be read, or is about something else, hides no other. It
+/// is a failure if no entry is good and one tells of a failure.
+pub(crate) fn list<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<Listed<T>> {
+    read_list(body, about, false)
+}
+
+/// The same where null data mean that there is nothing.
+pub(crate) fn list_or_null<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<Listed<T>> {
+    read_list(body, about, true)
+}
+
+fn read_list<T: DeserializeOwned>(
+    body: &[u8],
+    about: About<'_>,
+    null_is_nothing: bool,
+) -> Read<Listed<T>> {
+    let envelope = Envelope::parse(body).ok_or(Amiss::Other)?;
+    let mut listed = Listed {
+        items: Vec::new(),
+        unreadable: Vec::new(),
+        next: match envelope.metadata.get("next_page_uri") {
+            None => None,
+            Some(Value::Null) => Some(String::new()),
+            Some(Value::String(uri)) => Some(uri.clone()),
+            Some(other) => Some(other.to_string()),
+        },
+    };
+    let mut is_failure = false;
+    for item in &envelope.items {
+        if !is_good(item) {
+            if !envelope.is_list {
+                return Err(Amiss::Other);
+            }
+            let says_so = item.get("code").is_some() || item.get("error_data").is_some();
+            is_failure |= says_so;
+            listed.unreadable.push(Unreadable::new(item, says_so));
+            continue;
+        }
+        for data in data(item) {
+            match T::deserialize(data) {
+                Ok(entry) if difference(data, about).is_none() => listed.items.push(entry),
+                _ if data.is_null() && null_is_nothing => {}
+                // Not even the shape is that of a list.
+                _ if !envelope.is_list && !item["data"].is_array() => return Err(Amiss::Other),
+                _ => listed.unreadable.push(Unreadable::new(item, false)),
+            }
+        }
+    }
+    if is_failure && !envelope.items.iter().any(is_good) {
+        return Err(Amiss::Other);
+    }
+    Ok(envelope.good(200, listed))
 }

@@ -47,6 +47,7 @@
 //! # }
 //! ```
 
+mod about;
 mod account;
 mod acl;
 mod call;
@@ -58,6 +59,7 @@ mod destinations;
 mod entry_id;
 mod envelope;
 mod error;
+mod lenient;
 mod numbers;
 mod page;
 mod redact;
@@ -78,6 +80,6 @@ pub use destinations::DestinationEntry;
 pub use entry_id::EntryId;
 pub use error::{Class, Error};
 pub use numbers::{NumberMapping, TrunkMap};
-pub use page::{NextPage, Page};
+pub use page::{NextPage, Page, Unreadable};
 pub use settings::Setting;
 pub use trunks::{Trunk, TrunkChange};

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, EntryId, Error, NextPage, Page,
+    about::Same,
     call::{Ask, Call, QUERY},
-    envelope,
+    envelope, lenient,
 };
 
 static MAP: Call = Call::known(
@@ -44,18 +45,19 @@ pub struct NumberMapping {
     /// The mapping's id, which [`Client::update_number`] takes.
     pub id: EntryId,
     /// The number, E.164.
+    #[serde(deserialize_with = "lenient::text")]
     pub phone_number: String,
     /// The trunk.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub trunk_sid: Option<TrunkSid>,
     /// How it is routed; `None` is Exotel's default and behaves as [`Mode::Pstn`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::mode")]
     pub mode: Option<Mode>,
     /// When it was made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When it was last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -64,14 +66,15 @@ pub struct NumberMapping {
 #[non_exhaustive]
 pub struct TrunkMap {
     /// The number, as Exotel writes it.
+    #[serde(deserialize_with = "lenient::text")]
     pub exophone: String,
     /// The trunk.
     pub trunk_sid: TrunkSid,
     /// The mapping's id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub phone_number_id: Option<EntryId>,
     /// How it is routed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::mode")]
     pub mode: Option<Mode>,
 }
 
@@ -100,7 +103,13 @@ impl Client {
             phone_number: number.as_str(),
             mode,
         });
-        self.ask(ask, envelope::one).await
+        let about = [
+            ("phone_number", Same::Phone(number)),
+            // Without a mode Exotel routes as with pstn.
+            ("mode", Same::Mode(mode.unwrap_or(Mode::Pstn))),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// One page of a trunk's numbers.
@@ -114,7 +123,8 @@ impl Client {
         at: NextPage,
     ) -> Result<Answer<Page<NumberMapping>>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/phone-numbers"));
-        self.page(&LIST, url, at).await
+        self.page(&LIST, url, at, &[("trunk_sid", Same::Trunk(sid))])
+            .await
     }
 
     /// Sets how a mapped number is routed. `id` is the mapping's, `number` the one it maps.
@@ -134,7 +144,13 @@ impl Client {
             phone_number: number.as_str(),
             mode: Some(mode),
         });
-        self.ask(ask, envelope::one).await
+        let about = [
+            ("id", Same::Id(id)),
+            ("phone_number", Same::Phone(number)),
+            ("mode", Same::Mode(mode)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// Takes a number off a trunk. Published outside of the API reference only.
@@ -144,7 +160,9 @@ impl Client {
     /// [`Error`]; its class says what to do.
     pub async fn unmap_number(&self, sid: &TrunkSid, id: &EntryId) -> Result<Answer<()>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/phone-numbers?id={id}"));
-        self.ask(Ask::new(&UNMAP, url), envelope::done).await
+        let about = [("id", Same::Id(id)), ("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&UNMAP, url), envelope::done, &about)
+            .await
     }
 
     /// Which trunk of the account a number is mapped to. `None`: Exotel names none; what it
@@ -153,18 +171,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error`]; its class says what to do.
+    /// [`Error`]; its class says what to do. An answer about other numbers only is one,
+    /// `answer_differs`.
     pub async fn trunk_map(&self, number: &PhoneNumber) -> Result<Answer<Option<TrunkMap>>, Error> {
-        let number = number.as_str();
-        let encoded = utf8_percent_encode(number, QUERY);
+        let encoded = utf8_percent_encode(number.as_str(), QUERY);
         let url = self.account_url(format_args!("/trunk-maps?exophone={encoded}"));
-        let answer = self
-            .ask(Ask::new(&TRUNK_MAP, url), envelope::every::<TrunkMap>)
-            .await?;
-        let digits = number.trim_start_matches('+');
-        Ok(answer.map(|maps| {
-            let mut maps = maps.into_iter();
-            maps.find(|map| map.exophone.trim().trim_start_matches('+') == digits)
-        }))
+        let ask = Ask::new(&TRUNK_MAP, url);
+        let about = [("exophone", Same::Phone(number))];
+        self.ask(ask, envelope::one_or_none, &about).await
     }
 }

@@ -6,9 +6,11 @@ use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Client, Error,
+    Answer, Class, Client, Error,
+    about::Same,
     call::{Ask, Call, QUERY},
-    envelope,
+    envelope::{self, Listed},
+    lenient,
 };
 
 static SET: Call = Call::known(
@@ -34,15 +36,16 @@ pub struct Setting {
     /// Its name: [`Setting::CALLER_ID`].
     pub name: String,
     /// Its value.
+    #[serde(deserialize_with = "lenient::text")]
     pub value: String,
     /// The trunk.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub trunk_sid: Option<TrunkSid>,
     /// When it was made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When it was last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -80,17 +83,46 @@ impl Client {
                 value: number.as_str(),
             }],
         });
-        self.ask(ask, envelope::batch_of_one).await
+        let about = [
+            ("name", Same::Text(Setting::CALLER_ID)),
+            ("value", Same::Phone(number)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// A trunk's settings. Published outside of the API reference only.
     ///
     /// # Errors
     ///
-    /// [`Error`]; its class says what to do.
+    /// [`Error`]; its class says what to do. Where the caller id is not among them, but may be in
+    /// what could not be read, it is one, `unreadable_entry`.
     pub async fn settings(&self, sid: &TrunkSid) -> Result<Answer<Vec<Setting>>, Error> {
         let url = self.trunks_url(format_args!("/{sid}/settings"));
-        self.ask(Ask::new(&GET, url), envelope::every).await
+        let about = [("trunk_sid", Same::Trunk(sid))];
+        let answer = self
+            .ask(Ask::new(&GET, url), envelope::list_or_null, &about)
+            .await?;
+        let Listed {
+            items,
+            unreadable,
+            next,
+        } = &answer.value;
+        let is_there = |setting: &Setting| setting.name == Setting::CALLER_ID;
+        let unread = unreadable.iter().any(|it| it.mentions(Setting::CALLER_ID))
+            || next.as_deref().is_some_and(|uri| !uri.is_empty());
+        if unread && !items.iter().any(is_there) {
+            let what = "the caller id may be among the settings that could not be read";
+            let (class, code) = (Class::Unknown, "unreadable_entry");
+            return Err(Error::bare(
+                answer.call,
+                class,
+                code,
+                answer.date,
+                what.to_owned(),
+            ));
+        }
+        Ok(answer.map(|listed| listed.items))
     }
 
     /// Deletes a setting. Published outside of the API reference only.
@@ -99,8 +131,10 @@ impl Client {
     ///
     /// [`Error`]; its class says what to do.
     pub async fn delete_setting(&self, sid: &TrunkSid, name: &str) -> Result<Answer<()>, Error> {
-        let name = utf8_percent_encode(name, QUERY);
-        let url = self.trunks_url(format_args!("/{sid}/settings?name={name}"));
-        self.ask(Ask::new(&DELETE, url), envelope::done).await
+        let encoded = utf8_percent_encode(name, QUERY);
+        let url = self.trunks_url(format_args!("/{sid}/settings?name={encoded}"));
+        let about = [("name", Same::Text(name)), ("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&DELETE, url), envelope::done, &about)
+            .await
     }
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Client, Error, NextPage, Page,
+    about::Same,
     call::{Ask, Call},
-    envelope,
+    envelope, lenient,
 };
 
 static CREATE: Call = Call::known(
@@ -46,30 +47,31 @@ pub struct Trunk {
     /// Its identity.
     pub trunk_sid: TrunkSid,
     /// Its name, unique in the account. Others' trunks may have names that we would not choose.
+    #[serde(deserialize_with = "lenient::text")]
     pub trunk_name: String,
     /// `active` or `inactive`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub status: Option<String>,
     /// Its SIP domain.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub domain_name: Option<String>,
     /// `IP-WHITELIST`, also where digest credentials are used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub auth_type: Option<String>,
     /// Network operator code.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub nso_code: Option<String>,
     /// `enabled` or `disabled`: SIP registration.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub registration_enabled: Option<String>,
     /// `enabled` or `disabled`: TLS.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub secure_trunking: Option<String>,
     /// When it was made, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_created: Option<String>,
     /// When it was last changed, ISO 8601 UTC.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub date_updated: Option<String>,
 }
 
@@ -106,7 +108,8 @@ impl Client {
             nso_code: ANY_OPERATOR,
             domain_name: self.domain_name(),
         });
-        self.ask(ask, envelope::one).await
+        let about = [("trunk_name", Same::Text(name.as_str()))];
+        self.ask(ask, envelope::one, &about).await
     }
 
     /// One page of the account's trunks.
@@ -115,7 +118,7 @@ impl Client {
     ///
     /// [`Error`]; a next page that does not come after this one is one, `paging_stuck`.
     pub async fn trunks_page(&self, at: NextPage) -> Result<Answer<Page<Trunk>>, Error> {
-        self.page(&LIST, self.trunks_url(format_args!("")), at)
+        self.page(&LIST, self.trunks_url(format_args!("")), at, &[])
             .await
     }
 
@@ -126,7 +129,8 @@ impl Client {
     /// [`Error`]; its class says what to do.
     pub async fn trunk(&self, sid: &TrunkSid) -> Result<Answer<Trunk>, Error> {
         let url = self.trunks_url(format_args!("/{sid}"));
-        self.ask(Ask::new(&GET, url), envelope::one).await
+        let about = [("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&GET, url), envelope::one, &about).await
     }
 
     /// Deletes a trunk with its numbers, ACL entries and destinations, and gives what it was.
@@ -137,7 +141,9 @@ impl Client {
     /// [`Error`]; its class says what to do.
     pub async fn delete_trunk(&self, sid: &TrunkSid) -> Result<Answer<Trunk>, Error> {
         let url = self.trunks_url(format_args!("?trunk_sid={sid}"));
-        self.ask(Ask::new(&DELETE, url), envelope::one).await
+        let about = [("trunk_sid", Same::Trunk(sid))];
+        self.ask(Ask::new(&DELETE, url), envelope::one, &about)
+            .await
     }
 
     /// Changes a trunk. Published outside of the API reference only.
@@ -151,6 +157,11 @@ impl Client {
         change: &TrunkChange,
     ) -> Result<Answer<()>, Error> {
         let ask = Ask::new(&UPDATE, self.trunks_url(format_args!("/{sid}"))).json(change);
-        self.ask(ask, envelope::done).await
+        let name = change.trunk_name.as_ref().map(TrunkName::as_str);
+        let about = [
+            ("trunk_name", Same::changed(name)),
+            ("trunk_sid", Same::Trunk(sid)),
+        ];
+        self.ask(ask, envelope::done, &about).await
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     call::Call,
     date,
-    envelope::is_success,
+    envelope::{Envelope, code, is_good, text},
     error::{Class, Details, Error},
     redact, retry_after,
 };
@@ -82,6 +82,28 @@ pub(crate) fn judge(call: &Call, reply: &Reply, secrets: &[&str]) -> Error {
     })
 }
 
+/// A success about something else than was asked: whatever was done, it is not known of ours.
+pub(crate) fn differs(
+    call: &Call,
+    reply: &Reply,
+    how: &str,
+    inner_code: u16,
+    request_id: Option<&str>,
+    secrets: &[&str],
+) -> Error {
+    Error::new(Details {
+        call: call.name,
+        class: Class::Unknown,
+        code: "answer_differs",
+        http_status: Some(reply.http),
+        inner_code: Some(inner_code),
+        error_code: None,
+        date: date::of(&reply.headers),
+        request_id: request_id.map(|id| redact::clean(id, secrets, redact::REQUEST_ID)),
+        description: Some(redact::clean(how, secrets, redact::DESCRIPTION)),
+    })
+}
+
 fn of_envelope(call: &Call, told: &Told) -> Verdict {
     // 408 is the gateway's own timeout: it does not say how far the request came.
     if told
@@ -135,21 +157,17 @@ fn of_foreign(call: &Call, reply: &Reply) -> Verdict {
 
 /// Reads the envelope's failing item; of several, the first. `None`: it is not an envelope.
 fn read(body: &[u8]) -> Option<Told> {
-    let mut envelope: Value = serde_json::from_slice(body).ok()?;
-    let request_id = text(&envelope["request_id"]);
-    // Indexing to change panics on anything but an object.
-    let mut items = match envelope.get_mut("response")?.take() {
-        Value::Array(items) => items,
-        Value::Object(item) => vec![Value::Object(item)],
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
-    };
+    let mut envelope = Envelope::parse(body)?;
+    let request_id = envelope.request_id;
+    let items = &mut envelope.items;
     let failing = items.iter().position(|item| !is_good(item));
+    let mixed = failing.is_some() && items.iter().any(is_good);
     let item = items.get_mut(failing.unwrap_or(0)).map(Value::take);
     let Some(item) = item else {
         // An empty list where one was not expected.
         return Some(Told {
             request_id,
-            inner_code: code(&envelope["http_code"]),
+            inner_code: envelope.http_code,
             claims_success: true,
             ..Told::default()
         });
@@ -157,6 +175,16 @@ fn read(body: &[u8]) -> Option<Told> {
     let inner_code = code(&item["code"]);
     let error = &item["error_data"];
     let error_code = code(&error["code"]).map(u32::from);
+    let description = text(&error["description"]).or_else(|| text(&error["message"]));
+    if mixed {
+        // Of one thing, success and failure.
+        return Some(Told {
+            request_id,
+            claims_success: true,
+            description,
+            ..Told::default()
+        });
+    }
     if inner_code.is_none() && error_code.is_none() {
         return None;
     }
@@ -166,24 +194,6 @@ fn read(body: &[u8]) -> Option<Told> {
         error_code,
         claims_success: text(&item["status"])
             .is_some_and(|status| status.eq_ignore_ascii_case("success")),
-        description: text(&error["description"]).or_else(|| text(&error["message"])),
+        description,
     })
-}
-
-fn is_good(item: &Value) -> bool {
-    let status = item["status"].as_str().unwrap_or_default();
-    code(&item["code"]).is_some_and(|code| is_success(code, status))
-}
-
-/// A code, as a number or as digits.
-fn code(value: &Value) -> Option<u16> {
-    match value {
-        Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
-        Value::String(digits) => digits.parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
 }

@@ -206,7 +206,7 @@ async fn every_call_published_elsewhere_is_sent_and_read_too() {
     sends(
         s,
         "update_trunk",
-        "trunk",
+        "trunk_renamed",
         client.update_trunk(&sid, &change),
     )
     .await;
@@ -225,7 +225,7 @@ async fn every_call_published_elsewhere_is_sent_and_read_too() {
     sends(s, "update_credentials", "credentials", update).await;
     let destination = id("2001");
     let update = client.update_destination(&sid, &destination, 1, 5);
-    sends(s, "update_destination", "destination", update).await;
+    sends(s, "update_destination", "destination_balanced", update).await;
     let delete = client.delete_destination(&sid, &destination);
     sends(s, "delete_destination", "deleted_entry", delete).await;
     let settings = sends(s, "settings", "settings", client.settings(&sid)).await;

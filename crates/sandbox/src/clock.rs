@@ -1,5 +1,6 @@
 //! One clock for the window, the log and the dates, so that they never contradict each other.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::ids::Stamp;
@@ -23,6 +24,8 @@ impl Moment {
 pub(crate) struct Clock {
     start: Instant,
     start_us: u64,
+    /// How far the dates that are shown are ahead of the wall clock, in milliseconds.
+    ahead_ms: AtomicI64,
 }
 
 impl Clock {
@@ -33,7 +36,23 @@ impl Clock {
         Self {
             start: Instant::now(),
             start_us: micros(wall),
+            ahead_ms: AtomicI64::new(0),
         }
+    }
+
+    /// What the simulated side takes the time to be, for dates of resources and of answers.
+    pub(crate) fn date(&self) -> Stamp {
+        let ahead_us = self.ahead_ms().saturating_mul(1000);
+        Moment(self.now().0.saturating_add_signed(ahead_us)).stamp()
+    }
+
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    /// Sets the dates ahead of the wall clock, or behind it. Limits and log go on as before.
+    pub(crate) fn set_ahead_ms(&self, ahead_ms: i64) {
+        self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> Moment {

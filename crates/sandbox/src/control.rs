@@ -14,6 +14,9 @@ use crate::route::Query;
 use crate::rule;
 use crate::service::{Core, lock};
 
+/// Ten years: further than any clock is wrong.
+const FARTHEST_AHEAD_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
+
 /// Answers a control. `path` is what follows `/_sandbox/`.
 pub(crate) fn answer(
     core: &Core,
@@ -32,6 +35,8 @@ pub(crate) fn answer(
         ("GET", "stats") => plain(&json!({ "accounts": lock(&core.gate).stats() })),
         ("GET", "limits") => limits(lock(&core.gate).limits()),
         ("PUT", "limits") => set_limits(core, body),
+        ("GET", "clock") => clock(core),
+        ("PUT", "clock") => set_clock(core, body),
         ("PUT", "faults") => match rule::parse(body) {
             Ok(rules) => {
                 core.faults.replace(rules);
@@ -48,13 +53,13 @@ pub(crate) fn answer(
             Err(problem) => refused(&problem),
         },
         ("DELETE", "accounts") => set_keys(core, None),
-        (_, "state" | "requests" | "stats" | "limits" | "faults" | "accounts") => {
+        (_, "state" | "requests" | "stats" | "limits" | "clock" | "faults" | "accounts") => {
             problem(405, &format!("/_sandbox/{path} has no {method}"))
         }
         _ => problem(
             404,
-            "there are GET and DELETE state, GET requests, GET stats, GET and PUT limits, PUT and \
-             DELETE faults, PUT and DELETE accounts",
+            "there are GET and DELETE state, GET requests, GET stats, GET and PUT limits, GET and \
+             PUT clock, PUT and DELETE faults, PUT and DELETE accounts",
         ),
     }
 }
@@ -124,6 +129,28 @@ fn set_limits(core: &Core, body: &[u8]) -> Reply {
             limits(new)
         }
         Err(problem) => refused(&problem),
+    }
+}
+
+fn clock(core: &Core) -> Reply {
+    plain(&json!({ "ahead_ms": core.clock.ahead_ms() }))
+}
+
+fn set_clock(core: &Core, body: &[u8]) -> Reply {
+    let value: Value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(error) => return refused(&format!("the body is not JSON: {error}")),
+    };
+    let ahead = match value.as_object() {
+        Some(members) if members.len() == 1 => value["ahead_ms"].as_i64(),
+        _ => return refused("the body must be an object with ahead_ms and nothing else"),
+    };
+    match ahead.filter(|ahead| ahead.unsigned_abs() <= FARTHEST_AHEAD_MS) {
+        Some(ahead) => {
+            core.clock.set_ahead_ms(ahead);
+            clock(core)
+        }
+        None => refused("ahead_ms: must be whole milliseconds, at most ten years either way"),
     }
 }
 

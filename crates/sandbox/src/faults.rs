@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ids::unit_interval;
-use crate::rule::{Action, Rule, Selector};
+use crate::rule::{Action, Edit, Rule, Selector, SentDate};
 
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -27,8 +27,15 @@ pub(crate) struct Decision {
     pub(crate) hold: Duration,
     /// The delays of all rules that fire, added up.
     pub(crate) delay: Duration,
+    /// How long after its client was answered or has left it is processed, if not before: the
+    /// times of all rules that fire and have one, added up.
+    pub(crate) late: Option<Duration>,
     /// The action of the first rule that fires and has one.
     pub(crate) action: Option<Action>,
+    /// The `Date` header of the first rule that fires and has one.
+    pub(crate) date: Option<SentDate>,
+    /// What the rules that fire change in the answer, in their order.
+    pub(crate) edits: Vec<Edit>,
 }
 
 impl Faults {
@@ -54,14 +61,29 @@ impl Faults {
         {
             counted.matches += 1;
             if counted.rule.selector.fires(counted.matches) {
-                decision.hold += Duration::from_millis(counted.rule.hold_ms);
-                decision.delay += Duration::from_millis(counted.rule.delay_ms);
-                if decision.action.is_none() {
-                    decision.action.clone_from(&counted.rule.action);
-                }
+                decision.meet(&counted.rule);
             }
         }
         decision
+    }
+}
+
+impl Decision {
+    fn meet(&mut self, rule: &Rule) {
+        self.hold += Duration::from_millis(rule.hold_ms);
+        self.delay += Duration::from_millis(rule.delay_ms);
+        if let Some(late) = rule.late_ms.map(Duration::from_millis) {
+            self.late = Some(self.late.unwrap_or_default() + late);
+        }
+        if self.action.is_none() {
+            self.action.clone_from(&rule.action);
+        }
+        if self.date.is_none() {
+            self.date.clone_from(&rule.date);
+        }
+        if rule.edit.name().is_some() {
+            self.edits.push(rule.edit.clone());
+        }
     }
 }
 

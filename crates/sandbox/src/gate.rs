@@ -206,6 +206,10 @@ impl Gate {
         self.log.settle(entry, outcome);
     }
 
+    pub(crate) fn late(&mut self, entry: u64, at: Moment) {
+        self.log.late(entry, at);
+    }
+
     /// Takes a closed connection out of the counts.
     pub(crate) fn leave(&mut self, connection: &Connection) {
         let mut joined = connection

@@ -26,18 +26,20 @@
 //! | control | what it does |
 //! |---|---|
 //! | `GET state` | all resources: `{"counts", "accounts": {SID: {"counts", "trunks": [{"trunk_sid", "trunk_name", ..., "numbers", "whitelisted_ips", "credentials", "destinations", "settings"}], "orphaned_credentials"}}}`. Trunks and entries are in the order of creation, in the API's shapes; credentials have the `password` that was sent. `?account=SID` shows one account |
-//! | `DELETE state` | forgets all resources, the log, the windows and the statistics; accounts, limits and faults stay |
-//! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "processed", "held", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
+//! | `DELETE state` | forgets all resources, the log, the windows and the statistics; and drops what is pending; accounts, limits and faults stay |
+//! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "processed", "held", "pending", "late_at_ms", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
 //! | `GET stats` | `{"accounts": {SID: {"requests", "refused", "max_in_window", "max_connections"}}}` |
-//! | `PUT faults`, `DELETE faults` | replaces, removes the fault rules |
+//! | `PUT faults`, `DELETE faults` | replaces, removes the fault rules; what is pending stays so |
+//! | `GET clock`, `PUT clock` | `{"ahead_ms"}`: how far the dates of resources and answers are ahead of this machine's clock; limits and log keep to it |
 //! | `GET limits`, `PUT limits` | `{"requests_per_minute", "connections", "window_ms"}`; what is left out stays as it is |
 //! | `PUT accounts`, `DELETE accounts` | `[{"account_sid", "api_key", "api_token"}]`, or a map from account SID to the rest: from then on only these work. An optional list `numbers` is what `IncomingPhoneNumbers` shows. `DELETE` makes any account and key work again |
 //!
 //! In the log, `at_ms` is the time of arrival in milliseconds since 1970; `status` is null until
 //! the answer leaves and when the connection was cut without one; `processed` is whether the API's
-//! work was done, whatever the client is told; `held` is true while a `hold_ms` keeps it back; `inner_code` is the
-//! envelope's `response.code`, in a batch that of the first entry that failed; `fault` names what
-//! a rule did.
+//! work was done, whatever the client is told; `held` is true while a `hold_ms` keeps it back;
+//! `pending` is true when its client has been answered or has left and it is yet to be processed,
+//! and `late_at_ms` is when that was done; `inner_code` is the envelope's `response.code`, in a
+//! batch that of the first entry that failed; `fault` names what a rule did.
 //!
 //! # Limits
 //!
@@ -59,6 +61,7 @@
 //! | `nth`, `every`, `probability` + `seed` | which matches: the nth only, each nth, or by chance, the same for the same seed; without one of them: all |
 //! | `hold_ms` | keeps the request back before it is processed, which it never is if its client closes the connection meanwhile; joins any other action |
 //! | `delay_ms` | holds the answer back of a request that was processed at once, and stays so if its client goes away; joins any other action |
+//! | `late_ms` | processes it so long after its client was answered or has left, with what holds then; goes with `hold_ms`, `reset_before`, and `html`, `status` or `inner_code` without `after` |
 //! | `reset_before`, `reset_after` | resets the connection: unprocessed, or processed |
 //! | `truncate` | processes, sends half of the body, closes |
 //! | `html` | a gateway's HTML page, status 502 or `status`, unprocessed |
@@ -66,6 +69,8 @@
 //! | `after` | with `html`, `status` or `inner_code`: process first |
 //! | `body` | with `status`: `"json"` (default), `"html"` or `"empty"` |
 //! | `retry_after` | with `status`, `inner_code` or `html`: a header of so many seconds, or a text sent as it is |
+//! | `date` | a text instead of the `Date` header, or `false`: no such header |
+//! | `omit`, `echo`, `foreign` | in the answer of a request that was processed: fields that are left out of the data, fields that they have instead, an item that a list begins with |
 //!
 //! # Choices where nothing is published
 //!
@@ -84,8 +89,10 @@ mod gate;
 mod ids;
 mod journal;
 mod keys;
+mod late;
 mod options;
 mod payload;
+mod reply;
 mod request_log;
 mod route;
 mod rule;

@@ -29,7 +29,11 @@ pub(crate) enum Stage {
     Unprocessed,
     /// A rule keeps it back; it will be processed unless its client goes away.
     Held,
+    /// It was not processed while its client was there, and will be.
+    Pending,
     Processed,
+    /// It was processed at this time, after its client was answered or had left.
+    Late(Moment),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +66,8 @@ pub(crate) struct Logged<'a> {
     inner_code: Option<u16>,
     processed: bool,
     held: bool,
+    pending: bool,
+    late_at_ms: Option<u64>,
     fault: Option<&'static str>,
 }
 
@@ -123,11 +129,20 @@ impl RequestLog {
         self.first + self.entries.len() as u64 - 1
     }
 
+    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.entries.get_mut(at)
+    }
+
+    /// Notes that a request was processed late; what its client was told stays.
+    pub(crate) fn late(&mut self, number: u64, at: Moment) {
+        if let Some(entry) = self.entry(number) {
+            entry.stage = Stage::Late(at);
+        }
+    }
+
     pub(crate) fn settle(&mut self, number: u64, outcome: Outcome) {
-        let at = number
-            .checked_sub(self.first)
-            .and_then(|at| usize::try_from(at).ok());
-        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+        if let Some(entry) = self.entry(number) {
             entry.status = outcome.status.unwrap_or(0);
             entry.inner = outcome.inner.unwrap_or(0);
             entry.stage = outcome.stage;
@@ -159,8 +174,15 @@ impl RequestLog {
                     path: String::from_utf8_lossy(&path).into_owned(),
                     status: (entry.status != 0).then_some(entry.status),
                     inner_code: (entry.inner != 0).then_some(entry.inner),
-                    processed: entry.stage == Stage::Processed,
+                    processed: matches!(entry.stage, Stage::Processed | Stage::Late(_)),
                     held: entry.stage == Stage::Held,
+                    pending: entry.stage == Stage::Pending,
+                    late_at_ms: match entry.stage {
+                        Stage::Late(at) => Some(at.unix_ms()),
+                        Stage::Unprocessed | Stage::Held | Stage::Pending | Stage::Processed => {
+                            None
+                        }
+                    },
                     fault: entry.fault,
                 });
             }

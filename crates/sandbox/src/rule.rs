@@ -13,7 +13,43 @@ pub(crate) struct Rule {
     pub(crate) selector: Selector,
     pub(crate) hold_ms: u64,
     pub(crate) delay_ms: u64,
+    /// How long after its client was answered or has left a request is processed that would
+    /// otherwise never be.
+    pub(crate) late_ms: Option<u64>,
     pub(crate) action: Option<Action>,
+    pub(crate) date: Option<SentDate>,
+    pub(crate) edit: Edit,
+}
+
+/// What an answer's `Date` header is instead of the time.
+#[derive(Clone, Debug)]
+pub(crate) enum SentDate {
+    None,
+    Text(HeaderValue),
+}
+
+/// What is changed in the answer of a request that was processed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Edit {
+    /// Fields that are left out of the data.
+    pub(crate) omit: Vec<String>,
+    /// Fields that the data have instead.
+    pub(crate) echo: Map<String, Value>,
+    /// An item that a list begins with.
+    pub(crate) foreign: Option<Value>,
+}
+
+impl Edit {
+    /// Its name in the request log. `None`: it changes nothing.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        if self.foreign.is_some() {
+            Some("foreign")
+        } else if !self.echo.is_empty() {
+            Some("echo")
+        } else {
+            (!self.omit.is_empty()).then_some("omit")
+        }
+    }
 }
 
 /// Which of a rule's matches it fires on.
@@ -72,6 +108,20 @@ impl Action {
             Self::Answer(_) => "status",
         }
     }
+
+    /// Whether the request is processed, though its client may not hear of it.
+    fn processes(&self) -> bool {
+        match self {
+            Self::ResetBefore => false,
+            Self::ResetAfter | Self::Truncate => true,
+            Self::Answer(injected) => injected.after,
+        }
+    }
+
+    /// Whether the client gets the answer of the processing, or a part of it.
+    fn shows(&self) -> bool {
+        matches!(self, Self::Truncate)
+    }
 }
 
 /// Ten minutes: longer than any client waits.
@@ -91,6 +141,7 @@ struct Draft {
     inner_code: Option<u16>,
     hold_ms: Option<u64>,
     delay_ms: Option<u64>,
+    late_ms: Option<u64>,
     reset_before: bool,
     reset_after: bool,
     truncate: bool,
@@ -98,6 +149,8 @@ struct Draft {
     after: bool,
     body: Option<InjectedBody>,
     retry_after: Option<HeaderValue>,
+    date: Option<SentDate>,
+    edit: Edit,
 }
 
 /// Reads a list of rules, or says which rule and which field is wrong, and what would be right.
@@ -150,6 +203,14 @@ fn flag(value: &Value) -> Result<bool, String> {
     value.as_bool().ok_or("must be true or false".into())
 }
 
+fn names(value: &Value) -> Result<Vec<String>, String> {
+    let list = value.as_array().filter(|list| !list.is_empty());
+    let names = list.map(|list| list.iter().map(|name| text(name).map(str::to_owned)));
+    names
+        .and_then(|names| names.collect::<Result<_, _>>().ok())
+        .ok_or("must be a list of names of fields".into())
+}
+
 impl Draft {
     fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
         match name {
@@ -170,6 +231,7 @@ impl Draft {
             "inner_code" => self.inner_code = Some(code(value)?),
             "hold_ms" => self.hold_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
             "delay_ms" => self.delay_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
+            "late_ms" => self.late_ms = Some(number(value, 0, LONGEST_DELAY_MS)?),
             "reset_before" => self.reset_before = flag(value)?,
             "reset_after" => self.reset_after = flag(value)?,
             "truncate" => self.truncate = flag(value)?,
@@ -190,6 +252,21 @@ impl Draft {
                 let header = HeaderValue::from_str(&sent);
                 self.retry_after = Some(header.map_err(|_| "must fit into a header")?);
             }
+            "date" if value == &Value::Bool(false) => self.date = Some(SentDate::None),
+            "date" => {
+                let sent = text(value).map_err(|_| "must be a text to send as it is, or false")?;
+                let header = HeaderValue::from_str(sent);
+                self.date = Some(SentDate::Text(
+                    header.map_err(|_| "must fit into a header")?,
+                ));
+            }
+            "omit" => self.edit.omit = names(value)?,
+            "echo" => {
+                let fields = value.as_object().filter(|fields| !fields.is_empty());
+                let fields = fields.ok_or("must be an object with a field or more")?;
+                self.edit.echo.clone_from(fields);
+            }
+            "foreign" => self.edit.foreign = Some(value.clone()),
             _ => return Err("is no field of a rule".into()),
         }
         Ok(())
@@ -198,13 +275,16 @@ impl Draft {
     fn finish(self) -> Result<Rule, String> {
         let selector = self.selector()?;
         let action = self.action()?;
-        if action.is_none() && self.delay_ms.is_none() && self.hold_ms.is_none() {
+        let waits = self.delay_ms.is_some() || self.hold_ms.is_some() || self.late_ms.is_some();
+        let changes = self.edit.name().is_some() || self.date.is_some();
+        if action.is_none() && !waits && !changes {
             return Err(
-                "it does nothing: add status, inner_code, hold_ms, delay_ms, reset_before, \
-                        reset_after, truncate or html"
+                "it does nothing: add status, inner_code, hold_ms, delay_ms, \
+                        reset_before, reset_after, truncate, html, omit, echo, foreign or date"
                     .into(),
             );
         }
+        self.check(action.as_ref())?;
         Ok(Rule {
             method: self.method,
             path: self.path,
@@ -212,8 +292,35 @@ impl Draft {
             selector,
             hold_ms: self.hold_ms.unwrap_or(0),
             delay_ms: self.delay_ms.unwrap_or(0),
+            late_ms: self.late_ms,
             action,
+            date: self.date,
+            edit: self.edit,
         })
+    }
+
+    /// What goes only with some actions, and with some not.
+    fn check(&self, action: Option<&Action>) -> Result<(), String> {
+        let in_time = self.hold_ms.is_none() && action.is_none_or(Action::processes);
+        if self.late_ms.is_some() && in_time {
+            return Err(
+                "late_ms: goes with a request that is not processed in time: with \
+                        hold_ms, reset_before, or html, status or inner_code without after"
+                    .into(),
+            );
+        }
+        if let Some(name) = self.edit.name()
+            && !action.is_none_or(Action::shows)
+        {
+            return Err(format!(
+                "{name}: goes with the answer of a request that was processed, not with an \
+                 injected answer or a reset"
+            ));
+        }
+        if self.date.is_some() && matches!(action, Some(Action::ResetBefore | Action::ResetAfter)) {
+            return Err("date: goes with an answer, not with a reset".into());
+        }
+        Ok(())
     }
 
     fn selector(&self) -> Result<Selector, String> {

@@ -151,6 +151,8 @@ async fn connection(core: Arc<Core>, stream: TcpStream, mut closing: watch::Rece
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
+        // The dates are those of the simulated side.
+        .auto_date_header(false)
         .header_read_timeout(HEADER_TIMEOUT);
     let mut serving = pin!(builder.serve_connection(socket, service));
     let ended = tokio::select! {

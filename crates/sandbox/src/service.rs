@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -21,11 +21,13 @@ use crate::gate::{Arrival, Connection, Gate, Verdict};
 use crate::ids::{PhoneNumber, RequestId, mix, unit_interval};
 use crate::journal::Journal;
 use crate::keys::{self, Keys};
+use crate::late::{Late, Waiting};
 use crate::options::Options;
 use crate::payload::{Cut, Payload};
+use crate::reply::{edit, http_date, inject, response};
 use crate::request_log::{Outcome, Stage};
 use crate::route::{self, Query, Route};
-use crate::rule::{Action, Injected, InjectedBody};
+use crate::rule::{Action, Edit, SentDate};
 use crate::world::World;
 
 /// Longest request body, in bytes.
@@ -55,7 +57,8 @@ pub(crate) struct Core {
 }
 
 /// A request that has been read whole.
-struct Whole {
+#[derive(Clone)]
+pub(crate) struct Whole {
     parts: Parts,
     /// `None`: it was longer than it may be.
     body: Option<Bytes>,
@@ -74,6 +77,9 @@ struct Decided {
     end: End,
     stage: Stage,
     fault: Option<&'static str>,
+    date: Option<SentDate>,
+    /// Dropped with this, when the answer leaves or its client has left.
+    late: Option<Waiting>,
 }
 
 /// What a request's key opens.
@@ -88,12 +94,14 @@ struct Held<'a> {
     core: &'a Core,
     entry: u64,
     over: bool,
+    /// What it becomes then.
+    gone: Stage,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.core.note(self.entry, Stage::Unprocessed, Some(HOLD));
+            self.core.note(self.entry, self.gone, Some(HOLD));
         }
     }
 }
@@ -108,6 +116,8 @@ impl Decided {
             end: End::Answer(reply),
             stage: Stage::Unprocessed,
             fault: None,
+            date: None,
+            late: None,
         }
     }
 
@@ -193,7 +203,7 @@ impl Core {
             let query = Query(whole.parts.uri.query().unwrap_or_default());
             let body = whole.body.as_deref().unwrap_or_default();
             let reply = control::answer(&self, whole.parts.method.as_str(), path, query, body);
-            return Ok(response(reply, false));
+            return Ok(response(reply, false, self.date(None)));
         }
         let sequence = self.requests.fetch_add(1, Ordering::Relaxed);
         let trip = self.draw_latency(sequence);
@@ -217,9 +227,17 @@ impl Core {
             tokio::time::sleep(wait).await;
         }
         lock(&self.gate).settle(entry, decided.outcome());
-        match decided.end {
-            End::Answer(reply) => Ok(response(reply, false)),
-            End::HalfAnswer(reply) => Ok(response(reply, true)),
+        // From the end of this on, its client has been answered.
+        let Decided {
+            end,
+            date,
+            late: _waiting,
+            ..
+        } = decided;
+        let date = self.date(date);
+        match end {
+            End::Answer(reply) => Ok(response(reply, false, date)),
+            End::HalfAnswer(reply) => Ok(response(reply, true, date)),
             End::Reset => {
                 connection.reset();
                 Err(Cut)
@@ -245,7 +263,7 @@ impl Core {
 
     /// Processes a request, and gives its number in the log.
     async fn process(
-        &self,
+        self: &Arc<Self>,
         connection: &Connection,
         whole: &Whole,
         sequence: u64,
@@ -256,13 +274,8 @@ impl Core {
             headers,
             ..
         } = &whole.parts;
-        let request_id = RequestId(self.salt.wrapping_add(sequence));
-        let head = Head {
-            request_id,
-            method: method.as_str(),
-        };
-        let named = route::parse(uri.path());
-        let account = named.map(|(account, _)| account);
+        let head = self.head(&whole.parts, sequence);
+        let account = route::parse(uri.path()).map(|(account, _)| account);
         let access = self.authorise(account, headers);
         let (entry, verdict) = self
             .admit(connection, &whole.parts, account, access.granted)
@@ -274,33 +287,34 @@ impl Core {
             };
             return (entry, Decided::refused(reply));
         }
-        let decision = self.faults.decide(method.as_str(), uri.path(), account);
-        if !decision.hold.is_zero() && !self.hold(entry, connection, decision.hold).await {
-            let fault = Some(HOLD);
-            let (delay, end, stage) = (Duration::ZERO, End::Reset, Stage::Unprocessed);
-            return (
+        let mut decision = self.faults.decide(method.as_str(), uri.path(), account);
+        let late = decision.late.take().map(|wait| {
+            let late = Late {
+                whole: whole.clone(),
+                sequence,
                 entry,
-                Decided {
-                    delay,
-                    end,
-                    stage,
-                    fault,
-                },
-            );
-        }
-        let call = |body| Call {
-            head,
-            account: account.unwrap_or_default(),
-            route: named.map_or(Route::Unknown, |(_, route)| route),
-            path: uri.path(),
-            query: Query(uri.query().unwrap_or_default()),
-            json: is_json(headers),
-            body,
-            now: self.clock.now().stamp(),
-            profile: self.options.profile,
-            owned_numbers: access.numbers.as_deref(),
+                forgotten: lock(&self.world).forgotten,
+            };
+            self.process_later(late, wait)
+        });
+        let gone = if late.is_some() {
+            Stage::Pending
+        } else {
+            Stage::Unprocessed
         };
-        let mut decided = self.meet(decision, head, whole.body.as_deref().map(call));
+        if !decision.hold.is_zero() && !self.hold(entry, connection, decision.hold, gone).await {
+            let left = Decided {
+                delay: Duration::ZERO,
+                end: End::Reset,
+                stage: gone,
+                fault: Some(HOLD),
+                date: None,
+                late,
+            };
+            return (entry, left);
+        }
+        let call = whole.call(self, sequence, access.numbers.as_deref());
+        let mut decided = self.meet(decision, head, call, late);
         if let Err(error) = self.flush() {
             decided.end = End::Answer(Refusal::unkept(error.to_string()).reply(head));
         }
@@ -308,7 +322,7 @@ impl Core {
     }
 
     /// Keeps a request back; says whether its client is still there when the time is over.
-    async fn hold(&self, entry: u64, connection: &Connection, time: Duration) -> bool {
+    async fn hold(&self, entry: u64, connection: &Connection, time: Duration, gone: Stage) -> bool {
         if let Err(error) = self.flush() {
             tracing::error!(%error, "an arrival was not kept");
         }
@@ -317,6 +331,7 @@ impl Core {
             core: self,
             entry,
             over: false,
+            gone,
         };
         self.note(entry, Stage::Held, Some(HOLD));
         // Without a latency, a client that goes away drops this future as well.
@@ -338,7 +353,7 @@ impl Core {
     }
 
     /// Hands what was noted for the journal to the operating system.
-    fn flush(&self) -> io::Result<()> {
+    pub(crate) fn flush(&self) -> io::Result<()> {
         self.journal.as_ref().map_or(Ok(()), Journal::flush)
     }
 
@@ -428,16 +443,25 @@ impl Core {
     }
 
     /// Lets the rules have their way with a call. `None` is one whose body was too long.
-    fn meet(&self, decision: Decision, head: Head<'_>, call: Option<Call<'_>>) -> Decided {
+    fn meet(
+        &self,
+        decision: Decision,
+        head: Head<'_>,
+        call: Option<Call<'_>>,
+        mut late: Option<Waiting>,
+    ) -> Decided {
         let mut stage = Stage::Unprocessed;
         let mut process = || match &call {
             Some(call) => {
                 stage = Stage::Processed;
-                self.call(call)
+                let mut reply = self.call(call, &mut lock(&self.world));
+                edit(&decision.edits, &mut reply);
+                reply
             }
             None => Refusal::too_large().reply(head),
         };
         let fault = decision.action.as_ref().map(Action::name);
+        let edited = decision.edits.first().and_then(Edit::name);
         let end = match decision.action {
             None => End::Answer(process()),
             Some(Action::ResetBefore) => End::Reset,
@@ -455,21 +479,45 @@ impl Core {
         };
         let held = (!decision.hold.is_zero()).then_some(HOLD);
         let delayed = (!decision.delay.is_zero()).then_some("delay_ms");
+        if stage == Stage::Processed {
+            if let Some(waiting) = late.take() {
+                waiting.cancel();
+            }
+        } else if late.is_some() {
+            stage = Stage::Pending;
+        }
         Decided {
             delay: decision.delay,
             end,
             stage,
-            fault: fault.or(delayed).or(held),
+            fault: fault.or(edited).or(delayed).or(held),
+            date: decision.date,
+            late,
         }
     }
 
-    fn call(&self, call: &Call<'_>) -> Reply {
-        let mut world = lock(&self.world);
-        let reply = api::answer(call, &mut world);
+    pub(crate) fn call(&self, call: &Call<'_>, world: &mut World) -> Reply {
+        let reply = api::answer(call, world);
         if let Some(journal) = &self.journal {
-            journal.note_changes(&mut world);
+            journal.note_changes(world);
         }
         reply
+    }
+
+    fn head<'a>(&self, parts: &'a Parts, sequence: u64) -> Head<'a> {
+        Head {
+            request_id: RequestId(self.salt.wrapping_add(sequence)),
+            method: parts.method.as_str(),
+        }
+    }
+
+    /// The `Date` header of an answer.
+    fn date(&self, instead: Option<SentDate>) -> Option<HeaderValue> {
+        match instead {
+            None => http_date(self.clock.date()),
+            Some(SentDate::Text(text)) => Some(text),
+            Some(SentDate::None) => None,
+        }
     }
 }
 
@@ -489,29 +537,29 @@ impl Whole {
         };
         Ok(Self { parts, body })
     }
-}
 
-fn inject(head: Head<'_>, injected: Injected) -> Reply {
-    let Injected {
-        status,
-        inner,
-        body,
-        retry_after,
-        ..
-    } = injected;
-    let mut reply = match body {
-        InjectedBody::Html => envelope::gateway_page(status),
-        InjectedBody::Empty => envelope::empty(status),
-        InjectedBody::Json if (200..300).contains(&inner) => {
-            let nothing = serde_json::Value::Object(serde_json::Map::new());
-            envelope::single(head, status, &envelope::Item::success(nothing))
-        }
-        InjectedBody::Json => Refusal::injected(status, inner).reply(head),
-    };
-    reply
-        .headers
-        .extend(retry_after.map(|value| (RETRY_AFTER, value)));
-    reply
+    /// What it asks for, now. `None`: it was too long to be read.
+    pub(crate) fn call<'a>(
+        &'a self,
+        core: &Core,
+        sequence: u64,
+        owned_numbers: Option<&'a [PhoneNumber]>,
+    ) -> Option<Call<'a>> {
+        let uri = &self.parts.uri;
+        let (account, route) = route::parse(uri.path()).unwrap_or(("", Route::Unknown));
+        Some(Call {
+            head: core.head(&self.parts, sequence),
+            account,
+            route,
+            path: uri.path(),
+            query: Query(uri.query().unwrap_or_default()),
+            json: is_json(&self.parts.headers),
+            body: self.body.as_deref()?,
+            now: core.clock.date(),
+            profile: core.options.profile,
+            owned_numbers,
+        })
+    }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -521,25 +569,4 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = header(headers, &CONTENT_TYPE).and_then(|text| text.split(';').next());
     media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case(envelope::JSON))
-}
-
-fn response(reply: Reply, half: bool) -> Response<Payload> {
-    let too_large = reply.status == 413;
-    let payload = if half {
-        Payload::half(reply.body)
-    } else {
-        Payload::whole(reply.body)
-    };
-    let mut response = Response::new(payload);
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    let headers = response.headers_mut();
-    if let Some(kind) = reply.content_type {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    }
-    headers.extend(reply.headers);
-    if too_large {
-        // The rest of the body was not read.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }

@@ -25,6 +25,8 @@ pub(crate) struct World {
     salt: u64,
     /// What the call at hand has touched, for the journal. `None`: there is no journal.
     touched: Option<Vec<(TrunkSid, Part)>>,
+    /// How often everything was forgotten.
+    pub(crate) forgotten: u64,
 }
 
 /// The last numbers that were given.
@@ -146,6 +148,7 @@ impl World {
             },
             salt,
             touched: None,
+            forgotten: 0,
         }
     }
 
@@ -154,6 +157,7 @@ impl World {
         self.accounts.clear();
         self.trunks = HashMap::new();
         self.numbers = HashMap::new();
+        self.forgotten += 1;
     }
 
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Arc<str>, &Account)> {

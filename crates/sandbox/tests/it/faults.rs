@@ -306,6 +306,46 @@ async fn a_rule_that_makes_no_sense_is_refused_by_its_number_and_field() {
             json!({"delay_ms": 600_001}),
             "rule 1: delay_ms: must be a whole number",
         ),
+        (
+            json!({"late_ms": 1}),
+            "rule 1: late_ms: goes with a request that is not processed in time",
+        ),
+        (
+            json!({"late_ms": 1, "delay_ms": 1}),
+            "rule 1: late_ms: goes",
+        ),
+        (
+            json!({"late_ms": 1, "reset_after": true}),
+            "rule 1: late_ms: goes",
+        ),
+        (
+            json!({"late_ms": 1, "status": 504, "after": true}),
+            "rule 1: late_ms: goes",
+        ),
+        (
+            json!({"late_ms": 600_001, "status": 504}),
+            "rule 1: late_ms: must be a whole number",
+        ),
+        (json!({"omit": "id"}), "rule 1: omit: must be a list"),
+        (json!({"omit": []}), "rule 1: omit: must be a list"),
+        (json!({"omit": [1]}), "rule 1: omit: must be a list"),
+        (json!({"echo": {}}), "rule 1: echo: must be an object"),
+        (json!({"echo": ["id"]}), "rule 1: echo: must be an object"),
+        (
+            json!({"echo": {"id": 1}, "status": 200}),
+            "rule 1: echo: goes with the answer of a request that was processed",
+        ),
+        (
+            json!({"foreign": {}, "reset_after": true}),
+            "rule 1: foreign: goes with",
+        ),
+        (json!({"omit": ["id"], "html": true}), "rule 1: omit: goes"),
+        (json!({"date": true}), "rule 1: date: must be a text"),
+        (json!({"date": "a\nb"}), "rule 1: date: must fit"),
+        (
+            json!({"date": false, "reset_before": true}),
+            "rule 1: date: goes with an answer",
+        ),
         (json!({"method": "GET"}), "rule 1: it does nothing"),
         (json!("x"), "rule 1: must be an object"),
     ];

@@ -5,7 +5,8 @@ use std::sync::Once;
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use sandbox::{Limits, Options, Profile, Running, Sandbox};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Made up, as all accounts, numbers and hosts in these tests.
 pub(crate) const ACCOUNT: &str = "acme1";
@@ -209,4 +210,17 @@ pub(crate) async fn read(request: RequestBuilder) -> reqwest::Result<Got> {
 pub(crate) fn trunk_body(name: &str) -> Value {
     let domain = format!("{ACCOUNT}.pstn.exotel.com");
     json!({ "trunk_name": name, "nso_code": "ANY-ANY", "domain_name": domain })
+}
+
+/// Sends a request for a trunk on a connection of its own and does not wait for the answer.
+pub(crate) async fn send(world: &World, name: &str) -> TcpStream {
+    let body = trunk_body(name).to_string();
+    let length = body.len();
+    let request = format!(
+        "POST /v2/accounts/acme1/trunks HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic \
+         a2V5OnRva2Vu\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let mut stream = TcpStream::connect(world.running.addr()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
 }

@@ -5,22 +5,8 @@ use std::time::{Duration, Instant};
 use sandbox::Options;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
-use crate::harness::{World, field, roomy, start, trunk_body};
-
-/// Sends a request for a trunk on a connection of its own and does not wait for the answer.
-async fn send(world: &World, name: &str) -> TcpStream {
-    let body = trunk_body(name).to_string();
-    let length = body.len();
-    let request = format!(
-        "POST /v2/accounts/acme1/trunks HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic \
-         a2V5OnRva2Vu\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    let mut stream = TcpStream::connect(world.running.addr()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
-}
+use crate::harness::{World, field, roomy, send, start, trunk_body};
 
 /// Waits until the only logged request has this `held`, `processed` and `status`.
 async fn until(world: &World, held: bool, processed: bool, status: Value) -> Value {

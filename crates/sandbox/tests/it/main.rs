@@ -6,10 +6,12 @@
 )]
 
 mod controls;
+mod edits;
 mod faults;
 mod harness;
 mod holds;
 mod journal;
+mod late;
 mod limits;
 mod lists;
 mod resources;
