@@ -105,6 +105,7 @@ pub(crate) fn error_of(interrupt: Interrupt<Error>) -> Error {
         Interrupt::Halt(error) => error,
         Interrupt::Refused(error) => Error::Exotel(error),
         Interrupt::TooLong { what, most } => Error::ListTooLong { what, most },
+        Interrupt::Unreadable { what } => Error::Unreadable { what },
     }
 }
 

@@ -7,7 +7,7 @@ use onboarding::{
 
 use crate::{
     fault::Interrupt,
-    read::{self, Reader},
+    read::{self, Entries, Reader},
     steps::{SINGLE, same_number},
 };
 
@@ -140,7 +140,7 @@ pub(crate) async fn compare<R: Reader>(
             .record(index)
             .is_some_and(|it| it.state == StepState::Done)
     };
-    let mut lists: Vec<(StepKind, Result<Vec<Listed>, String>)> = Vec::new();
+    let mut lists: Vec<(StepKind, Result<Entries<Listed>, String>)> = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         let kind = step.kind();
         if kind == StepKind::Verify || comparison.steps.iter().any(|it| it.index == index) {
@@ -173,7 +173,15 @@ pub(crate) async fn compare<R: Reader>(
         });
     }
     for (kind, list) in lists {
-        for left in list.unwrap_or_default() {
+        let Ok(list) = list else { continue };
+        for _ in list.unreadable {
+            comparison.extra.push(Extra {
+                kind,
+                id: "no id".into(),
+                what: "an entry that cannot be read".into(),
+            });
+        }
+        for left in list.items {
             comparison.extra.push(Extra {
                 kind,
                 id: left.id,
@@ -219,10 +227,15 @@ async fn compare_trunk<'j, R: Reader>(
 
 /// Takes what `step` made out of its list; what is left in the end is too much.
 fn take(
-    list: &mut Vec<Listed>,
+    list: &mut Entries<Listed>,
     step: &Step,
     has_our_password: impl Fn(Option<&str>) -> bool,
 ) -> Verdict {
+    let Entries {
+        items: list,
+        unreadable,
+        ..
+    } = list;
     let labelled = list.iter().any(|listed| listed.label.is_some());
     let same = |listed: &Listed| match step {
         Step::MapNumber { number, .. } => same_number(&listed.value, number),
@@ -253,7 +266,25 @@ fn take(
             detail: format!("it is {}", other.value),
         };
     }
+    let value = value_of(step);
+    if unreadable.iter().any(|entry| entry.mentions(&value)) {
+        return Verdict::Unreadable {
+            reason: "an entry that may be it cannot be read".into(),
+        };
+    }
     Verdict::Missing
+}
+
+fn value_of(step: &Step) -> String {
+    match step {
+        Step::CreateTrunk { name, .. } => name.to_string(),
+        Step::MapNumber { number, .. } => number.to_string(),
+        Step::WhitelistIp { ip } => ip.to_string(),
+        Step::CreateCredentials { user_name, .. } => user_name.to_string(),
+        Step::MapDestination { destination } => destination.to_string(),
+        Step::SetCallerId { caller_id } => caller_id.to_string(),
+        Step::Verify => String::new(),
+    }
 }
 
 /// Whether credentials with this label have the password that this store has, as far as a label
@@ -278,7 +309,7 @@ async fn list<R: Reader>(
     sid: &TrunkSid,
     kind: StepKind,
     mode: Option<Mode>,
-) -> Result<Result<Vec<Listed>, String>, Interrupt<R::Halt>> {
+) -> Result<Result<Entries<Listed>, String>, Interrupt<R::Halt>> {
     let listed = match kind {
         StepKind::MapNumber => numbers(reader, client, sid, mode.unwrap_or(Mode::Pstn)).await?,
         StepKind::WhitelistIp => addresses(reader, client, sid).await?,
@@ -290,7 +321,7 @@ async fn list<R: Reader>(
                 label: it.friendly_name.filter(|label| !label.is_empty()),
                 ..Listed::plain(it.id.as_str(), "credentials", it.user_name)
             };
-            all.await?.into_iter().map(plain).collect()
+            all.await?.map(plain)
         }
         StepKind::MapDestination => {
             let all = read::all(reader, "a trunk's destinations", |at| {
@@ -299,10 +330,10 @@ async fn list<R: Reader>(
             let plain = |it: exotel::DestinationEntry| {
                 Listed::plain(it.id.as_str(), "destination", it.destination)
             };
-            all.await?.into_iter().map(plain).collect()
+            all.await?.map(plain)
         }
         StepKind::SetCallerId => return caller_id(reader, client, sid).await,
-        StepKind::CreateTrunk | StepKind::Verify => Vec::new(),
+        StepKind::CreateTrunk | StepKind::Verify => Entries::whole("nothing", Vec::new()),
     };
     Ok(Ok(listed))
 }
@@ -312,49 +343,47 @@ async fn numbers<R: Reader>(
     client: &Client,
     sid: &TrunkSid,
     wanted: Mode,
-) -> Result<Vec<Listed>, Interrupt<R::Halt>> {
+) -> Result<Entries<Listed>, Interrupt<R::Halt>> {
     let all = read::all(reader, "a trunk's numbers", |at| {
         Box::pin(client.numbers_page(sid, at))
     })
     .await?;
-    let listed = all.into_iter().map(|it| {
+    Ok(all.map(|it| {
         let mode = it.mode.unwrap_or(Mode::Pstn);
         Listed {
             wrong: (mode != wanted).then(|| format!("its mode is {mode}, not {wanted}")),
             ..Listed::plain(it.id.as_str(), "number", it.phone_number)
         }
-    });
-    Ok(listed.collect())
+    }))
 }
 
 async fn addresses<R: Reader>(
     reader: &mut R,
     client: &Client,
     sid: &TrunkSid,
-) -> Result<Vec<Listed>, Interrupt<R::Halt>> {
+) -> Result<Entries<Listed>, Interrupt<R::Halt>> {
     let all = read::all(reader, "a trunk's ACL entries", |at| {
         Box::pin(client.whitelisted_ips_page(sid, at))
     })
     .await?;
-    let listed = all.into_iter().map(|it| Listed {
+    Ok(all.map(|it| Listed {
         wrong: (it.mask != SINGLE).then(|| format!("its mask is {}, not {SINGLE}", it.mask)),
         ..Listed::plain(it.id.as_str(), "ACL entry", it.ip)
-    });
-    Ok(listed.collect())
+    }))
 }
 
 async fn caller_id<R: Reader>(
     reader: &mut R,
     client: &Client,
     sid: &TrunkSid,
-) -> Result<Result<Vec<Listed>, String>, Interrupt<R::Halt>> {
+) -> Result<Result<Entries<Listed>, String>, Interrupt<R::Halt>> {
     match reader.read(|| Box::pin(client.settings(sid))).await {
         Ok(settings) => {
             let ours = settings
                 .into_iter()
                 .filter(|it| it.name == Setting::CALLER_ID)
                 .map(|it| Listed::plain(Setting::CALLER_ID, "caller id", it.value));
-            Ok(Ok(ours.collect()))
+            Ok(Ok(Entries::whole("the settings", ours.collect())))
         }
         Err(Interrupt::Refused(error)) if error.class() == Class::Unsupported => Ok(Err(
             "Exotel does not offer to read a trunk's settings here".into(),
@@ -376,13 +405,14 @@ impl Listed {
 }
 
 fn describe(step: &Step) -> String {
-    match step {
-        Step::CreateTrunk { name, .. } => format!("trunk {name}"),
-        Step::MapNumber { number, .. } => format!("number {number}"),
-        Step::WhitelistIp { ip } => format!("ACL entry {ip}"),
-        Step::CreateCredentials { user_name, .. } => format!("credentials {user_name}"),
-        Step::MapDestination { destination } => format!("destination {destination}"),
-        Step::SetCallerId { caller_id } => format!("caller id {caller_id}"),
-        Step::Verify => "everything".into(),
-    }
+    let noun = match step {
+        Step::CreateTrunk { .. } => "trunk",
+        Step::MapNumber { .. } => "number",
+        Step::WhitelistIp { .. } => "ACL entry",
+        Step::CreateCredentials { .. } => "credentials",
+        Step::MapDestination { .. } => "destination",
+        Step::SetCallerId { .. } => "caller id",
+        Step::Verify => "everything",
+    };
+    format!("{noun} {}", value_of(step)).trim_end().to_owned()
 }

@@ -34,6 +34,12 @@ pub enum Error {
     /// Exotel did not answer as asked.
     #[error(transparent)]
     Exotel(#[from] exotel::Error),
+    /// An entry of a list cannot be read and may be the one that is looked for.
+    #[error("an entry in the list of {what} cannot be read; look at it in Exotel's dashboard")]
+    Unreadable {
+        /// Of what.
+        what: &'static str,
+    },
     /// A list is longer than is read.
     #[error("the list of {what} has more than {most} pages; narrow it down in Exotel's dashboard")]
     ListTooLong {

@@ -10,6 +10,8 @@ pub(crate) enum Interrupt<H> {
     Refused(exotel::Error),
     /// The list is longer than is read.
     TooLong { what: &'static str, most: u32 },
+    /// An entry of the list cannot be read and may be the one that is looked for.
+    Unreadable { what: &'static str },
 }
 
 impl<H> From<H> for Interrupt<H> {
@@ -70,6 +72,16 @@ pub(crate) fn with_left_behind(mut fault: Fault, journal: &Journal, plan: &Plan)
         fault.message.push_str(&left.join(", "));
     }
     fault
+}
+
+/// Why a list with an entry that cannot be read ends in a fault.
+pub(crate) fn unreadable(kind: StepKind, what: &str) -> Fault {
+    fault(
+        "list_unreadable",
+        format!(
+            "{kind}: an entry in the list of {what} cannot be read and may be this onboarding's, so nothing was sent again. Look at it in Exotel's dashboard and correct or remove it, then run `trunkline retry`"
+        ),
+    )
 }
 
 /// Why a list that is too long ends in a fault.

@@ -63,6 +63,13 @@ impl Run<'_> {
                 let in_doubt = self.record().state == StepState::Unknown;
                 self.fail(fault, in_doubt).await
             }
+            Interrupt::Unreadable { what } => {
+                let fault = match self.plan.steps.get(self.index) {
+                    Some(step) => fault::unreadable(step.kind(), what),
+                    None => fault::fault("list_unreadable", what),
+                };
+                self.fail(fault, true).await
+            }
             Interrupt::TooLong { what, most } => {
                 let fault = match self.plan.steps.get(self.index) {
                     Some(step) => fault::too_long(step.kind(), what, most),

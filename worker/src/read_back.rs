@@ -238,6 +238,10 @@ impl<'a> Run<'a> {
         else {
             return Ok(None);
         };
+        // Another store made them, so the trunk is not this onboarding's alone.
+        if let Some(at) = self.trunk_index() {
+            self.change_other(at, |record| record.own = false);
+        }
         if !self.record().replace {
             let fault = live(trunk, user_name, ids);
             return Err(self.fail(fault, false).await);

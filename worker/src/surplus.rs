@@ -98,7 +98,9 @@ impl Run<'_> {
                 Ok(())
             }
             // The late check looks again; the onboarding is done all the same.
-            Err(Interrupt::Refused(_) | Interrupt::TooLong { .. }) => {
+            Err(
+                Interrupt::Refused(_) | Interrupt::TooLong { .. } | Interrupt::Unreadable { .. },
+            ) => {
                 self.surplus_removed = true;
                 Ok(())
             }

@@ -11,7 +11,7 @@ use store::Then;
 use crate::{
     execute::{Halt, Run},
     fault::{self, Interrupt},
-    read::{self, Reader},
+    read::{self, Entries, Reader},
 };
 
 /// What keeps a trunk from being removed, or went wrong.
@@ -26,8 +26,8 @@ impl From<Interrupt<Halt>> for Left {
         match interrupt {
             Interrupt::Halt(halt) => Self::Halt(halt),
             Interrupt::Refused(error) => Self::Stays(error.to_string()),
-            Interrupt::TooLong { what, .. } => {
-                Self::Stays(format!("the list of {what} is too long"))
+            Interrupt::TooLong { what, .. } | Interrupt::Unreadable { what } => {
+                Self::Stays(format!("the list of {what} cannot be read whole"))
             }
         }
     }
@@ -71,7 +71,7 @@ impl Run<'_> {
         self.remove_trunk(&trunk.clone()).await
     }
 
-    fn trunk_index(&self) -> Option<usize> {
+    pub(crate) fn trunk_index(&self) -> Option<usize> {
         let is_trunk = |step: &Step| step.kind() == StepKind::CreateTrunk;
         self.plan.steps.iter().position(is_trunk)
     }
@@ -167,19 +167,19 @@ impl Run<'_> {
         let numbers = read::all(self, "a trunk's numbers", |at| {
             Box::pin(client.numbers_page(trunk, at))
         });
-        let numbers: Vec<String> = ids(numbers.await?, |it| it.id.to_string());
+        let numbers = ids(numbers.await?, |it| it.id.to_string())?;
         let addresses = read::all(self, "a trunk's ACL entries", |at| {
             Box::pin(client.whitelisted_ips_page(trunk, at))
         });
-        let addresses = ids(addresses.await?, |it| it.id.to_string());
+        let addresses = ids(addresses.await?, |it| it.id.to_string())?;
         let credentials = read::all(self, "a trunk's credentials", |at| {
             Box::pin(client.credentials_page(trunk, at))
         });
-        let credentials = ids(credentials.await?, |it| it.id.to_string());
+        let credentials = ids(credentials.await?, |it| it.id.to_string())?;
         let destinations = read::all(self, "a trunk's destinations", |at| {
             Box::pin(client.destinations_page(trunk, at))
         });
-        let destinations = ids(destinations.await?, |it| it.id.to_string());
+        let destinations = ids(destinations.await?, |it| it.id.to_string())?;
         let lists = [
             ("number mapping", StepKind::MapNumber, numbers),
             ("ACL entry", StepKind::WhitelistIp, addresses),
@@ -198,8 +198,10 @@ impl Run<'_> {
     }
 }
 
-fn ids<T>(listed: Vec<T>, id: impl Fn(&T) -> String) -> Vec<String> {
-    listed.iter().map(id).collect()
+/// The ids of all entries. An entry that cannot be read may be anybody's.
+fn ids<T>(listed: Entries<T>, id: impl Fn(&T) -> String) -> Result<Vec<String>, Left> {
+    listed.absent::<Halt>("")?;
+    Ok(listed.items.iter().map(id).collect())
 }
 
 /// What is gone already is deleted.

@@ -15,7 +15,7 @@ use super::{Found, Look, Resource, answer, entry};
 use crate::{
     execute::{Halt, Run},
     fault::{Interrupt, fault},
-    read::{self, Reader, Request},
+    read::{self, Entries, Reader, Request},
 };
 
 pub(super) async fn send(
@@ -40,6 +40,14 @@ pub(super) async fn look<R: Reader>(
     password: &SipPassword,
 ) -> Result<Found, Interrupt<R::Halt>> {
     let listed = listed(reader, look.client, trunk).await?;
+    if !listed
+        .items
+        .iter()
+        .any(|it| it.user_name == user_name.as_str())
+    {
+        listed.absent(user_name.as_str())?;
+    }
+    let listed = listed.items;
     let labelled = listed.iter().any(|it| label_of(it).is_some());
     let named = |it: &&Credentials| it.user_name == user_name.as_str();
     let fingerprint = Fingerprint::of(password, look.client.account_sid(), user_name);
@@ -75,7 +83,7 @@ async fn listed<R: Reader>(
     reader: &mut R,
     client: &Client,
     trunk: &TrunkSid,
-) -> Result<Vec<Credentials>, Interrupt<R::Halt>> {
+) -> Result<Entries<Credentials>, Interrupt<R::Halt>> {
     read::all(reader, "a trunk's credentials", |at| {
         Box::pin(client.credentials_page(trunk, at))
     })
@@ -99,6 +107,7 @@ pub(super) async fn surplus<R: Reader>(
             && look.is_of_ours(it.date_created.as_deref())
     };
     Ok(listed
+        .items
         .into_iter()
         .filter(is_surplus)
         .map(|it| it.id)
@@ -145,6 +154,7 @@ pub(crate) async fn replace(
     }
     let left = listed(run, client, trunk).await?;
     let left: Vec<&Credentials> = left
+        .items
         .iter()
         .filter(|it| it.user_name == user_name.as_str())
         .collect();

@@ -40,6 +40,7 @@ pub(super) async fn look<R: Reader>(
         reader,
         "trunks",
         read::TRUNK_PAGES,
+        name.as_str(),
         |at| Box::pin(client.trunks_page(at)),
         |trunk| (trunk.trunk_name == name.as_str()).then_some(trunk),
     )
@@ -53,7 +54,8 @@ pub(super) async fn look<R: Reader>(
         let why = "this onboarding did not create";
         return Ok(Found::Wrong(taken(name, &sid, why)));
     }
-    let numbers = map_number::all(reader, client, &sid).await?;
+    // Who made it is known by name and date; an entry that cannot be read changes nothing of that.
+    let numbers = map_number::all(reader, client, &sid).await?.items;
     if let Some(foreign) = numbers
         .iter()
         .find(|it| !is_planned(look, &it.phone_number))

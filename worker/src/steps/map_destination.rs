@@ -33,8 +33,13 @@ async fn same<R: Reader>(
         Box::pin(client.destinations_page(trunk, at))
     })
     .await?;
-    listed.retain(|listed| destination.matches(&listed.destination));
-    Ok(listed)
+    listed
+        .items
+        .retain(|listed| destination.matches(&listed.destination));
+    if listed.items.is_empty() {
+        listed.absent(&destination.to_string())?;
+    }
+    Ok(listed.items)
 }
 
 pub(super) async fn look<R: Reader>(

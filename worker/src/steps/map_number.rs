@@ -6,14 +6,14 @@
 //! - **Cost**: one request; reading back one, and one each to set the mode and to find the other
 //!   trunk.
 
-use exotel::{Answer, Client, NumberMapping};
+use exotel::{Answer, Class, Client, NumberMapping};
 use onboarding::{Fault, Mode, PhoneNumber, StepResult, TrunkSid};
 
 use super::{Found, Look, Resource, answer, entry};
 use crate::{
     execute::{Halt, Run},
     fault::{Interrupt, fault},
-    read::{self, Reader},
+    read::{self, Entries, Reader},
 };
 
 pub(super) async fn send(
@@ -38,7 +38,14 @@ pub(super) async fn look<R: Reader>(
         Some(numbers) => numbers,
         None => {
             read = all(reader, look.client, trunk).await?;
-            &read
+            if !read
+                .items
+                .iter()
+                .any(|it| same_number(&it.phone_number, number))
+            {
+                read.absent(number.as_str())?;
+            }
+            &read.items
         }
     };
     let mapping = listed
@@ -59,7 +66,7 @@ pub(super) async fn all<R: Reader>(
     reader: &mut R,
     client: &Client,
     trunk: &TrunkSid,
-) -> Result<Vec<NumberMapping>, Interrupt<R::Halt>> {
+) -> Result<Entries<NumberMapping>, Interrupt<R::Halt>> {
     read::all(reader, "a trunk's numbers", |at| {
         Box::pin(client.numbers_page(trunk, at))
     })
@@ -114,7 +121,12 @@ pub(crate) async fn elsewhere(
                 "another trunk; Exotel's trunk map could not be read ({})",
                 error.code()
             );
-            (place, true)
+            // No such call here; any other failure is no answer.
+            let refused = matches!(
+                error.class(),
+                Class::Unsupported | Class::NotThere | Class::Refused
+            );
+            (place, refused)
         }
     };
     let fault = fault(

@@ -38,6 +38,10 @@ pub(super) async fn look<R: Reader>(
     })
     .await?;
     let text = ip.to_string();
+    if !listed.items.iter().any(|it| it.ip == text) {
+        listed.absent(&text)?;
+    }
+    let listed = listed.items;
     let same: Vec<WhitelistedIp> = listed.into_iter().filter(|it| it.ip == text).collect();
     if let Some(single) = same.iter().find(|it| it.mask == SINGLE) {
         return Ok(Found::There(entry(&single.id).into()));

@@ -8,8 +8,9 @@ use store::{
     AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
-    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate, Outbox, Outgoing, Page, Position,
-    Remembered, Result, Retried, Settled, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
+    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate,
+    Outbox, Outgoing, Page, Position, Remembered, Result, Retried, Settled, Tally, Transfer, Work,
+    WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.

@@ -33,7 +33,10 @@ async fn stops_and_is_allowed(world: &World, id: OnboardingId, name: &str) {
     drain(world).await;
     let (code, message) = world.fault(id).await;
     assert_eq!(code, CREDENTIALS_LIVE, "{name}: {message}");
-    assert!(message.contains("--replace-credentials"), "{name}: {message}");
+    assert!(
+        message.contains("--replace-credentials"),
+        "{name}: {message}"
+    );
     assert!(message.contains("trunkline handoff"), "{name}: {message}");
     assert_eq!(world.trunks("acme").await, before, "{name}");
     // A plain retry is no permission.

@@ -49,6 +49,7 @@ impl Observer for Notes {
             Event::Finished { state, .. } => format!("finished {state}"),
             Event::Closed { .. } => "closed".to_owned(),
             Event::Parked { .. } => "parked".to_owned(),
+            Event::Settling { .. } => "settling".to_owned(),
             _ => "something else".to_owned(),
         };
         self.0.lock().unwrap().push(note);
