@@ -60,15 +60,20 @@ pub(crate) fn exhausted(kind: StepKind, attempts: u32, last: Option<&Fault>) -> 
     )
 }
 
-/// Adds to a final fault what is on Exotel's side.
+const LEFT: &str = ". Left on Exotel's side: ";
+
+/// Adds to a final fault what is on Exotel's side, or says it anew.
 pub(crate) fn with_left_behind(mut fault: Fault, journal: &Journal, plan: &Plan) -> Fault {
+    if let Some((before, _)) = fault.message.split_once(LEFT) {
+        fault.message.truncate(before.len());
+    }
     let left = journal.left_behind(plan);
     if left.is_empty() {
         fault
             .message
             .push_str(". Nothing was left on Exotel's side");
     } else {
-        fault.message.push_str(". Left on Exotel's side: ");
+        fault.message.push_str(LEFT);
         fault.message.push_str(&left.join(", "));
     }
     fault

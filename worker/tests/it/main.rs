@@ -4,6 +4,7 @@ mod account_trouble;
 mod ending;
 mod fault_matrix;
 mod happy_path;
+mod late;
 mod line;
 mod looking;
 mod lost_store;
