@@ -18,6 +18,7 @@ pub mod feed;
 pub mod fleet;
 pub mod intake;
 pub mod lanes;
+pub mod late_checks;
 pub mod leases;
 pub mod looking;
 pub mod operating;
@@ -104,6 +105,11 @@ macro_rules! conformance {
             operating::a_cancel_that_comes_too_late_changes_nothing,
             operating::what_succeeded_is_neither_retried_nor_cancelled,
             operating::a_cancelled_onboarding_whose_worker_vanished_stays_cancelled,
+            late_checks::a_late_check_is_taken_by_one_and_comes_back_if_it_vanishes,
+            late_checks::what_a_late_check_found_is_on_record,
+            late_checks::a_retry_ends_a_late_check,
+            late_checks::what_was_cancelled_after_it_began_is_checked_once_more,
+            late_checks::what_ended_without_doubt_is_not_checked_again,
             transfer::what_is_carried_in_is_there_as_it_was,
             transfer::what_was_running_elsewhere_is_read_back_first,
             transfer::what_arrived_earlier_is_left_as_it_is,
