@@ -111,6 +111,7 @@ fn error_of(interrupt: Interrupt<Error>) -> Error {
         Interrupt::Halt(error) => error,
         Interrupt::Refused(error) => Error::Exotel(error),
         Interrupt::TooLong { what, most } => Error::ListTooLong { what, most },
+        Interrupt::Unreadable { what } => Error::ListUnreadable { what },
     }
 }
 

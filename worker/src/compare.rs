@@ -1,6 +1,6 @@
 //! Comparing what an onboarding made with what Exotel has.
 
-use exotel::{Class, Client, Setting};
+use exotel::{Class, Client, Setting, Unreadable};
 use onboarding::{Journal, Mode, Plan, Step, StepKind, StepState, TrunkSid};
 
 use crate::{
@@ -24,7 +24,7 @@ pub enum Verdict {
     },
     /// The step is not done, so nothing is expected.
     NotDone,
-    /// Exotel offers no way to read it.
+    /// Exotel offers no way to read it, or what may be it cannot be read.
     Unreadable {
         /// Why.
         reason: String,
@@ -118,6 +118,13 @@ struct Listed {
     wrong: Option<String>,
 }
 
+/// One kind of resource, as Exotel lists it.
+#[derive(Default)]
+struct Resources {
+    readable: Vec<Listed>,
+    unreadable: Vec<Unreadable>,
+}
+
 /// Reads everything that `plan` makes: the trunk, and one list per kind of resource.
 pub(crate) async fn compare<R: Reader>(
     reader: &mut R,
@@ -135,7 +142,7 @@ pub(crate) async fn compare<R: Reader>(
             .record(index)
             .is_some_and(|it| it.state == StepState::Done)
     };
-    let mut lists: Vec<(StepKind, Result<Vec<Listed>, String>)> = Vec::new();
+    let mut lists: Vec<(StepKind, Result<Resources, String>)> = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         let kind = step.kind();
         if kind == StepKind::Verify || comparison.steps.iter().any(|it| it.index == index) {
@@ -166,7 +173,7 @@ pub(crate) async fn compare<R: Reader>(
         });
     }
     for (kind, list) in lists {
-        for left in list.unwrap_or_default() {
+        for left in list.unwrap_or_default().readable {
             comparison.extra.push(Extra {
                 kind,
                 id: left.id,
@@ -211,7 +218,11 @@ async fn compare_trunk<'j, R: Reader>(
 }
 
 /// Takes what `step` made out of its list; what is left in the end is too much.
-fn take(list: &mut Vec<Listed>, step: &Step) -> Verdict {
+fn take(list: &mut Resources, step: &Step) -> Verdict {
+    let Resources {
+        readable: list,
+        unreadable,
+    } = list;
     let same = |listed: &Listed| match step {
         Step::MapNumber { number, .. } => same_number(&listed.value, number),
         Step::WhitelistIp { ip } => listed.value == ip.to_string(),
@@ -232,7 +243,26 @@ fn take(list: &mut Vec<Listed>, step: &Step) -> Verdict {
             detail: format!("it is {}", other.value),
         };
     }
+    if unreadable.iter().any(|it| it.mentions(&value(step))) {
+        return Verdict::Unreadable {
+            reason: "an entry of Exotel's list that may be it is not in the form that is known"
+                .into(),
+        };
+    }
     Verdict::Missing
+}
+
+/// What an entry of the step's list is looked for by.
+fn value(step: &Step) -> String {
+    match step {
+        Step::MapNumber { number, .. } => number.to_string(),
+        Step::WhitelistIp { ip } => ip.to_string(),
+        Step::CreateCredentials { user_name, .. } => user_name.to_string(),
+        Step::MapDestination { destination } => destination.to_string(),
+        Step::SetCallerId { caller_id } => caller_id.to_string(),
+        Step::CreateTrunk { name, .. } => name.to_string(),
+        Step::Verify => String::new(),
+    }
 }
 
 /// Reads the list of one kind of resource. The inner `Err` says why it cannot be read.
@@ -242,8 +272,8 @@ async fn list<R: Reader>(
     sid: &TrunkSid,
     kind: StepKind,
     mode: Option<Mode>,
-) -> Result<Result<Vec<Listed>, String>, Interrupt<R::Halt>> {
-    let listed = match kind {
+) -> Result<Result<Resources, String>, Interrupt<R::Halt>> {
+    let (readable, unreadable) = match kind {
         StepKind::MapNumber => numbers(reader, client, sid, mode.unwrap_or(Mode::Pstn)).await?,
         StepKind::WhitelistIp => addresses(reader, client, sid).await?,
         StepKind::CreateCredentials => {
@@ -253,7 +283,8 @@ async fn list<R: Reader>(
             let plain = |it: exotel::Credentials| {
                 Listed::plain(it.id.as_str(), "credentials", it.user_name)
             };
-            all.await?.into_iter().map(plain).collect()
+            let (all, unreadable) = all.await?;
+            (all.into_iter().map(plain).collect(), unreadable)
         }
         StepKind::MapDestination => {
             let all = read::all(reader, "a trunk's destinations", |at| {
@@ -262,12 +293,22 @@ async fn list<R: Reader>(
             let plain = |it: exotel::DestinationEntry| {
                 Listed::plain(it.id.as_str(), "destination", it.destination)
             };
-            all.await?.into_iter().map(plain).collect()
+            let (all, unreadable) = all.await?;
+            (all.into_iter().map(plain).collect(), unreadable)
         }
-        StepKind::SetCallerId => return caller_id(reader, client, sid).await,
-        StepKind::CreateTrunk | StepKind::Verify => Vec::new(),
+        StepKind::SetCallerId => {
+            let listed = caller_id(reader, client, sid).await?;
+            return Ok(listed.map(|readable| Resources {
+                readable,
+                ..Resources::default()
+            }));
+        }
+        StepKind::CreateTrunk | StepKind::Verify => (Vec::new(), Vec::new()),
     };
-    Ok(Ok(listed))
+    Ok(Ok(Resources {
+        readable,
+        unreadable,
+    }))
 }
 
 async fn numbers<R: Reader>(
@@ -275,8 +316,8 @@ async fn numbers<R: Reader>(
     client: &Client,
     sid: &TrunkSid,
     wanted: Mode,
-) -> Result<Vec<Listed>, Interrupt<R::Halt>> {
-    let all = read::all(reader, "a trunk's numbers", |at| {
+) -> Result<(Vec<Listed>, Vec<Unreadable>), Interrupt<R::Halt>> {
+    let (all, unreadable) = read::all(reader, "a trunk's numbers", |at| {
         Box::pin(client.numbers_page(sid, at))
     })
     .await?;
@@ -287,15 +328,15 @@ async fn numbers<R: Reader>(
             ..Listed::plain(it.id.as_str(), "number", it.phone_number)
         }
     });
-    Ok(listed.collect())
+    Ok((listed.collect(), unreadable))
 }
 
 async fn addresses<R: Reader>(
     reader: &mut R,
     client: &Client,
     sid: &TrunkSid,
-) -> Result<Vec<Listed>, Interrupt<R::Halt>> {
-    let all = read::all(reader, "a trunk's ACL entries", |at| {
+) -> Result<(Vec<Listed>, Vec<Unreadable>), Interrupt<R::Halt>> {
+    let (all, unreadable) = read::all(reader, "a trunk's ACL entries", |at| {
         Box::pin(client.whitelisted_ips_page(sid, at))
     })
     .await?;
@@ -303,7 +344,7 @@ async fn addresses<R: Reader>(
         wrong: (it.mask != SINGLE).then(|| format!("its mask is {}, not {SINGLE}", it.mask)),
         ..Listed::plain(it.id.as_str(), "ACL entry", it.ip)
     });
-    Ok(listed.collect())
+    Ok((listed.collect(), unreadable))
 }
 
 async fn caller_id<R: Reader>(

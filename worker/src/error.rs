@@ -34,4 +34,10 @@ pub enum Error {
         /// Most pages that are read.
         most: u32,
     },
+    /// An entry of a list cannot be read and may be the one that is looked for.
+    #[error("an entry of the list of {what} cannot be read; look for it in Exotel's dashboard")]
+    ListUnreadable {
+        /// Of what.
+        what: &'static str,
+    },
 }

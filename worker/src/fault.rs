@@ -10,6 +10,8 @@ pub(crate) enum Interrupt<H> {
     Refused(exotel::Error),
     /// The list is longer than is read.
     TooLong { what: &'static str, most: u32 },
+    /// An entry of the list cannot be read and may be the one that is looked for.
+    Unreadable { what: &'static str },
 }
 
 impl<H> From<H> for Interrupt<H> {
@@ -70,6 +72,16 @@ pub(crate) fn with_left_behind(mut fault: Fault, journal: &Journal, plan: &Plan)
         fault.message.push_str(&left.join(", "));
     }
     fault
+}
+
+/// Why a list that cannot be read whole ends in a fault.
+pub(crate) fn unreadable(kind: StepKind, what: &str) -> Fault {
+    fault(
+        "list_unreadable",
+        format!(
+            "{kind}: in Exotel's list of {what} is an entry that cannot be read and may be what is in doubt. Look for it in Exotel's dashboard, or ask Exotel's support; when it is removed or can be read, run `trunkline retry`"
+        ),
+    )
 }
 
 /// Why a list that is too long ends in a fault.

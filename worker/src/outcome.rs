@@ -64,6 +64,13 @@ impl Run<'_> {
                 };
                 self.fail(fault, true).await
             }
+            Interrupt::Unreadable { what } => {
+                let fault = match self.plan.steps.get(self.index) {
+                    Some(step) => fault::unreadable(step.kind(), what),
+                    None => fault::fault("list_unreadable", what),
+                };
+                self.fail(fault, true).await
+            }
         }
     }
 

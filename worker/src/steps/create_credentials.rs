@@ -64,14 +64,18 @@ async fn listed(
     user_name: &UserName,
 ) -> Result<Vec<EntryId>, Interrupt<Halt>> {
     let client = run.client;
-    let all = read::all(run, "a trunk's credentials", |at| {
-        Box::pin(client.credentials_page(trunk, at))
-    })
-    .await?;
-    let ours = all
+    let what = "a trunk's credentials";
+    let page = |at| -> Request<'_, _> { Box::pin(client.credentials_page(trunk, at)) };
+    let (all, unreadable) = read::all(run, what, page).await?;
+    let ours: Vec<EntryId> = all
         .into_iter()
-        .filter(|listed| listed.user_name == user_name.as_str());
-    Ok(ours.map(|listed| listed.id).collect())
+        .filter(|listed| listed.user_name == user_name.as_str())
+        .map(|listed| listed.id)
+        .collect();
+    if ours.is_empty() {
+        read::absent(what, &unreadable, user_name.as_str())?;
+    }
+    Ok(ours)
 }
 
 /// Sees to it that our password is the one in force: removes what is there, to be made anew, or

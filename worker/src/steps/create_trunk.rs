@@ -41,6 +41,7 @@ pub(super) async fn probe(
         "trunks",
         read::TRUNK_PAGES,
         |at| Box::pin(client.trunks_page(at)),
+        Some(name.as_str()),
         |trunk| (trunk.trunk_name == name.as_str()).then_some(trunk.trunk_sid),
     )
     .await?;
@@ -82,6 +83,8 @@ async fn foreign_number(
         "a trunk's numbers",
         read::ENTRY_PAGES,
         |at| Box::pin(client.numbers_page(trunk, at)),
+        // One that cannot be read is not known to be another's.
+        None,
         |mapping| (!is_ours(&mapping.phone_number)).then_some(mapping.phone_number),
     )
     .await

@@ -35,6 +35,7 @@ pub(super) async fn probe(
         "a trunk's destinations",
         read::ENTRY_PAGES,
         |at| Box::pin(client.destinations_page(trunk, at)),
+        Some(&destination.to_string()),
         |listed| {
             destination
                 .matches(&listed.destination)

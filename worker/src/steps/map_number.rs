@@ -39,6 +39,7 @@ pub(super) async fn probe(
         "a trunk's numbers",
         read::ENTRY_PAGES,
         |at| Box::pin(client.numbers_page(trunk, at)),
+        Some(number.as_str()),
         |mapping| same_number(&mapping.phone_number, number).then_some(mapping),
     )
     .await?;

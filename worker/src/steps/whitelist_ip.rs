@@ -12,7 +12,7 @@ use super::{Found, answer, entry};
 use crate::{
     execute::{Halt, Run},
     fault::{Interrupt, fault},
-    read,
+    read::{self, Request},
 };
 
 /// A single address.
@@ -33,14 +33,16 @@ pub(super) async fn probe(
     ip: PublicIpv4,
 ) -> Result<Found, Interrupt<Halt>> {
     let client = run.client;
-    let listed = read::all(run, "a trunk's ACL entries", |at| {
-        Box::pin(client.whitelisted_ips_page(trunk, at))
-    })
-    .await?;
+    let what = "a trunk's ACL entries";
+    let page = |at| -> Request<'_, _> { Box::pin(client.whitelisted_ips_page(trunk, at)) };
+    let (listed, unreadable) = read::all(run, what, page).await?;
     let text = ip.to_string();
     let same: Vec<WhitelistedIp> = listed.into_iter().filter(|it| it.ip == text).collect();
     if let Some(single) = same.iter().find(|it| it.mask == SINGLE) {
         return Ok(Found::There(entry(&single.id)));
+    }
+    if same.is_empty() {
+        read::absent(what, &unreadable, &text)?;
     }
     Ok(match same.first() {
         None => Found::Absent,
