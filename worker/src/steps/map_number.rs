@@ -64,6 +64,11 @@ pub(crate) fn same_number(listed: &str, number: &PhoneNumber) -> bool {
     digits(listed) == digits(number.as_str())
 }
 
+/// Exotel may write a SID in another case.
+fn is_same_trunk(told: &TrunkSid, trunk: &TrunkSid) -> bool {
+    told.as_str().eq_ignore_ascii_case(trunk.as_str())
+}
+
 /// The number is mapped, but not to our trunk: says to which one, if Exotel tells.
 async fn elsewhere(
     run: &mut Run<'_>,
@@ -79,7 +84,7 @@ async fn elsewhere(
         Err(halt) => return Err(halt),
     };
     let place = match told {
-        Ok(Some(map)) if map.trunk_sid == *trunk => {
+        Ok(Some(map)) if is_same_trunk(&map.trunk_sid, trunk) => {
             if let Some(id) = map.phone_number_id {
                 return Ok(Found::There(entry(&id)));
             }
