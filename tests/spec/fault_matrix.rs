@@ -266,6 +266,8 @@ fn check(cell: &Cell, record: &Value, account: &Value, handoff: Option<&Value>) 
 }
 
 on_both_stores!(
+    a_success_about_something_else_is_read_back_like_a_lost_answer,
+    one_foreign_entry_in_a_list_neither_hides_ours_nor_stands_for_it,
     a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each,
     a_duplicate_in_either_shape_is_read_back_and_decided,
 );
@@ -275,6 +277,59 @@ fn a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each(kind: Sto
     for step in STEPS {
         for (name, fault) in faults() {
             cells.push(Cell::new(step, name, &fault, 1, End::Succeeds));
+        }
+    }
+    run(&cells, kind);
+}
+
+/// What a mixed-up answer tells of: nothing that any onboarding asks for.
+fn something_else() -> Value {
+    json!({"echo": {
+        "trunk_sid": "trmum1made0up0000000000000009", "trunk_name": "somebody_else",
+        "id": "4711", "phone_number": "+918099999999", "ip": "9.9.9.1", "user_name": "somebody",
+        "destination": "sip:somebody.example:5061;transport=tls", "value": "+918099999999",
+    }})
+}
+
+fn a_success_about_something_else_is_read_back_like_a_lost_answer(kind: StoreKind) {
+    let mut cells = Vec::new();
+    for step in &STEPS[..6] {
+        for attempts in [1, 2] {
+            let name = "a success about something else";
+            cells.push(Cell::new(
+                *step,
+                name,
+                &something_else(),
+                attempts,
+                End::Succeeds,
+            ));
+        }
+    }
+    run(&cells, kind);
+}
+
+fn one_foreign_entry_in_a_list_neither_hides_ours_nor_stands_for_it(kind: StoreKind) {
+    let item = |data: Value| json!({"code": 200, "status": "success", "data": data});
+    let foreign = [
+        item(json!({"id": null, "trunk_sid": 7, "made_up": "somebody's"})),
+        item(Value::Null),
+        json!("nonsense"),
+    ];
+    let mut cells = Vec::new();
+    for (step, method, path) in &STEPS[..5] {
+        for lost in ["reset_before", "reset_after"] {
+            for entry in &foreign {
+                cells.push(Cell {
+                    name: format!("{step} meets {lost}, its list has {entry}"),
+                    step,
+                    rules: vec![
+                        rule(method, path, 1, &json!({lost: true})),
+                        json!({"method": "GET", "path": path, "foreign": entry}),
+                    ],
+                    end: End::Succeeds,
+                    chosen: false,
+                });
+            }
         }
     }
     run(&cells, kind);

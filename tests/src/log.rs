@@ -23,6 +23,10 @@ pub struct Request {
     pub held: bool,
     /// Whether it has been processed, answered or not.
     pub processed: bool,
+    /// Whether its client has been answered or has left, and it will be processed.
+    pub pending: bool,
+    /// When it was processed after its client had been answered or had left.
+    pub late_at_ms: Option<u64>,
 }
 
 /// A kind of resource by the path that makes it and lists it.
@@ -80,6 +84,8 @@ impl Request {
             fault: text("fault"),
             held: line["held"] == true,
             processed: line["processed"] == true,
+            pending: line["pending"] == true,
+            late_at_ms: line["late_at_ms"].as_u64(),
         }
     }
 
@@ -143,6 +149,8 @@ mod tests {
             fault: None,
             held: false,
             processed: true,
+            pending: false,
+            late_at_ms: None,
         }
     }
 

@@ -127,6 +127,11 @@ impl Simulator {
         self.control("DELETE", "faults", &Value::Null);
     }
 
+    /// Sets the dates that it tells this far ahead of the machine's clock; negative is behind.
+    pub fn set_clock(&self, ahead_ms: i64) {
+        self.control("PUT", "clock", &json!({ "ahead_ms": ahead_ms }));
+    }
+
     /// Forgets all resources and the log.
     pub fn forget(&self) {
         self.control("DELETE", "state", &Value::Null);

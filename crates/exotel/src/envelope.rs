@@ -21,6 +21,16 @@ pub(crate) struct Good<T> {
     pub(crate) request_id: Option<String>,
 }
 
+impl<T> Good<T> {
+    fn map<U>(self, make: impl FnOnce(T) -> U) -> Good<U> {
+        Good {
+            value: make(self.value),
+            inner_code: self.inner_code,
+            request_id: self.request_id,
+        }
+    }
+}
+
 /// What is read of an answer.
 pub(crate) type Read<T> = Result<Good<T>, Amiss>;
 
@@ -64,6 +74,14 @@ impl Envelope {
             is_list,
             items,
         })
+    }
+
+    fn differs(self, inner_code: u16, how: String) -> Amiss {
+        Amiss::Differs {
+            how,
+            inner_code,
+            request_id: self.request_id,
+        }
     }
 
     fn good<T>(self, inner_code: u16, value: T) -> Good<T> {
@@ -127,36 +145,20 @@ pub(crate) fn one<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<T>
             return Ok(envelope.good(inner_code, value));
         }
     }
-    Err(
-        differs.map_or(Amiss::Other, |(how, inner_code)| Amiss::Differs {
-            how,
-            inner_code,
-            request_id: envelope.request_id,
-        }),
-    )
+    Err(match differs {
+        None => Amiss::Other,
+        Some((how, inner_code)) => envelope.differs(inner_code, how),
+    })
 }
 
 /// The same where the answer may be that there is nothing: an empty list, or data that are null.
 pub(crate) fn one_or_none<T: DeserializeOwned>(body: &[u8], about: About<'_>) -> Read<Option<T>> {
-    let amiss = match one(body, about) {
-        Ok(Good {
-            value,
-            inner_code,
-            request_id,
-        }) => {
-            let value = Some(value);
-            return Ok(Good {
-                value,
-                inner_code,
-                request_id,
-            });
-        }
-        Err(amiss) => amiss,
-    };
-    match Envelope::parse(body) {
-        Some(nothing) if nothing.items.iter().all(is_nothing) => Ok(nothing.good(200, None)),
-        Some(_) | None => Err(amiss),
-    }
+    one(body, about)
+        .map(|good| good.map(Some))
+        .or_else(|amiss| match Envelope::parse(body) {
+            Some(nothing) if nothing.items.iter().all(is_nothing) => Ok(nothing.good(200, None)),
+            Some(_) | None => Err(amiss),
+        })
 }
 
 fn is_nothing(item: &Value) -> bool {
@@ -171,20 +173,12 @@ pub(crate) fn done(body: &[u8], about: About<'_>) -> Read<()> {
     if !envelope.items.iter().all(is_good) {
         return Err(Amiss::Other);
     }
-    let mut differences = Vec::new();
-    for data in envelope.items.iter().flat_map(data) {
-        match difference(data, about) {
-            None => return Ok(envelope.good(inner_code, ())),
-            Some(how) => differences.push(how),
-        }
-    }
-    match differences.into_iter().next() {
+    let of_data = |data| difference(data, about);
+    let mut differences = envelope.items.iter().flat_map(data).map(of_data);
+    let first = differences.next().flatten();
+    match first.filter(|_| differences.all(|how| how.is_some())) {
         None => Ok(envelope.good(inner_code, ())),
-        Some(how) => Err(Amiss::Differs {
-            how,
-            inner_code,
-            request_id: envelope.request_id,
-        }),
+        Some(how) => Err(envelope.differs(inner_code, how)),
     }
 }
 

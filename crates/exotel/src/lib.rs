@@ -8,10 +8,18 @@
 //!
 //! Exotel's API tells a duplicate as HTTP 200 with an inner code 409, so HTTP's status proves
 //! nothing. A call succeeded when HTTP's status is 2xx **and** the envelope's `response.code` is 2xx **and** its
-//! `response.status` is "success" **and** its data are what the call gives, id included. Whatever
+//! `response.status` is "success" **and** its data are what the call gives, id included, **and**
+//! they are about what was asked: another name, number, address, user, destination or trunk is
+//! `answer_differs`. What an answer leaves out, or gives as null, is not compared. Whatever
 //! contradicts itself, and every body that is not the envelope, is [`Class::Unknown`]: after a
 //! write, read back before repeating. Two HTTP statuses are believed without an envelope, because
 //! a gateway that sends them did not pass the request on: 429 and 401.
+//!
+//! # What is absent
+//!
+//! Lists are read entry by entry, so that one that cannot be read hides no other. It is kept in
+//! [`Page::unreadable`]: what it [mentions](Unreadable::mentions) is not absent, even though no
+//! page has it. In a batch the item about ours decides, whatever the others are.
 //!
 //! # What was never sent
 //!

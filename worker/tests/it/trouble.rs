@@ -52,6 +52,51 @@ async fn attempts_run_out_into_one_clear_error_that_says_what_is_in_doubt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_cannot_be_read_and_may_be_ours_is_neither_adopted_nor_repeated() {
+    let world = World::new().await;
+    let all = [
+        "/phone-numbers",
+        "/whitelisted-ips",
+        "/credentials",
+        "/destination-uris",
+    ];
+    let name = |n: usize| format!("u{n}");
+    let mut rules = Vec::new();
+    for (n, write) in all.iter().enumerate() {
+        let (account, path) = (sid(&name(n)), format!("{write}$"));
+        rules.push(
+            json!({"method": "POST", "account": account, "path": path, "nth": 1,
+            "reset_after": true}),
+        );
+        // Its id cannot be read.
+        rules.push(json!({"method": "GET", "account": account, "path": path,
+            "echo": {"id": {"new": "form"}}}));
+    }
+    world.put("faults", &json!(rules)).await;
+    let signups = (0..all.len()).map(|n| full_signup(&name(n), n as u32));
+    let ids = world.enqueue(signups.collect()).await;
+    let accounts = || (0..all.len()).map(|n| world.account(&name(n))).collect();
+    world.drain(settings("w"), accounts()).await;
+    for (n, (id, write)) in ids.iter().zip(all).enumerate() {
+        assert_eq!(world.state(*id).await, State::Failed, "{write}");
+        let (code, message) = world.fault(*id).await;
+        assert_eq!(code, "list_unreadable", "{write}: {message}");
+        let sent = world.requests(&name(n)).await;
+        let written = |it: &&String| it.starts_with("POST ") && it.ends_with(write);
+        assert_eq!(sent.iter().filter(written).count(), 1, "{write}");
+    }
+    // As soon as it can be read, it is adopted.
+    world.delete("faults").await;
+    for id in &ids {
+        world.store.retry(*id, false).await.unwrap();
+    }
+    world.drain(settings("w"), accounts()).await;
+    for (n, id) in ids.into_iter().enumerate() {
+        world.assert_exactly_one(all[n], &name(n), id).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_final_and_says_what_was_left_behind() {
     let world = World::new().await;
     world
