@@ -5,11 +5,13 @@ use std::time::Duration;
 use exotel::{Answer, Class, Client, NextPage};
 use onboarding::AccountName;
 use store::{Granted, Onboarding, Permit, Settled, Store};
+use tokio::time::Instant;
 
 use crate::{
     Account, Comparison, Error, Settings, compare,
     fault::Interrupt,
     read::{Reader, Reading, Request},
+    shared::Shared,
 };
 
 /// Compares an onboarding with what Exotel has. Reads only, with permits of the store and the
@@ -113,8 +115,8 @@ pub(crate) struct Outside<'a> {
     store: &'a dyn Store,
     settings: &'a Settings,
     account: &'a AccountName,
-    /// Whose clock of Exotel's answers is kept.
-    served: Option<&'a Account>,
+    /// The worker within which it reads, and its account.
+    within: Option<(&'a Shared, &'a Account)>,
 }
 
 /// The longest that a reader within a worker waits for one permit.
@@ -126,35 +128,34 @@ impl<'a> Outside<'a> {
             store,
             settings,
             account,
-            served: None,
+            within: None,
         }
     }
 
-    /// Within a worker: waits for a permit only for a while.
-    pub(crate) fn within(
-        store: &'a dyn Store,
-        settings: &'a Settings,
-        account: &'a Account,
-    ) -> Self {
+    /// Within a worker: waits for a permit only for a while, and sends nothing once it stops.
+    pub(crate) fn within(shared: &'a Shared, account: &'a Account) -> Self {
         Self {
-            served: Some(account),
-            ..Self::new(store, settings, &account.name)
+            within: Some((shared, account)),
+            ..Self::new(&*shared.store, &shared.settings, &account.name)
         }
     }
 
     async fn permit(&self) -> Result<Permit, Error> {
         loop {
+            if self.is_stopped() {
+                return Err(Error::Stopped);
+            }
             let granted = self
                 .store
                 .permit(self.account, self.settings.permit_time())
                 .await?;
             match granted {
                 Granted::Permit(permit) => return Ok(permit),
-                Granted::Wait(wait) if self.served.is_some() && wait > PATIENCE => {
+                Granted::Wait(wait) if self.within.is_some() && wait > PATIENCE => {
                     let account = self.account.clone();
                     return Err(Error::NoPermit { account, wait });
                 }
-                Granted::Wait(wait) => tokio::time::sleep(wait).await,
+                Granted::Wait(wait) => self.pause(wait).await,
                 Granted::Parked(reason) => {
                     return Err(Error::Parked {
                         account: self.account.clone(),
@@ -162,6 +163,24 @@ impl<'a> Outside<'a> {
                     });
                 }
             }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.within
+            .is_some_and(|(shared, _)| shared.stop.is_raised())
+    }
+
+    async fn pause(&self, wait: Duration) {
+        let stopped = async {
+            match self.within {
+                Some((shared, _)) => shared.stop.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stopped => {}
         }
     }
 
@@ -199,7 +218,7 @@ impl<'a> Outside<'a> {
                 self.store.close_account(self.account, delay).await?;
             }
             Class::Unknown | Class::NeverSent => {
-                tokio::time::sleep(policy.delay(failures)).await;
+                self.pause(policy.delay(failures)).await;
             }
             Class::Duplicate
             | Class::Unauthorized
@@ -216,12 +235,10 @@ impl<'a> Outside<'a> {
         permit: Option<Permit>,
         call: impl Future<Output = Result<Answer<T>, exotel::Error>>,
     ) -> Result<Result<Answer<T>, exotel::Error>, Error> {
+        let before = Instant::now();
         let result = call.await;
-        if let Some(served) = self.served {
-            served.note_date(match &result {
-                Ok(answer) => answer.date,
-                Err(error) => error.date(),
-            });
+        if let Some((shared, account)) = self.within {
+            shared.sent(account, &result, before);
         }
         let answered = !matches!(&result, Err(error) if error.class() == Class::Unknown);
         let settled = permit.map(|permit| Settled { permit, answered });

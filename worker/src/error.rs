@@ -23,6 +23,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The worker was asked to stop; nothing more is sent.
+    #[error("the worker stops")]
+    Stopped,
     /// The account has no permit for longer than the caller waits.
     #[error("account {account} has no request left for {} s", wait.as_secs())]
     NoPermit {

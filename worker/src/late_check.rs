@@ -7,16 +7,16 @@
 use std::{sync::Arc, time::Duration};
 
 use exotel::Class;
-use onboarding::{AccountName, Fault, Journal, SipPassword, StepRecord, StepState};
+use onboarding::{Fault, Journal, SipPassword, StepRecord, StepState};
 use store::{LateCheck, LateChecked, Onboarding, Store};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    Account, Error,
+    Account, Error, Served, Settings, Stats,
     check::{Outside, error_of},
     fault::{self, Interrupt},
     shared::Shared,
-    steps::{Found, Look, Write},
+    steps::{self, Found, Write},
     surplus,
 };
 
@@ -32,13 +32,37 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long one is put off whose account gives no permit, or is of another worker.
 const PUT_OFF: Duration = Duration::from_secs(60);
 
-/// Makes late checks as they become due. Never ends.
+/// Makes the late checks that are due, and nothing else: for a command that has nothing to run.
+///
+/// # Errors
+///
+/// [`Error::Settings`] and [`Error::Store`] before anything is done. What goes wrong with one check
+/// puts it off.
+pub async fn make_late_checks(
+    settings: Settings,
+    store: Arc<dyn Store>,
+    accounts: impl Into<Served>,
+) -> Result<Stats, Error> {
+    settings.validate()?;
+    let served = accounts.into();
+    store
+        .register(&settings.worker_name, &served.limits())
+        .await?;
+    let shared = Arc::new(Shared::new(settings, store, served));
+    pass(&shared).await;
+    Ok(shared.counters.read())
+}
+
+/// Makes late checks as they become due, until the stop.
 pub(crate) async fn check_all(shared: Arc<Shared>) {
-    loop {
+    while !shared.stop.is_raised() {
         let next = pass(&shared).await;
         shared.late_checks_begun.raise();
         shared.ended.notify_one();
-        tokio::time::sleep(next).await;
+        tokio::select! {
+            () = tokio::time::sleep(next) => {}
+            () = shared.stop.wait() => {}
+        }
     }
 }
 
@@ -61,47 +85,32 @@ async fn pass(shared: &Arc<Shared>) -> Duration {
             let shared = Arc::clone(shared);
             under_way.spawn(async move { one(&shared, &check).await });
         }
-        while let Some(ended) = under_way.join_next().await {
-            if let Ok(Err((account, error))) = ended {
-                tracing::debug!(
-                    account = %account,
-                    error = &error as &dyn std::error::Error,
-                    "a late check is put off"
-                );
-            }
-        }
-        if !full {
+        while under_way.join_next().await.is_some() {}
+        if !full || shared.stop.is_raised() {
             return taken.next.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
         }
     }
 }
 
-/// Makes one check and records it. `Err`: it is put off.
-async fn one(shared: &Shared, check: &LateCheck) -> Result<(), (AccountName, Error)> {
-    let wait = shared.settings.late_check.saturating_sub(check.ended);
-    let found = if wait.is_zero() {
-        match look(shared, check).await {
-            Ok(found) => found,
-            Err((account, error)) => {
-                let put_off = LateChecked {
-                    again: Some(PUT_OFF),
-                    ..LateChecked::default()
-                };
-                record(shared, check, put_off).await;
-                return Err((account, error));
-            }
-        }
-    } else {
-        LateChecked {
-            again: Some(wait),
-            ..LateChecked::default()
+/// Makes one check and records it, or that it is put off.
+async fn one(shared: &Shared, check: &LateCheck) {
+    let put_off = |again| LateChecked {
+        again: Some(again),
+        ..LateChecked::default()
+    };
+    let found = match look(shared, check).await {
+        Ok(Look::Found(found)) => found,
+        Ok(Look::Early(wait)) => put_off(wait),
+        Err(error) => {
+            tracing::debug!(
+                onboarding = %check.id,
+                error = &error as &dyn std::error::Error,
+                "a late check is put off"
+            );
+            let stopped = matches!(error, Error::Stopped);
+            put_off(if stopped { Duration::ZERO } else { PUT_OFF })
         }
     };
-    record(shared, check, found).await;
-    Ok(())
-}
-
-async fn record(shared: &Shared, check: &LateCheck, found: LateChecked) {
     if let Err(error) = shared.store.late_checked(check, found).await {
         tracing::debug!(
             onboarding = %check.id,
@@ -111,24 +120,35 @@ async fn record(shared: &Shared, check: &LateCheck, found: LateChecked) {
     }
 }
 
-async fn look(shared: &Shared, check: &LateCheck) -> Result<LateChecked, (AccountName, Error)> {
-    let Ok(Some(own)) = shared.store.get(check.id).await else {
-        return Ok(LateChecked::default());
+/// What a look at one came to.
+enum Look {
+    Found(LateChecked),
+    /// It is not time yet.
+    Early(Duration),
+}
+
+async fn look(shared: &Shared, check: &LateCheck) -> Result<Look, Error> {
+    let Some(own) = shared.store.get(check.id).await? else {
+        return Ok(Look::Found(LateChecked::default()));
     };
+    let settings = &shared.settings;
+    if !settings.checks_late() || !own.journal.needs_late_check() {
+        return Ok(Look::Found(LateChecked::default()));
+    }
+    let wait = settings.checks_late_after().saturating_sub(check.ended);
+    if !wait.is_zero() {
+        return Ok(Look::Early(wait));
+    }
     let Some(account) = shared.served.get(&own.account) else {
-        return Ok(LateChecked {
-            again: Some(PUT_OFF),
-            ..LateChecked::default()
-        });
+        return Ok(Look::Early(PUT_OFF));
     };
-    let name = own.account.clone();
     let checked = Checking {
         shared,
         account: &account,
         own: &own,
         now: (Instant::now(), check.now_ms),
     };
-    checked.run().await.map_err(|error| (name, error))
+    checked.run().await.map(Look::Found)
 }
 
 /// One onboarding that is checked.
@@ -146,12 +166,11 @@ impl Checking<'_> {
         let Ok(client) = self.account.client(&shared.settings) else {
             return Err(Error::Runtime("the account cannot be used".into()));
         };
-        let store: &dyn Store = &*shared.store;
-        let password = store.password(own.id).await.map_err(Error::Store)?;
-        let mut outside = Outside::within(store, &shared.settings, self.account);
+        let password = shared.store.password(own.id).await?;
+        let mut outside = Outside::within(shared, self.account);
         let mut journal = own.journal.clone();
         let mut changed = Vec::new();
-        let look = |journal: &Journal, index: usize| Look {
+        let look = |journal: &Journal, index: usize| steps::Look {
             client,
             account: self.account,
             plan: &own.plan,
@@ -208,7 +227,7 @@ impl Checking<'_> {
         journal: &Journal,
         index: usize,
         password: Option<&SipPassword>,
-        look: &Look<'_>,
+        look: &steps::Look<'_>,
     ) -> Result<Option<StepRecord>, Error> {
         let step = self.own.plan.steps.get(index);
         let write = step.and_then(|step| Write::prepare(step, journal, password).ok());

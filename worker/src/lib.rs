@@ -15,6 +15,8 @@
 //!   wrong. `request` is permits and reads, `outcome` what a failed request leads to, `steps` one
 //!   module per kind of step, `retry` the one policy.
 //! - [`verify_onboarding`] and [`check_account`] read without changing anything.
+//! - `late_check` looks once more at what ended while an outcome was not known; [`make_late_checks`]
+//!   makes those that are due and nothing else.
 
 mod account;
 mod backend;
@@ -45,6 +47,7 @@ pub use account::Account;
 pub use check::{AccountCheck, check_account, verify_onboarding};
 pub use compare::{Comparison, Extra, StepComparison, Verdict};
 pub use error::Error;
+pub use late_check::make_late_checks;
 pub use observe::{Event, Observer, Release, Stats, StepOutcome};
 pub use retry::RetryPolicy;
 pub use run::run;

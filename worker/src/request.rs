@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     execute::{Ending, Halt, Run},
     fault::Interrupt,
-    observe::{Event, Release, count},
+    observe::{Event, Release},
     read::{Reader, Reading, Request},
     retry,
     settings::PERMIT_AGE_MAX,
@@ -115,34 +115,15 @@ impl Run<'_> {
 
     /// Counts a request and tells of it. `before`: from before it was sent.
     pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
-        let duration = before.elapsed();
         let failure = result.as_ref().err().map(exotel::Error::class);
-        if failure != Some(Class::NeverSent) {
-            count(&self.shared.counters.requests);
-        }
         if !matches!(
             failure,
             Some(Class::Throttled { .. } | Class::Unauthorized | Class::NeverSent)
         ) {
             self.account.answered();
         }
-        let date = match result {
-            Ok(answer) => answer.date,
-            Err(error) => error.date(),
-        };
-        self.account.note_date(date);
         self.tell_of_reach(result.as_ref().err());
-        let (call, status) = match result {
-            Ok(answer) => (answer.call, Some(answer.http_status)),
-            Err(error) => (error.call(), error.http_status()),
-        };
-        self.shared.tell(Event::Request {
-            account: &self.account.name,
-            call,
-            failure,
-            status,
-            duration,
-        });
+        self.shared.sent(self.account, result, before);
     }
 
     /// Says once that nothing can be sent, however many onboardings the account has, and once that

@@ -62,7 +62,7 @@ pub async fn run(
     let (sender, receiver) = mpsc::channel(concurrency);
     let jobs: Jobs = Arc::new(Mutex::new(receiver));
     let renewing = Background(tokio::spawn(lease::renew_all(Arc::clone(&shared))));
-    let checking = Background(tokio::spawn(late_check::check_all(Arc::clone(&shared))));
+    let mut checking = Background(tokio::spawn(late_check::check_all(Arc::clone(&shared))));
     let registering = Background(tokio::spawn(served::register_new(Arc::clone(&shared))));
     let mut claiming = Background(tokio::spawn(claimer::claim_all(
         Arc::clone(&shared),
@@ -80,7 +80,9 @@ pub async fn run(
         claimer::give_back(&shared, job, Duration::ZERO).await;
     }
     abandon(&shared, &slots).await;
-    drop((renewing, registering, checking));
+    // Their requests in flight end too, and what is not done is due again at once.
+    let _ = tokio::time::timeout(shared.settings.request_timeout, &mut checking.0).await;
+    drop((renewing, registering));
     let stats = shared.counters.read();
     tracing::info!(
         worker = %shared.settings.worker_name,

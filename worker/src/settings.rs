@@ -32,7 +32,8 @@ pub struct Settings {
     /// 30 s.
     pub settling: Duration,
     /// How long after its end an onboarding is checked once more that repeated such a write, or
-    /// that ended while an outcome was not known. Default 5 minutes; zero: it is not.
+    /// that ended while an outcome was not known; not before that request has settled. Default
+    /// 5 minutes; zero: it is not.
     pub late_check: Duration,
     /// When what is tried again.
     pub retry: RetryPolicy,
@@ -83,6 +84,11 @@ impl Settings {
 
     pub(crate) fn checks_late(&self) -> bool {
         !self.late_check.is_zero()
+    }
+
+    /// How long after its end an onboarding is checked once more: not before an absence is believed.
+    pub(crate) fn checks_late_after(&self) -> Duration {
+        self.late_check.max(self.settles_after())
     }
 
     /// How often leases are renewed: a quarter of their length, so that two renewals may fail.

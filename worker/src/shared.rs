@@ -8,15 +8,16 @@ use std::{
     },
 };
 
+use exotel::{Answer, Class};
 use onboarding::OnboardingId;
 use store::Store;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    Settings,
+    Account, Settings,
     flag::Flag,
     lease::Leases,
-    observe::{Counters, Event},
+    observe::{Counters, Event, count},
     served::Served,
 };
 
@@ -66,6 +67,31 @@ impl Shared {
         if let Some(observer) = &self.settings.observer {
             observer.event(event);
         }
+    }
+
+    /// Counts a request and tells of it. `before`: from before it was sent.
+    pub(crate) fn sent<T>(
+        &self,
+        account: &Account,
+        result: &Result<Answer<T>, exotel::Error>,
+        before: Instant,
+    ) {
+        let failure = result.as_ref().err().map(exotel::Error::class);
+        if failure != Some(Class::NeverSent) {
+            count(&self.counters.requests);
+        }
+        let (call, status, date) = match result {
+            Ok(answer) => (answer.call, Some(answer.http_status), answer.date),
+            Err(error) => (error.call(), error.http_status(), error.date()),
+        };
+        account.note_date(date);
+        self.tell(Event::Request {
+            account: &account.name,
+            call,
+            failure,
+            status,
+            duration: before.elapsed(),
+        });
     }
 
     /// Says once that the store does not record, however many onboardings are in hand and whatever

@@ -90,6 +90,8 @@ pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Setting
     own.concurrency = settings.concurrency;
     own.lease = settings.lease;
     own.request_timeout = settings.request_timeout;
+    own.settling = settings.settling;
+    own.late_check = settings.late_check;
     own.shutdown_timeout = settings.shutdown_timeout;
     own.follow = Some(telemetry::trace::follow);
     // A database is one worker's.

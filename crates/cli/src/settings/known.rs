@@ -48,6 +48,9 @@ const fn number(name: &'static str, min: u64, max: u64) -> Known {
 /// An hour. Longer waits belong to a person.
 const HOUR_MS: u64 = 3_600_000;
 
+/// A day. What is looked at later than that has been used by people since.
+const DAY_MS: u64 = 24 * HOUR_MS;
+
 /// Every setting, in the order of the example file.
 pub(crate) const ALL: &[Known] = &[
     known("store", Kind::Text, Some("--store")),
@@ -76,6 +79,8 @@ pub(crate) const ALL: &[Known] = &[
     number("lease_ms", 1_000, HOUR_MS),
     number("request_timeout_ms", 100, 600_000),
     number("connect_timeout_ms", 50, 600_000),
+    number("settling_ms", 0, 600_000),
+    number("late_check_ms", 0, DAY_MS),
     number("retry_first_ms", 10, HOUR_MS),
     number("retry_max_ms", 10, HOUR_MS),
     number("attempts_max", 1, 100),

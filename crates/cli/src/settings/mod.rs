@@ -91,6 +91,10 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Duration,
     /// Longest time to connect.
     pub(crate) connect_timeout: Duration,
+    /// How long Exotel may still be processing a request whose answer was lost.
+    pub(crate) settling: Duration,
+    /// How long after its end an onboarding that was in doubt is checked once more.
+    pub(crate) late_check: Duration,
     /// Longest pause before the second attempt of a step.
     pub(crate) retry_first: Duration,
     /// Longest pause before any attempt.
@@ -273,6 +277,8 @@ impl Merged {
             lease: self.millis("lease_ms"),
             request_timeout: self.millis("request_timeout_ms"),
             connect_timeout: self.millis("connect_timeout_ms"),
+            settling: self.millis("settling_ms"),
+            late_check: self.millis("late_check_ms"),
             retry_first: self.millis("retry_first_ms"),
             retry_max: self.millis("retry_max_ms"),
             attempts_max: self.count("attempts_max"),
