@@ -14,9 +14,11 @@
 //! - `execute` runs one onboarding: one request and one store write per step when nothing goes
 //!   wrong. `request` is permits and reads, `outcome` what a failed request leads to, `steps` one
 //!   module per kind of step, `retry` the one policy.
+//! - `account_trouble` stops an account whose trouble is not its onboardings', `probe` tries it again.
 //! - [`verify_onboarding`] and [`check_account`] read without changing anything.
 
 mod account;
+mod account_trouble;
 mod backend;
 mod check;
 mod claimer;
@@ -29,6 +31,7 @@ mod late_check;
 mod lease;
 mod observe;
 mod outcome;
+mod probe;
 mod read;
 mod read_back;
 mod request;

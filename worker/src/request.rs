@@ -8,12 +8,15 @@ use store::{Advance, Advanced, Permit, Settled, Then, WriteId};
 use tokio::time::Instant;
 
 use crate::{
+    Account,
+    account_trouble::Trouble,
     execute::{Ending, Halt, Run},
     fault::Interrupt,
     observe::{Event, Release, count},
     read::{Reader, Reading, Request},
     retry,
     settings::PERMIT_AGE_MAX,
+    shared::Shared,
 };
 
 /// The longest that a lease is held to wait for one permit. A saturated account of Exotel's
@@ -36,7 +39,7 @@ impl Run<'_> {
         let settings = &self.shared.settings;
         let mut waiting = None;
         loop {
-            if self.shared.stop.is_raised() {
+            if self.shared.stop.is_raised() || !self.account_goes_on().await? {
                 return Err(self.release(Duration::ZERO).await);
             }
             if self.permit.as_ref().is_some_and(is_old) {
@@ -114,59 +117,11 @@ impl Run<'_> {
     }
 
     /// Counts a request and tells of it. `before`: from before it was sent.
-    pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
-        let duration = before.elapsed();
-        let failure = result.as_ref().err().map(exotel::Error::class);
-        if failure != Some(Class::NeverSent) {
-            count(&self.shared.counters.requests);
-        }
-        if !matches!(
-            failure,
-            Some(Class::Throttled { .. } | Class::Unauthorized | Class::NeverSent)
-        ) {
-            self.account.answered();
-        }
-        let date = match result {
-            Ok(answer) => answer.date,
-            Err(error) => error.date(),
-        };
-        self.account.note_date(date);
-        self.tell_of_reach(result.as_ref().err());
-        let (call, status) = match result {
-            Ok(answer) => (answer.call, Some(answer.http_status)),
-            Err(error) => (error.call(), error.http_status()),
-        };
-        self.shared.tell(Event::Request {
-            account: &self.account.name,
-            call,
-            failure,
-            status,
-            duration,
-        });
-    }
-
-    /// Says once that nothing can be sent, however many onboardings the account has, and once that
-    /// it answers again, as loudly.
-    fn tell_of_reach(&self, error: Option<&exotel::Error>) {
-        let account = &self.account.name;
-        match error {
-            Some(error) if error.class() == Class::NeverSent => {
-                if self.account.not_reached() {
-                    tracing::warn!(
-                        account = %account,
-                        code = error.code(),
-                        error = error.description(),
-                        "Exotel cannot be reached; nothing was sent, trying again"
-                    );
-                }
-            }
-            // Lost on its way: that is no answer.
-            Some(error) if error.http_status().is_none() => {}
-            Some(_) | None => {
-                if self.account.reached() {
-                    tracing::warn!(account = %account, "Exotel answers again");
-                }
-            }
+    pub(crate) fn sent<T>(&mut self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
+        tell(self.shared, self.account, result, before);
+        // Else it is kept until the account is stopped, or this onboarding given back.
+        if self.account.is_proven() {
+            self.turn = None;
         }
     }
 
@@ -269,14 +224,17 @@ impl Run<'_> {
             }
             Err(error) => error,
         };
+        if let Some(trouble) = Trouble::of(&error) {
+            return Err(self.account_at_fault(trouble, &error).await.into());
+        }
         match error.class() {
             Class::Throttled { retry_after } => Err(self.throttled(retry_after).await.into()),
-            Class::Unauthorized => Err(self.unauthorized(&error).await.into()),
             Class::Unknown => {
                 self.settle(false);
                 Err(Interrupt::Refused(error))
             }
             Class::Duplicate
+            | Class::Unauthorized
             | Class::NotThere
             | Class::Refused
             | Class::Unsupported
@@ -287,6 +245,40 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Counts a request of an account and tells of it. `before`: from before it was sent.
+pub(crate) fn tell<T>(
+    shared: &Shared,
+    account: &Account,
+    result: &Result<Answer<T>, exotel::Error>,
+    before: Instant,
+) {
+    let duration = before.elapsed();
+    let error = result.as_ref().err();
+    let failure = error.map(exotel::Error::class);
+    if failure != Some(Class::NeverSent) {
+        count(&shared.counters.requests);
+    }
+    let (call, status, date) = match result {
+        Ok(answer) => (answer.call, Some(answer.http_status), answer.date),
+        Err(error) => (error.call(), error.http_status(), error.date()),
+    };
+    account.note_date(date);
+    let no_answer = matches!(
+        failure,
+        Some(Class::Throttled { .. } | Class::Unknown | Class::NeverSent)
+    );
+    if !no_answer && error.and_then(Trouble::of).is_none() {
+        account.answered();
+    }
+    shared.tell(Event::Request {
+        account: &account.name,
+        call,
+        failure,
+        status,
+        duration,
+    });
 }
 
 impl Reader for Run<'_> {
