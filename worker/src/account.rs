@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,22 +26,33 @@ pub struct Account {
     pub(crate) limits: Limits,
     config: ClientConfig,
     client: OnceLock<Result<Client, ConfigError>>,
-    /// Something went wrong that only counts while it lasts: see `throttled` and `parked`.
-    troubled: AtomicBool,
+    /// It answered 429, and nothing else since.
+    throttled: AtomicBool,
     /// Times in a row that the account was closed for 429s, and until when it is.
     closed: Mutex<(u32, Option<Instant>)>,
-    /// It was parked, and nothing but 401 was answered since.
-    parked: AtomicBool,
-    /// It was told that requests cannot be sent, and none was answered since.
-    unreachable: AtomicBool,
-    /// When that was told last.
-    told_unreachable: Mutex<Option<Instant>>,
+    /// When it was stopped last, as this worker knows.
+    stopped: Mutex<Option<Instant>>,
+    /// It has answered a request as an account does that is in order, since it was stopped.
+    proven: AtomicBool,
+    /// Until it is proven, requests are sent one after the other: who has this may send.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// The last read that was to show whether Exotel answers.
+    pub(crate) checked: tokio::sync::Mutex<Option<Checked>>,
     /// Exotel's clock, by the last answer: its milliseconds, and when it came.
     exotel_clock: Mutex<Option<(i64, Instant)>>,
 }
 
-/// Where some connections fail and others do not, their failing is told at most this often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// What a read showed that was sent because another request had failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checked {
+    /// When it ended.
+    pub(crate) ended: Instant,
+    /// Whether it failed too.
+    pub(crate) out: bool,
+}
+
+/// The right to send the one request of an account that is not proven yet.
+pub(crate) type Turn = tokio::sync::OwnedMutexGuard<()>;
 
 impl Account {
     /// An account by its name in the accounts file. The configuration's request timeout is
@@ -53,11 +64,12 @@ impl Account {
             limits,
             config,
             client: OnceLock::new(),
-            troubled: AtomicBool::new(false),
+            throttled: AtomicBool::new(false),
             closed: Mutex::default(),
-            parked: AtomicBool::new(false),
-            unreachable: AtomicBool::new(false),
-            told_unreachable: Mutex::default(),
+            stopped: Mutex::default(),
+            proven: AtomicBool::new(false),
+            turn: Arc::default(),
+            checked: tokio::sync::Mutex::default(),
             exotel_clock: Mutex::default(),
         }
     }
@@ -100,7 +112,7 @@ impl Account {
         policy: &RetryPolicy,
         retry_after: Option<Duration>,
     ) -> Duration {
-        self.troubled.store(true, Ordering::Relaxed);
+        self.throttled.store(true, Ordering::Relaxed);
         let now = Instant::now();
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         let left = closed.1.map(|until| until.saturating_duration_since(now));
@@ -114,42 +126,43 @@ impl Account {
             None => left,
         };
         closed.1 = Some(now + delay);
+        if delay > policy.cap {
+            self.stop();
+        }
         delay
     }
 
-    /// Notes that it is parked; `true` if that is news.
-    pub(crate) fn park(&self) -> bool {
-        self.troubled.store(true, Ordering::Relaxed);
-        !self.parked.swap(true, Ordering::Relaxed)
+    /// Notes that it is stopped: what was claimed before sends nothing more.
+    pub(crate) fn stop(&self) {
+        self.proven.store(false, Ordering::Relaxed);
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        *stopped = Some(Instant::now());
     }
 
-    /// Notes that a request could not be sent; `true` if that is news.
-    pub(crate) fn not_reached(&self) -> bool {
-        if self.unreachable.load(Ordering::Relaxed) {
-            return false;
-        }
-        let told = self.told_unreachable.lock();
-        let mut told = told.unwrap_or_else(PoisonError::into_inner);
-        if told.is_some_and(|at| at.elapsed() < TELL_EVERY) {
-            return false;
-        }
-        // Under the lock: of those that failed together one tells.
-        *told = Some(Instant::now());
-        self.unreachable.store(true, Ordering::Relaxed);
-        true
+    /// Whether it was stopped after `claimed`.
+    pub(crate) fn was_stopped_after(&self, claimed: Instant) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.is_some_and(|at| at >= claimed)
     }
 
-    /// Notes that a request was answered, whatever the answer; `true` if that is news.
-    pub(crate) fn reached(&self) -> bool {
-        self.unreachable.load(Ordering::Relaxed) && self.unreachable.swap(false, Ordering::Relaxed)
+    /// Whether several requests may be sent at once.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
     }
 
-    /// The account answered neither 429 nor 401.
+    /// Waits for the turn to send the one request.
+    pub(crate) async fn turn(&self) -> Turn {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// It answered as an account does that is in order and open.
     pub(crate) fn answered(&self) {
         // Looks first: a write on every answer would send the cache line between cores.
-        if self.troubled.load(Ordering::Relaxed) {
-            self.troubled.store(false, Ordering::Relaxed);
-            self.parked.store(false, Ordering::Relaxed);
+        if !self.is_proven() {
+            self.proven.store(true, Ordering::Relaxed);
+        }
+        if self.throttled.load(Ordering::Relaxed) {
+            self.throttled.store(false, Ordering::Relaxed);
             *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
         }
     }
@@ -200,24 +213,5 @@ mod tests {
         let asked = Duration::from_secs(30);
         assert_eq!(account.close_for(&policy, Some(asked)), asked);
         assert_eq!(account.close_for(&policy, Some(Duration::ZERO)), asked);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_account_that_cannot_be_reached_is_news_once_until_it_answers_again() {
-        let account = account();
-        assert!(!account.reached());
-        let told = (0..40).filter(|_| account.not_reached()).count();
-        assert_eq!(told, 1);
-        tokio::time::advance(2 * TELL_EVERY).await;
-        assert!(!account.not_reached());
-        assert!(account.reached());
-        assert!(!account.reached());
-        assert!(account.not_reached());
-        assert!(account.reached());
-        // Now and then only: some connections fail, others do not.
-        assert!(!account.not_reached());
-        assert!(!account.reached());
-        tokio::time::advance(TELL_EVERY).await;
-        assert!(account.not_reached());
     }
 }

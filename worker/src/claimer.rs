@@ -1,6 +1,9 @@
 //! Feeds the backend: claims as many onboardings as there are free slots.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use store::{Advance, Claim, Settled, Then, WriteId};
 use tokio::{
@@ -12,7 +15,7 @@ use crate::{
     backend::Job,
     lease::Held,
     observe::{Event, Release},
-    retry,
+    probe, retry,
     shared::Shared,
 };
 
@@ -74,11 +77,14 @@ pub(crate) async fn claim_all(
         }
         let got = claims.claims.len();
         let full = got == free.len();
+        for read in claims.probes {
+            probe::start(&shared, read);
+        }
         hand_over(&shared, claims.claims, free, before, &jobs).await;
         if full {
             continue;
         }
-        if got == 0 && claims.next.is_none() && is_drained(&shared).await? {
+        if got == 0 && is_drained(&shared).await? {
             shared.stop.raise();
             return Ok(());
         }
@@ -200,7 +206,8 @@ pub(crate) fn forget(shared: &Shared, held: &Held) {
 /// that are not parked, for nobody else's can it do anything.
 async fn is_drained(shared: &Shared) -> store::Result<bool> {
     let checked = shared.late_checks_begun.is_raised();
-    if !shared.settings.drain || !checked || shared.leases.len() > 0 {
+    let probing = shared.probing.load(Ordering::SeqCst);
+    if !shared.settings.drain || !checked || shared.leases.len() > 0 || probing > 0 {
         return Ok(false);
     }
     let all = match shared.store.accounts().await {

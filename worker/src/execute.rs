@@ -6,18 +6,21 @@ use exotel::{Class, Client, NumberMapping};
 use onboarding::{
     Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepState, TraceContext,
 };
-use store::{Advanced, Permit, Settled, Then};
+use store::{Advanced, Permit, ProbeKind, Settled, Then};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     Account, Comparison,
+    account::Turn,
+    account_trouble::park,
     backend::Job,
     claimer, compare,
     fault::{self, Interrupt},
     lease::Held,
     observe::{Event, StepOutcome},
-    outcome, read_back,
+    probe::Creator,
+    read_back,
     shared::Shared,
     steps::{self, Found, MayBeSent, Resource, Write},
 };
@@ -79,6 +82,10 @@ pub(crate) struct Run<'a> {
     pub(crate) surplus_removed: bool,
     /// An attempt of an earlier claim may have taken effect.
     pub(crate) earlier: bool,
+    /// It is to show whether its account goes on.
+    pub(crate) creator: Option<&'a Creator>,
+    /// The right to send the one request of an account that gave no answer yet.
+    pub(crate) turn: Option<Turn>,
     /// For the next request, and from before the call that gave it.
     pub(crate) permit: Option<(Permit, Instant)>,
     /// To be told to the store with the next write.
@@ -112,6 +119,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         claimer::give_back(&shared, job, delay).await;
         return Ok(Ending::Released);
     };
+    let creator = claim.probe.clone().map(Creator::new);
     let ending = match client_of(&shared, &account) {
         Ok(client) => {
             let sent_before = read_back::sent_before(&claim, &shared.settings);
@@ -132,6 +140,8 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 numbers: None,
                 surplus_removed: false,
                 earlier: false,
+                creator: creator.as_ref(),
+                turn: None,
                 permit: Some((claim.permit, claimed)),
                 settled: Vec::new(),
                 outcome: None,
@@ -141,7 +151,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
             run.run(claim.verify).await
         }
         Err(reason) => {
-            outcome::park(&shared, &claim.lease.account, &reason).await;
+            park(&shared, name, reason, ProbeKind::Read).await;
             let job = Job {
                 claim,
                 held,
@@ -151,6 +161,9 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
             Ending::Released
         }
     };
+    if let Some(creator) = &creator {
+        creator.end(&shared).await;
+    }
     let trace_id = trace.map(|trace| trace.trace_hex());
     match ending {
         Ending::Succeeded => tracing::info!(onboarding = %id, trace_id, "onboarding succeeded"),
@@ -313,6 +326,7 @@ impl Run<'_> {
             let before = Instant::now();
             let result = write.send(self.client).await;
             self.sent(&result, before);
+            self.account_tried(write, &result).await;
             let error = match result {
                 Ok(answer) => return self.done(answer.value.into(), true).await,
                 Err(error) => error,

@@ -14,11 +14,13 @@
 //! - `execute` runs one onboarding: one request and one store write per step when nothing goes
 //!   wrong. `request` is permits and reads, `outcome` what a failed request leads to, `steps` one
 //!   module per kind of step, `retry` the one policy.
+//! - `account_trouble` stops an account whose trouble is not its onboardings', `probe` tries it again.
 //! - [`verify_onboarding`] and [`check_account`] read without changing anything.
 //! - `late_check` looks once more at what ended while an outcome was not known; [`make_late_checks`]
 //!   makes those that are due and nothing else.
 
 mod account;
+mod account_trouble;
 mod backend;
 mod check;
 mod claimer;
@@ -31,6 +33,7 @@ mod late_check;
 mod lease;
 mod observe;
 mod outcome;
+mod probe;
 mod read;
 mod read_back;
 mod request;

@@ -102,7 +102,17 @@ pub enum Event<'a> {
         /// How many.
         copies: u32,
     },
-    /// An account was parked; its onboardings are blocked until a person resumes it.
+    /// An account is closed until Exotel answers again.
+    Outage {
+        /// Which.
+        account: &'a AccountName,
+    },
+    /// A probe let a stopped account go on.
+    Resumed {
+        /// Which.
+        account: &'a AccountName,
+    },
+    /// An account was parked; its onboardings are blocked until it is resumed.
     Parked {
         /// Which.
         account: &'a AccountName,

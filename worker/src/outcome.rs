@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use exotel::Class;
-use onboarding::{AccountName, Fault, Step, StepState};
+use onboarding::{Fault, Step, StepState};
 use store::Then;
 use tokio::time::Instant;
 
 use crate::{
+    account_trouble::{Trouble, say_closed},
     execute::{Ending, Halt, Run},
     fault::{self, Interrupt},
     observe::{Event, StepOutcome, count},
-    shared::Shared,
     steps::Write,
 };
 
@@ -31,21 +31,26 @@ impl Run<'_> {
             request_id = error.request_id(),
             "step not done"
         );
+        if let Some(trouble) = Trouble::of(error) {
+            self.undo_intent(write);
+            return self.account_at_fault(trouble, error).await;
+        }
         match error.class() {
             Class::Throttled { retry_after } => {
                 self.undo_intent(write);
                 self.throttled(retry_after).await
-            }
-            Class::Unauthorized => {
-                self.undo_intent(write);
-                self.unauthorized(error).await
             }
             Class::NeverSent => {
                 self.undo_intent(write);
                 self.never_sent(error).await
             }
             Class::Unknown => self.unknown(error, before).await,
-            Class::Duplicate | Class::NotThere | Class::Refused | Class::Unsupported | _ => {
+            Class::Duplicate
+            | Class::Unauthorized
+            | Class::NotThere
+            | Class::Refused
+            | Class::Unsupported
+            | _ => {
                 self.settle(true);
                 self.change(|record| record.attempts = record.attempts.saturating_add(1));
                 let fault = self.refusal(error);
@@ -100,14 +105,12 @@ impl Run<'_> {
         let delay = self
             .account
             .close_for(&self.shared.settings.retry, retry_after);
-        tracing::info!(
-            account = %account,
-            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            "account closed: Exotel answered 429"
-        );
         self.shared.tell(Event::Closed { account, delay });
         match self.shared.store.close_account(account, delay).await {
-            Ok(()) => self.release(Duration::ZERO).await,
+            Ok(news) => {
+                say_closed(&self.shared.settings, account, delay, news);
+                self.release(Duration::ZERO).await
+            }
             Err(error) => {
                 tracing::warn!(
                     account = %account,
@@ -119,28 +122,15 @@ impl Run<'_> {
         }
     }
 
-    /// The account is at fault, none of its onboardings is.
-    pub(crate) async fn unauthorized(&mut self, error: &exotel::Error) -> Halt {
-        self.settle(true);
-        self.outcome = Some(StepOutcome::PutBack);
-        let account = &self.account.name;
-        let reason = format!("{error}; then run `trunkline accounts resume {account}`");
-        let parked = park(self.shared, account, &reason).await;
-        // Without the parking it would be claimed again at once.
-        let delay = if parked {
-            Duration::ZERO
-        } else {
-            self.shared.settings.retry.delay(1)
-        };
-        self.release(delay).await
-    }
-
     /// The request never left: nothing is in doubt, and it is no attempt.
     async fn never_sent(&mut self, error: &exotel::Error) -> Halt {
         self.settle(true);
         self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
         self.change(|record| record.error = Some(fault.clone()));
+        if let Some(halt) = self.waits_for_exotel(error).await {
+            return halt;
+        }
         let id = self.held.lease.id;
         let policy = &self.shared.settings.retry;
         let failures = self.shared.trouble(id, |troubles| troubles.never_sent += 1);
@@ -161,9 +151,12 @@ impl Run<'_> {
         self.change(|record| {
             record.state = StepState::Unknown;
             record.note_doubt(sent.first_ms, sent.settles_ms);
-            record.attempts = record.attempts.saturating_add(1);
             record.error = Some(fault);
         });
+        if let Some(halt) = self.waits_for_exotel(error).await {
+            return halt;
+        }
+        self.change(|record| record.attempts = record.attempts.saturating_add(1));
         self.release(self.shared.settings.retry.delay(self.record().attempts))
             .await
     }
@@ -173,6 +166,9 @@ impl Run<'_> {
         self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
         self.change(|record| record.error = Some(fault));
+        if let Some(halt) = self.waits_for_exotel(error).await {
+            return halt;
+        }
         let id = self.held.lease.id;
         let policy = &self.shared.settings.retry;
         let failures = self
@@ -239,23 +235,4 @@ impl Run<'_> {
             Err(halt) => halt,
         }
     }
-}
-
-/// Parks an account and tells of it, once. `false`: the store did not take it.
-pub(crate) async fn park(shared: &Shared, account: &AccountName, reason: &str) -> bool {
-    if let Err(error) = shared.store.park_account(account, reason).await {
-        tracing::warn!(
-            account = %account,
-            error = &error as &dyn std::error::Error,
-            "the account could not be parked; its onboardings are tried again"
-        );
-        return false;
-    }
-    let served = shared.served.get(account);
-    if served.is_none_or(|served| served.park()) {
-        tracing::warn!(account = %account, reason, "account parked; its onboardings are blocked");
-        count(&shared.counters.parked);
-        shared.tell(Event::Parked { account, reason });
-    }
-    true
 }

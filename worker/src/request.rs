@@ -8,12 +8,15 @@ use store::{Advance, Advanced, Permit, Settled, Then, WriteId};
 use tokio::time::Instant;
 
 use crate::{
+    Account,
+    account_trouble::Trouble,
     execute::{Ending, Halt, Run},
     fault::Interrupt,
     observe::{Event, Release},
     read::{Reader, Reading, Request},
     retry,
     settings::PERMIT_AGE_MAX,
+    shared::Shared,
 };
 
 /// The longest that a lease is held to wait for one permit. A saturated account of Exotel's
@@ -36,7 +39,7 @@ impl Run<'_> {
         let settings = &self.shared.settings;
         let mut waiting = None;
         loop {
-            if self.shared.stop.is_raised() {
+            if self.shared.stop.is_raised() || !self.account_goes_on().await? {
                 return Err(self.release(Duration::ZERO).await);
             }
             if self.permit.as_ref().is_some_and(is_old) {
@@ -114,40 +117,11 @@ impl Run<'_> {
     }
 
     /// Counts a request and tells of it. `before`: from before it was sent.
-    pub(crate) fn sent<T>(&self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
-        let failure = result.as_ref().err().map(exotel::Error::class);
-        if !matches!(
-            failure,
-            Some(Class::Throttled { .. } | Class::Unauthorized | Class::NeverSent)
-        ) {
-            self.account.answered();
-        }
-        self.tell_of_reach(result.as_ref().err());
-        self.shared.sent(self.account, result, before);
-    }
-
-    /// Says once that nothing can be sent, however many onboardings the account has, and once that
-    /// it answers again, as loudly.
-    fn tell_of_reach(&self, error: Option<&exotel::Error>) {
-        let account = &self.account.name;
-        match error {
-            Some(error) if error.class() == Class::NeverSent => {
-                if self.account.not_reached() {
-                    tracing::warn!(
-                        account = %account,
-                        code = error.code(),
-                        error = error.description(),
-                        "Exotel cannot be reached; nothing was sent, trying again"
-                    );
-                }
-            }
-            // Lost on its way: that is no answer.
-            Some(error) if error.http_status().is_none() => {}
-            Some(_) | None => {
-                if self.account.reached() {
-                    tracing::warn!(account = %account, "Exotel answers again");
-                }
-            }
+    pub(crate) fn sent<T>(&mut self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
+        tell(self.shared, self.account, result, before);
+        // Else it is kept until the account is stopped, or this onboarding given back.
+        if self.account.is_proven() {
+            self.turn = None;
         }
     }
 
@@ -250,14 +224,17 @@ impl Run<'_> {
             }
             Err(error) => error,
         };
+        if let Some(trouble) = Trouble::of(&error) {
+            return Err(self.account_at_fault(trouble, &error).await.into());
+        }
         match error.class() {
             Class::Throttled { retry_after } => Err(self.throttled(retry_after).await.into()),
-            Class::Unauthorized => Err(self.unauthorized(&error).await.into()),
             Class::Unknown => {
                 self.settle(false);
                 Err(Interrupt::Refused(error))
             }
             Class::Duplicate
+            | Class::Unauthorized
             | Class::NotThere
             | Class::Refused
             | Class::Unsupported
@@ -267,6 +244,24 @@ impl Run<'_> {
                 Err(Interrupt::Refused(error))
             }
         }
+    }
+}
+
+/// Counts a request of an account and tells of it. `before`: from before it was sent.
+pub(crate) fn tell<T>(
+    shared: &Shared,
+    account: &Account,
+    result: &Result<Answer<T>, exotel::Error>,
+    before: Instant,
+) {
+    shared.sent(account, result, before);
+    let error = result.as_ref().err();
+    let no_answer = matches!(
+        error.map(exotel::Error::class),
+        Some(Class::Throttled { .. } | Class::Unknown | Class::NeverSent)
+    );
+    if !no_answer && error.and_then(Trouble::of).is_none() {
+        account.answered();
     }
 }
 

@@ -37,6 +37,11 @@ pub struct Settings {
     pub late_check: Duration,
     /// When what is tried again.
     pub retry: RetryPolicy,
+    /// The longest pause after which a parked account is tried again by one request; pauses begin
+    /// with a sixteenth of it. Zero: only a person resumes it. Default 10 min.
+    pub account_probe: Duration,
+    /// After an outage of so long an account is parked. Default 1 h.
+    pub outage_max: Duration,
     /// Return once nothing is left to run: nothing is queued, running or waiting for a delay.
     /// Onboardings of parked accounts do not count. Default false.
     pub drain: bool,
@@ -69,6 +74,8 @@ impl Settings {
             settling: Duration::from_secs(30),
             late_check: Duration::from_secs(5 * 60),
             retry: RetryPolicy::default(),
+            account_probe: Duration::from_secs(10 * 60),
+            outage_max: Duration::from_secs(60 * 60),
             drain: false,
             shutdown_timeout: Duration::from_secs(12),
             observer: None,
@@ -164,6 +171,8 @@ impl fmt::Debug for Settings {
             .field("settling", &self.settling)
             .field("late_check", &self.late_check)
             .field("retry", &self.retry)
+            .field("account_probe", &self.account_probe)
+            .field("outage_max", &self.outage_max)
             .field("drain", &self.drain)
             .field("shutdown_timeout", &self.shutdown_timeout)
             .finish_non_exhaustive()

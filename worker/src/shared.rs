@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -31,7 +31,9 @@ pub(crate) struct Shared {
     pub(crate) stop: Flag,
     /// The late checks that were due at the start are made.
     pub(crate) late_checks_begun: Flag,
-    /// A handler ended: there may be a free slot, or a lane to look at again.
+    /// Accounts that are being tried by a read.
+    pub(crate) probing: AtomicUsize,
+    /// A handler or a probe ended: there may be a free slot, or a lane to look at again.
     pub(crate) ended: Notify,
     troubles: Mutex<HashMap<OnboardingId, Troubles>>,
     /// The store did not take a write when it was last asked to.
@@ -57,6 +59,7 @@ impl Shared {
             counters: Counters::default(),
             stop: Flag::default(),
             late_checks_begun: Flag::default(),
+            probing: AtomicUsize::new(0),
             ended: Notify::new(),
             troubles: Mutex::default(),
             outage: AtomicBool::new(false),

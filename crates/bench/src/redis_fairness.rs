@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use store::Work;
+use store::Operate;
 
 use crate::{
     first_request::{accept_one_by_one, waits},

@@ -18,14 +18,27 @@ pub(crate) fn print(own: &AccountRecord<'_>, output: &mut Output) {
         own.waiting,
         own.running,
     ));
+    let name = own.name;
     if let Some(until) = &own.closed_until {
-        output.line(format_args!("  closed by Exotel's limit until {until}"));
+        output.line(format_args!(
+            "  closed by Exotel until {until}; `trunkline accounts resume {name}` opens it before"
+        ));
+    }
+    let tried = match &own.next_probe_at {
+        Some(at) => format!("; tried again at {at}"),
+        None => String::new(),
+    };
+    if let Some(outage) = &own.outage {
+        output.line(format_args!(
+            "  closed since {}: {}{tried}",
+            outage.since, outage.reason
+        ));
     }
     if let Some(parked) = &own.parked {
         output.line(format_args!(
-            "  parked since {}: {}",
+            "  parked since {}: {}{tried}",
             parked.since,
-            with_remedy(parked.reason, own.name)
+            with_remedy(parked.reason, name)
         ));
     }
 }

@@ -102,7 +102,7 @@ pub(crate) enum Command {
     Handoff(Handoff),
     /// Compare onboardings with what Exotel has
     Verify(Verify),
-    /// List, check or resume the Exotel accounts
+    /// List, check, park or resume the Exotel accounts
     #[command(subcommand)]
     Accounts(Accounts),
     /// List, show, check or write recipes
@@ -275,7 +275,9 @@ pub(crate) enum Accounts {
     List(AccountsList),
     /// Send one cheap read per account: proves key, token and region
     Check(AccountsCheck),
-    /// Let parked accounts go on, once the cause is removed
+    /// Park accounts: nothing is sent to them until a person resumes them
+    Park(AccountsPark),
+    /// Let parked and closed accounts go on, once the cause is removed
     Resume(AccountsResume),
 }
 
@@ -295,6 +297,16 @@ pub(crate) struct AccountsCheck {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AccountsPark {
+    /// Names of accounts
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<AccountName>,
+    /// Why, for whoever looks at them
+    #[arg(long, value_name = "TEXT", default_value = "parked by a person")]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AccountsResume {
     /// Names of accounts
     #[arg(
@@ -303,7 +315,7 @@ pub(crate) struct AccountsResume {
         conflicts_with = "all"
     )]
     pub(crate) names: Vec<AccountName>,
-    /// Every parked account
+    /// Every parked or closed account
     #[arg(long)]
     pub(crate) all: bool,
 }

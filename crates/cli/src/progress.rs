@@ -8,9 +8,11 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use records::Summary;
+use store::{AccountStatus, Inspect};
 
-use crate::{args::LogForm, output::note, settings::Settings};
+use crate::{args::LogForm, error::Result, output::note, settings::Settings};
 
 static BAR: OnceLock<Mutex<Option<ProgressBar>>> = OnceLock::new();
 
@@ -63,6 +65,9 @@ impl Counts {
     }
 }
 
+/// How often it is looked which accounts are closed.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);
+
 /// How long the past is that the rate is taken from: an account's allowance comes by the minute.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -111,6 +116,10 @@ pub(crate) struct Progress {
     interval: Duration,
     last: Instant,
     rate: Rate,
+    /// When it was last looked which accounts are closed, and how many were finished then.
+    looked: (Instant, u64),
+    /// Which are, for people.
+    closed: Option<String>,
 }
 
 impl Progress {
@@ -129,7 +138,29 @@ impl Progress {
             interval: settings.progress_interval,
             last: Instant::now(),
             rate: Rate::default(),
+            looked: (Instant::now(), 0),
+            closed: None,
         }
+    }
+
+    /// Looks which accounts are closed, where nothing was finished since the last time: a person is
+    /// to see what is waited for.
+    pub(crate) async fn look_at_accounts(
+        &mut self,
+        store: &dyn Inspect,
+        counts: &Counts,
+    ) -> Result<()> {
+        let (looked, finished) = self.looked;
+        if looked.elapsed() < self.interval.min(ACCOUNTS_EVERY) {
+            return Ok(());
+        }
+        self.looked = (Instant::now(), counts.finished());
+        self.closed = if counts.open() == 0 || counts.finished() != finished {
+            None
+        } else {
+            closed(&store.accounts().await?, Timestamp::now())
+        };
+        Ok(())
     }
 
     /// Shows how far it is now, if it is time to.
@@ -142,7 +173,11 @@ impl Progress {
         }
         self.last = now;
         let rate = self.rate.per_second(now, counts.finished());
-        let text = sentence(counts, rate);
+        let mut text = sentence(counts, rate);
+        if let Some(closed) = &self.closed {
+            text.push_str(", ");
+            text.push_str(closed);
+        }
         match &self.shown {
             Some(bar) => {
                 bar.set_length(counts.total);
@@ -195,6 +230,26 @@ fn sentence(counts: &Counts, rate: f64) -> String {
     text
 }
 
+/// The accounts that wait although they have something to do.
+fn closed(all: &[AccountStatus], now: Timestamp) -> Option<String> {
+    let mut waiting = all
+        .iter()
+        .filter(|own| own.waiting > 0 && own.parked.is_none() && own.is_closed(now));
+    let first = waiting.next()?;
+    let name = &first.name;
+    let more = match waiting.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(match (&first.outage, first.closed_until) {
+        (None, Some(until)) => {
+            let until = until.strftime("%H:%M:%S");
+            format!("{name} is closed by Exotel until {until} UTC{more}")
+        }
+        _ => format!("{name} is closed until Exotel answers{more}"),
+    })
+}
+
 /// A time for people: `4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn duration(seconds: f64) -> String {
     // A century is long enough to say that it will not end.
@@ -230,6 +285,20 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn an_account_that_is_waited_for_is_named_with_its_time() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let closed_until = |name: &str, seconds: i64| AccountStatus {
+            waiting: 1,
+            closed_until: Timestamp::from_second(1_800_000_000 + seconds).ok(),
+            ..AccountStatus::new(name.parse().unwrap())
+        };
+        assert_eq!(closed(&[closed_until("acme", -1)], now), None);
+        let told = closed(&[closed_until("acme", 3600), closed_until("b", 9)], now);
+        let text = "acme is closed by Exotel until 09:00:00 UTC (and 1 more)";
+        assert_eq!(told.as_deref(), Some(text));
     }
 
     #[test]

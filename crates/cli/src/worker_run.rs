@@ -32,8 +32,8 @@ const GATHER_MAX: usize = 512;
 pub(crate) enum Happened {
     /// An onboarding ended in this state; the store knows more.
     Finished(OnboardingId, State),
-    /// An account was parked.
-    Parked,
+    /// An account was parked, or a parked one goes on: others are blocked now.
+    BlockingChanged,
 }
 
 /// What a worker tells.
@@ -57,7 +57,7 @@ impl Observer for Ear {
         self.metrics.event(event);
         let happened = match event {
             Event::Finished { id, state } => Happened::Finished(id, state),
-            Event::Parked { .. } => Happened::Parked,
+            Event::Parked { .. } | Event::Resumed { .. } => Happened::BlockingChanged,
             Event::Request { .. } | Event::Closed { .. } | _ => return,
         };
         // Nobody listens at the end of the command.
@@ -100,6 +100,7 @@ pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Setting
     } else {
         settings.workers_max
     };
+    own.account_probe = settings.account_probe;
     own.retry = RetryPolicy {
         base: settings.retry_first,
         cap: settings.retry_max,

@@ -107,7 +107,7 @@ const on = {
     });
   },
   account(own) {
-    const closed = own.closed_until && Date.parse(own.closed_until) > Date.now();
+    const closed = own.outage || (own.closed_until && Date.parse(own.closed_until) > Date.now());
     const standing = own.parked ? "parked" : closed ? "closed" : "open";
     const known = document.querySelector(`[data-account="${own.name}"]`);
     const shown = known ?? document.querySelector(`[data-attention="${own.name}"]`);

@@ -142,6 +142,11 @@ impl Error {
         self.0.class == Class::Unknown
     }
 
+    /// What happened, without what can be done about it: for a caller that knows more of that.
+    pub fn what_happened(&self) -> impl fmt::Display + '_ {
+        WhatHappened(&self.0)
+    }
+
     fn what_to_do(&self) -> &'static str {
         match self.0.class {
             Class::Duplicate => "it is there already; read it back to see whose it is",
@@ -166,9 +171,12 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+/// See [`Error::what_happened`].
+struct WhatHappened<'e>(&'e Details);
+
+impl fmt::Display for WhatHappened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let details = &*self.0;
+        let details = self.0;
         write!(f, "{}: {}", details.call, details.code)?;
         let numbers = [
             ("HTTP", details.http_status.map(u32::from)),
@@ -189,8 +197,14 @@ impl fmt::Display for Error {
         if let Some(description) = &details.description {
             write!(f, ": {description}")?;
         }
-        write!(f, "; {}", self.what_to_do())?;
-        if let Some(id) = &details.request_id {
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what_happened(), self.what_to_do())?;
+        if let Some(id) = &self.0.request_id {
             write!(f, " [request {id}]")?;
         }
         Ok(())

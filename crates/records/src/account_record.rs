@@ -2,7 +2,7 @@
 
 use onboarding::{AccountName, Edge};
 use serde::Serialize;
-use store::AccountStatus;
+use store::{AccountStatus, Stopped};
 
 use crate::{AccountFacts, Time};
 
@@ -20,10 +20,14 @@ pub struct AccountRecord<'a> {
     pub edge: Option<&'a Edge>,
     /// What it may do.
     pub limits: Option<LimitsLine>,
-    /// Whether nothing is sent until a person resumes it.
-    pub parked: Option<ParkedLine<'a>>,
+    /// Whether nothing is sent until it is resumed, by a person or by a probe.
+    pub parked: Option<StoppedLine<'a>>,
     /// Until when nothing is sent, because it answered 429.
     pub closed_until: Option<Time>,
+    /// Whether nothing is sent until Exotel answers again.
+    pub outage: Option<StoppedLine<'a>>,
+    /// When a parked account, or Exotel, is tried again; never, if there is no time.
+    pub next_probe_at: Option<Time>,
     /// Onboardings in its line.
     pub waiting: u64,
     /// Onboardings that a worker holds.
@@ -41,9 +45,9 @@ pub struct LimitsLine {
     pub connections: Option<u32>,
 }
 
-/// Why and since when an account is parked.
+/// Why and since when nothing is sent to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ParkedLine<'a> {
+pub struct StoppedLine<'a> {
     /// What a person reads.
     pub reason: &'a str,
     /// Since when.
@@ -69,18 +73,23 @@ impl<'a> AccountRecord<'a> {
             }),
             (None, None) => None,
         };
+        let line = |stopped: &'a Stopped| StoppedLine {
+            reason: &stopped.reason,
+            since: Time(stopped.since),
+        };
         let parked = status.and_then(|status| status.parked.as_ref());
+        let outage = status.and_then(|status| status.outage.as_ref());
+        let next_probe = status.and_then(|status| status.next_probe);
         Self {
             name,
             account_sid: facts.map(|facts| facts.account_sid.as_str()),
             base_url: facts.and_then(|facts| facts.base_url.as_deref()),
             edge: facts.and_then(|facts| facts.edge.as_ref()),
             limits,
-            parked: parked.map(|parked| ParkedLine {
-                reason: &parked.reason,
-                since: Time(parked.since),
-            }),
+            parked: parked.map(line),
             closed_until: status.and_then(|status| status.closed_until).map(Time),
+            outage: outage.map(line),
+            next_probe_at: next_probe.map(|(_, at)| Time(at)),
             waiting: status.map_or(0, |status| status.waiting),
             running: status.map_or(0, |status| status.running),
             permits_out: status.map_or(0, |status| status.permits_out),

@@ -14,7 +14,7 @@ mod run;
 mod time;
 mod undamaged;
 
-pub use account_record::{AccountRecord, LimitsLine, ParkedLine};
+pub use account_record::{AccountRecord, LimitsLine, StoppedLine};
 pub use accounts::{AccountBook, AccountFacts};
 pub use error::Error;
 pub use handoffs::Handoffs;

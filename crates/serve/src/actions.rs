@@ -3,7 +3,7 @@
 
 use onboarding::{AccountName, Handoff, OnboardingId};
 use records::Handoffs;
-use store::{Cancelled, DeliveryId, Onboarding, Retried};
+use store::{Cancelled, DeliveryId, Onboarding, Resumed, Retried};
 use telemetry::{SignupOutcome, SignupSource};
 
 use crate::{
@@ -33,14 +33,14 @@ impl App {
         Ok(came)
     }
 
-    /// Lets a parked account go on. Returns whether it was parked.
+    /// Lets a parked or closed account go on. Returns what it was.
     ///
     /// # Errors
     /// As the store answers.
-    pub async fn resume(&self, caller: &Caller, account: &AccountName) -> store::Result<bool> {
-        let was_parked = self.store().resume_account(account).await?;
-        tracing::info!(target: "audit", token = caller.token(), action = "resume", %account, was_parked, "resume");
-        Ok(was_parked)
+    pub async fn resume(&self, caller: &Caller, account: &AccountName) -> store::Result<Resumed> {
+        let was = self.store().resume_account(account).await?;
+        tracing::info!(target: "audit", token = caller.token(), action = "resume", %account, ?was, "resume");
+        Ok(was)
     }
 
     /// Sends a delivery again, now. `false`: there is none with this id.

@@ -41,13 +41,89 @@ impl Limits {
     }
 }
 
-/// Why and since when an account is parked.
+/// The longest that an account is closed by a 429, and a probe put off: what lies further ahead was
+/// written by a clock that was wrong.
+pub const CLOSED_AT_MOST: Duration = Duration::from_secs(60 * 60);
+
+/// Why and since when nothing is sent to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
+pub struct Stopped {
     /// What a person reads.
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// How a stopped account is tried again: by one request, whose answer says whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// A read that needs no onboarding.
+    Read,
+    /// The `create_trunk` of one onboarding that has no trunk yet: only that shows whether the
+    /// account may create any.
+    Create,
+}
+
+/// What stops an account on every worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// It is parked: its onboardings are blocked until it is resumed, by a person or by a probe.
+    Parked,
+    /// It is closed: Exotel does not answer. Its onboardings are queued until a probe works.
+    Outage,
+}
+
+/// A worker's word that an account is to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Which way.
+    pub kind: StopKind,
+    /// What a person reads.
+    pub reason: String,
+    /// How it is tried again, and after how long first; `None`: only a person resumes it.
+    pub probe: Option<(ProbeKind, Duration)>,
+}
+
+/// A stopped account that is to be tried now, by whom this was handed to and by nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Which account.
+    pub account: AccountName,
+    /// How.
+    pub kind: ProbeKind,
+    /// What stopped it.
+    pub stopped: StopKind,
+    /// For how long it has been stopped.
+    pub lasts: Duration,
+    /// Probes in a row that failed before this one.
+    pub failures: u32,
+    /// Which one it is; meaningful to the store alone.
+    pub token: i64,
+}
+
+/// What came of a [`Probe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probed {
+    /// The account goes on.
+    Works,
+    /// It does not.
+    Failed {
+        /// When it is tried again, an hour at most; `None`: only a person resumes it.
+        next: Option<Duration>,
+        /// Park the account from now on, for this reason: the outage has lasted too long.
+        park: Option<String>,
+    },
+}
+
+/// What an account was before a person resumed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// Parked.
+    Parked,
+    /// Closed, by a 429 or because Exotel did not answer.
+    Closed,
+    /// Neither.
+    Open,
 }
 
 /// An account as the store sees it.
@@ -55,10 +131,15 @@ pub struct Parked {
 pub struct AccountStatus {
     /// Which.
     pub name: AccountName,
-    /// Parked: nothing is sent until a person resumes it.
-    pub parked: Option<Parked>,
+    /// Parked: nothing is sent until it is resumed, by a person or by a probe.
+    pub parked: Option<Stopped>,
     /// Closed by a 429: nothing is sent until then.
     pub closed_until: Option<Timestamp>,
+    /// Closed because Exotel does not answer: nothing is sent until a probe works.
+    pub outage: Option<Stopped>,
+    /// How and when it is tried again, where it is parked or Exotel does not answer. `None`: only
+    /// a person resumes it.
+    pub next_probe: Option<(ProbeKind, Timestamp)>,
     /// Onboardings that wait in its lane, due or not.
     pub waiting: u64,
     /// Onboardings that a worker holds.
@@ -72,4 +153,31 @@ pub struct AccountStatus {
     pub next_permit_at: Option<Timestamp>,
     /// When the first in its line was accepted: of what waits and may be claimed now, the oldest.
     pub oldest_waiting_at: Option<Timestamp>,
+}
+
+impl AccountStatus {
+    /// An account that nothing is known of.
+    #[must_use]
+    pub fn new(name: AccountName) -> Self {
+        Self {
+            name,
+            parked: None,
+            closed_until: None,
+            outage: None,
+            next_probe: None,
+            waiting: 0,
+            running: 0,
+            permits_out: 0,
+            limits: None,
+            next_permit_at: None,
+            oldest_waiting_at: None,
+        }
+    }
+
+    /// Whether it goes on by itself and sends nothing until then: after a 429, or because Exotel does
+    /// not answer.
+    #[must_use]
+    pub fn is_closed(&self, now: Timestamp) -> bool {
+        self.outage.is_some() || self.closed_until.is_some_and(|until| until > now)
+    }
 }

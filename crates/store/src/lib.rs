@@ -35,7 +35,10 @@ pub mod transfer;
 pub mod work;
 mod world;
 
-pub use account::{AccountStatus, Limits, Parked};
+pub use account::{
+    AccountStatus, CLOSED_AT_MOST, Limits, Probe, ProbeKind, Probed, Resumed, Stop, StopKind,
+    Stopped,
+};
 pub use answers::{Answers, Remembered};
 pub use error::Error;
 pub use feed::{Feed, Happening, Position, What};
@@ -51,7 +54,7 @@ pub use sqlite::SqliteOptions;
 pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
 pub use work::{
     Advance, Advanced, Claim, Claims, Granted, LateCheck, LateChecked, LateChecks, Lease, Permit,
-    Settled, Then, Work, WorkerName, WriteId,
+    ReadProbe, Settled, Then, Work, WorkerName, WriteId,
 };
 
 pub use world::World;

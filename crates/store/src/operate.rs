@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use onboarding::{AccountName, OnboardingId, State};
 
-use crate::Result;
+use crate::{Result, Resumed};
 
 /// What came of a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub trait Operate: Send + Sync + 'static {
     /// Calls an onboarding off. What it left on Exotel's side stays there.
     async fn cancel(&self, id: OnboardingId) -> Result<Cancelled>;
 
-    /// Lets a parked account go on. Returns whether it was parked.
-    async fn resume_account(&self, account: &AccountName) -> Result<bool>;
+    /// Lets a parked or closed account go on. Returns what it was.
+    async fn resume_account(&self, account: &AccountName) -> Result<Resumed>;
+
+    /// Parks an account until a person resumes it: no probe does. Returns whether it was not
+    /// parked before.
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<bool>;
 }

@@ -12,7 +12,7 @@ use onboarding::{
     SipPassword, StepRecord, TraceContext,
 };
 
-use crate::{Limits, Result};
+use crate::{Limits, Probe, Probed, Result, Stop};
 
 /// Names a worker process, uniquely per start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,6 +92,18 @@ pub struct Claim {
     pub trace: Option<TraceContext>,
     /// For the first request.
     pub permit: Permit,
+    /// Its account is stopped, and this onboarding's `create_trunk` is to show whether it may go
+    /// on. It takes permits all the same; [`Work::probed`] is told what came of it.
+    pub probe: Option<Probe>,
+}
+
+/// An account that is to be tried by a read.
+#[derive(Debug, Clone)]
+pub struct ReadProbe {
+    /// Which.
+    pub probe: Probe,
+    /// For the read.
+    pub permit: Permit,
 }
 
 /// What a call of [`Work::claim`] gave.
@@ -99,6 +111,8 @@ pub struct Claim {
 pub struct Claims {
     /// At most as many as asked for, each of another turn of the round robin.
     pub claims: Vec<Claim>,
+    /// Accounts that are to be tried now; they take no place of `max`.
+    pub probes: Vec<ReadProbe>,
     /// In how long there may be more, if nothing new comes in. `None`: not before something does.
     pub next: Option<Duration>,
 }
@@ -276,8 +290,9 @@ pub trait Work: Send + Sync + 'static {
     /// Settles permits taken by [`Work::permit`].
     async fn settle(&self, settled: Vec<Settled>) -> Result<()>;
 
-    /// Closes an account for this long on every worker: it answered 429.
-    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()>;
+    /// Closes an account for this long, an hour at most, on every worker: it answered 429. Returns
+    /// whether it was open until now.
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<bool>;
 
     /// Takes up to `max` late checks that are due. Until `hidden` has passed no other call gets
     /// them, so that what a crash interrupted is done again.
@@ -287,6 +302,11 @@ pub trait Work: Send + Sync + 'static {
     /// the check was taken: then it was retried since.
     async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()>;
 
-    /// Parks an account: its onboardings are blocked until a person resumes it.
-    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()>;
+    /// Stops an account on every worker. Returns whether that is news: one that is parked stays
+    /// parked for its first reason, and an outage is one outage however many notice it.
+    async fn stop_account(&self, account: &AccountName, stop: &Stop) -> Result<bool>;
+
+    /// Says what came of a probe. Returns `false`, and changes nothing, where the account was
+    /// resumed or stopped anew since, or is tried by somebody else.
+    async fn probed(&self, probe: &Probe, came: &Probed) -> Result<bool>;
 }

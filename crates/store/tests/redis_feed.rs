@@ -12,7 +12,7 @@ use std::sync::Arc;
 use onboarding::{OnboardingId, State};
 use redis_fixture::Server;
 use store::{
-    Error, Position, Store, Then, What,
+    Error, Position, Resumed, Store, Then, What,
     conformance::sample::{
         accept, account, advance, claim_one, done, failure, only, register, signup, wide,
     },
@@ -127,7 +127,7 @@ async fn what_happened_days_ago_leaves_and_who_stood_there_goes_on_with_the_olde
         store.park_account(&acme, "made up").await.expect("parked");
         store.resume_account(&acme).await.expect("resumed")
     };
-    assert!(resume().await);
+    assert_eq!(resume().await, Resumed::Parked);
     // Whole parts of the stream leave, in pieces; what is newer stays.
     let left = store.happenings(None, 1000).await.expect("read");
     assert!((2..=102).contains(&left.len()), "{}", left.len());

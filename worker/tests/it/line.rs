@@ -9,8 +9,8 @@ use store::{
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
     LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate,
-    Outbox, Outgoing, Page, Position, Remembered, Result, Retried, Settled, Tally, Transfer, Work,
-    WorkerName, sqlite::SqliteStore,
+    Outbox, Outgoing, Page, Position, Probe, Probed, Remembered, Result, Resumed, Retried, Settled,
+    Stop, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -95,7 +95,7 @@ impl Work for Line {
     async fn settle(&self, settled: Vec<Settled>) -> Result<()> {
         self.store.settle(settled).await
     }
-    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<bool> {
         (self.pass)(Call::Other).await?;
         self.store.close_account(account, delay).await
     }
@@ -106,9 +106,13 @@ impl Work for Line {
     async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()> {
         self.store.late_checked(check, found).await
     }
-    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
+    async fn stop_account(&self, account: &AccountName, stop: &Stop) -> Result<bool> {
         (self.pass)(Call::Other).await?;
-        self.store.park_account(account, reason).await
+        self.store.stop_account(account, stop).await
+    }
+    async fn probed(&self, probe: &Probe, came: &Probed) -> Result<bool> {
+        (self.pass)(Call::Other).await?;
+        self.store.probed(probe, came).await
     }
 }
 
@@ -152,8 +156,11 @@ impl Operate for Line {
     async fn cancel(&self, id: OnboardingId) -> Result<store::operate::Cancelled> {
         self.store.cancel(id).await
     }
-    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
+    async fn resume_account(&self, account: &AccountName) -> Result<Resumed> {
         self.store.resume_account(account).await
+    }
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<bool> {
+        self.store.park_account(account, reason).await
     }
 }
 

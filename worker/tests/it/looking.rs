@@ -2,7 +2,7 @@
 
 use exotel::Client;
 use serde_json::json;
-use store::Work;
+use store::Operate;
 use worker::{AccountCheck, Error, Verdict, check_account, verify_onboarding};
 
 use crate::world::{World, account, full_signup, settings, sid};

@@ -50,6 +50,8 @@ impl Observer for Notes {
             Event::Closed { .. } => "closed".to_owned(),
             Event::Parked { .. } => "parked".to_owned(),
             Event::Settling { .. } => "settling".to_owned(),
+            Event::Outage { .. } => "outage".to_owned(),
+            Event::Resumed { .. } => "resumed".to_owned(),
             _ => "something else".to_owned(),
         };
         self.0.lock().unwrap().push(note);
@@ -96,6 +98,7 @@ async fn every_request_and_step_is_told_with_what_it_came_to() {
         "request map_number ok 200",
         "step map_number done",
         "request whitelist_ip Unknown 503",
+        "request trunks_page ok 200",
         "released later",
         "step whitelist_ip unknown",
         "claimed 3",

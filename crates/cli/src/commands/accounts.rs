@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use onboarding::AccountName;
 use records::{AccountBook, AccountRecord};
-use store::{AccountStatus, World};
+use store::{AccountStatus, Inspect, Resumed, World};
 
 use crate::{
     account_record,
     accounts::Accounts,
-    args::{Accounts as Args, AccountsList, AccountsResume},
+    args::{Accounts as Args, AccountsList, AccountsPark, AccountsResume},
     error::{Result, refuse_if_any},
     exit::Exit,
     output::{Output, note},
@@ -23,6 +24,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     match args {
         Args::List(args) => list(args, settings, output).await,
         Args::Check(args) => super::accounts_check::run(args, settings, output).await,
+        Args::Park(args) => park(args, settings, output).await,
         Args::Resume(args) => resume(args, settings, output).await,
     }
 }
@@ -50,40 +52,66 @@ async fn resume(args: &AccountsResume, settings: &Settings, output: &mut Output)
     let (store, _) = store_place::open_existing(settings).await?;
     let known = store.accounts().await?;
     let names: Vec<AccountName> = if args.all {
-        let parked = known.iter().filter(|own| own.parked.is_some());
-        parked.map(|own| own.name.clone()).collect()
+        let now = Timestamp::now();
+        let stopped = known
+            .iter()
+            .filter(|own| own.parked.is_some() || own.is_closed(now));
+        stopped.map(|own| own.name.clone()).collect()
     } else {
         args.names.clone()
     };
-    let unknown = names
-        .iter()
-        .filter(|name| !known.iter().any(|own| own.name == **name))
-        .map(|name| {
-            let message = format!(
-                "the store knows no account \"{name}\"; `trunkline accounts list` shows those there are"
-            );
-            Problem::new("NAME", message)
-        });
-    refuse_if_any(unknown.collect())?;
+    refuse_unknown(&names, |name| known.iter().any(|own| own.name == *name))?;
     for name in &names {
-        let was_parked = store.resume_account(name).await?;
-        output.line(format_args!(
-            "{name} {}",
-            if was_parked {
-                "goes on"
-            } else {
-                "was not parked"
-            }
-        ));
-        let now = store.accounts().await?;
-        if output.json()
-            && let Some(status) = now.iter().find(|own| own.name == *name)
-        {
-            output.record(&AccountRecord::of(name, None, Some(status)));
-        }
+        let what = match store.resume_account(name).await? {
+            Resumed::Parked => "goes on",
+            Resumed::Closed => "was closed and goes on",
+            Resumed::Open => "was neither parked nor closed",
+        };
+        output.line(format_args!("{name} {what}"));
+        show(&*store, name, output).await?;
     }
     if names.is_empty() {
-        note("no account is parked");
+        note("no account is parked or closed");
     }
     Ok(Exit::Done)
+}
+
+async fn park(args: &AccountsPark, settings: &Settings, output: &mut Output) -> Result<Exit> {
+    let (store, world) = store_place::open_existing(settings).await?;
+    let accounts = Accounts::load_if_there(settings, world)?;
+    let known = store.accounts().await?;
+    refuse_unknown(&args.names, |name| {
+        known.iter().any(|own| own.name == *name) || accounts.names().any(|own| own == name)
+    })?;
+    for name in &args.names {
+        let what = match store.park_account(name, &args.reason).await? {
+            true => "is parked",
+            false => "was parked already, and goes on only when it is resumed",
+        };
+        output.line(format_args!("{name} {what}"));
+        show(&*store, name, output).await?;
+    }
+    Ok(Exit::Done)
+}
+
+fn refuse_unknown(names: &[AccountName], known: impl Fn(&AccountName) -> bool) -> Result<()> {
+    let unknown = names.iter().filter(|name| !known(name)).map(|name| {
+        let message = format!(
+            "the store knows no account \"{name}\"; `trunkline accounts list` shows those there are"
+        );
+        Problem::new("NAME", message)
+    });
+    refuse_if_any(unknown.collect())
+}
+
+/// The record of an account as it is now.
+async fn show(store: &dyn Inspect, name: &AccountName, output: &mut Output) -> Result<()> {
+    if !output.json() {
+        return Ok(());
+    }
+    let now = store.accounts().await?;
+    if let Some(status) = now.iter().find(|own| own.name == *name) {
+        output.record(&AccountRecord::of(name, None, Some(status)));
+    }
+    Ok(())
 }

@@ -163,8 +163,12 @@ async fn watch(
             () = shutdown.asked() => break Ok(()),
             _ = tick.tick() => {
                 output.flush();
+                let looked = progress.look_at_accounts(store, batch.counts()).await;
                 progress.update(batch.counts());
-                lookout.look(batch, store, output).await.and(batch.catch_up(output).await)
+                let looked = unless_away(looked).map(drop);
+                looked
+                    .and(lookout.look(batch, store, output).await)
+                    .and(batch.catch_up(output).await)
             }
         };
         if stepped.is_err() {
@@ -188,9 +192,9 @@ async fn hear(
     shared: bool,
     output: &mut Output,
 ) -> Result<()> {
-    let parked = happened.contains(&Happened::Parked);
+    let changed = happened.contains(&Happened::BlockingChanged);
     batch.finished(finished(happened), output).await?;
-    if parked && !shared {
+    if changed && !shared {
         unless_away(batch.count_blocked().await)?;
     }
     Ok(())

@@ -9,7 +9,9 @@ use std::{
 use jiff::Timestamp;
 use onboarding::State;
 use serde::Serialize;
-use store::{AccountStatus, CarriedAccount, Cursor, Filter, Inspect, MoveId, Store, World};
+use store::{
+    AccountStatus, CLOSED_AT_MOST, CarriedAccount, Cursor, Filter, Inspect, MoveId, Store, World,
+};
 
 use crate::{
     args::{Store as Args, StoreCopy},
@@ -24,9 +26,6 @@ use crate::{
 
 /// How many onboardings travel at once: some megabytes.
 const PAGE: usize = 500;
-
-/// An account is closed for so long at most; the store allows no more.
-const CLOSED_AT_MOST: Duration = Duration::from_secs(60 * 60);
 
 /// What the permits of an account are out for after their requests, where nobody said so.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -308,6 +307,8 @@ fn carried(status: AccountStatus, now: Timestamp, request_timeout: Duration) -> 
         name: status.name,
         limits: status.limits,
         parked: status.parked,
+        outage: status.outage,
+        probe: status.next_probe.map(|(kind, _)| kind),
         closed_for: for_permits.max(for_429).min(CLOSED_AT_MOST),
     }
 }
@@ -324,16 +325,11 @@ mod tests {
         let timeout = Duration::from_secs(10);
         let closed = |permits_out: u32, closed_for: Option<i64>| {
             let status = AccountStatus {
-                name: "acme".parse().unwrap(),
-                parked: None,
                 closed_until: closed_for
                     .map(|seconds| now + jiff::SignedDuration::from_secs(seconds)),
-                waiting: 0,
-                running: 0,
                 permits_out,
                 limits: Some(Limits::per_minute(200, 50)),
-                next_permit_at: None,
-                oldest_waiting_at: None,
+                ..AccountStatus::new("acme".parse().unwrap())
             };
             carried(status, now, timeout).closed_for.as_secs()
         };

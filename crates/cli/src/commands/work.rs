@@ -266,6 +266,10 @@ async fn show(progress: &mut Progress, store: &dyn Inspect) -> Result<()> {
     if let Ok(counted) = tokio::time::timeout(TICK, counts(store)).await
         && let Some(counts) = unless_away(counted)?
     {
+        let looked = progress.look_at_accounts(store, &counts);
+        if let Ok(looked) = tokio::time::timeout(TICK, looked).await {
+            unless_away(looked)?;
+        }
         progress.update(&counts);
     }
     Ok(())
@@ -275,7 +279,7 @@ async fn show(progress: &mut Progress, store: &dyn Inspect) -> Result<()> {
 pub(crate) fn finished(happened: Vec<Happened>) -> Vec<(OnboardingId, State)> {
     let ended = happened.into_iter().filter_map(|happened| match happened {
         Happened::Finished(id, state) => Some((id, state)),
-        Happened::Parked => None,
+        Happened::BlockingChanged => None,
     });
     ended.collect()
 }

@@ -85,6 +85,7 @@ pub(crate) const ALL: &[Known] = &[
     number("retry_max_ms", 10, HOUR_MS),
     number("attempts_max", 1, 100),
     number("never_sent_attempts_max", 1, 10_000),
+    number("account_probe_ms", 0, HOUR_MS),
     number("shutdown_timeout_ms", 100, HOUR_MS),
     number("progress_interval_ms", 100, HOUR_MS),
 ];

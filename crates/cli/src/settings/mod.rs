@@ -103,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) attempts_max: u32,
     /// Most times that a request may fail to leave this machine before a person decides.
     pub(crate) never_sent_attempts_max: u32,
+    /// Longest pause before a parked account is tried again; zero: a person resumes it.
+    pub(crate) account_probe: Duration,
     /// How long requests in flight may take to end when the process is asked to stop.
     pub(crate) shutdown_timeout: Duration,
     /// Time between two plain progress lines.
@@ -283,6 +285,7 @@ impl Merged {
             retry_max: self.millis("retry_max_ms"),
             attempts_max: self.count("attempts_max"),
             never_sent_attempts_max: self.count("never_sent_attempts_max"),
+            account_probe: self.millis("account_probe_ms"),
             shutdown_timeout: self.millis("shutdown_timeout_ms"),
             progress_interval: self.millis("progress_interval_ms"),
         })

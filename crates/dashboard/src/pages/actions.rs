@@ -12,7 +12,7 @@ use axum::{
 use onboarding::AccountName;
 use serde::Deserialize;
 use serve::auth::{Caller, Scope};
-use store::{Cancelled, Delivery, DeliveryId, Retried};
+use store::{Cancelled, Delivery, DeliveryId, Resumed, Retried};
 
 use super::onboarding::find;
 use crate::{
@@ -208,14 +208,14 @@ pub(super) async fn ask_resume(
     let ask = Ask {
         question: format!("Resume {name}?"),
         lines: prose([
-            "What waits for it goes on at once. Mend first why it was parked: the key, the token or the region in the accounts file.".to_owned(),
-            "If Exotel refuses the key again, the account is parked again; nothing is lost.".to_owned(),
+            "What waits for it goes on at once. Mend first what stopped it: the key, the token or the region in the accounts file, or what Exotel has to enable.".to_owned(),
+            "If Exotel refuses it again, the account is stopped again; nothing is lost.".to_owned(),
         ]),
         action: "/accounts/resume".to_owned(),
         fields: vec![("account", name.to_string())],
         verb: "Resume the account",
         tone: "primary",
-        leave: "Leave it parked",
+        leave: "Leave it as it is",
         back: link::account(&name),
     };
     page(&visitor, Section::Accounts, ask)
@@ -229,10 +229,10 @@ pub(super) async fn resume(
 ) -> Result<Response, Failure> {
     let (form, caller) = checked(&visitor, form, |form| &form.csrf)?;
     let name = account(&form.account)?;
-    let came = if site.app.resume(&caller, &name).await? {
-        Done::Resumed
-    } else {
-        Done::WasNotParked
+    let came = match site.app.resume(&caller, &name).await? {
+        Resumed::Parked => Done::Resumed,
+        Resumed::Closed => Done::Opened,
+        Resumed::Open => Done::WasOpen,
     };
     Ok(done(&link::account(&name), came))
 }

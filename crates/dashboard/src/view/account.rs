@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use onboarding::AccountName;
 use records::{AccountBook, AccountFacts};
-use store::AccountStatus;
+use store::{AccountStatus, Stopped};
 
 use crate::{
     link,
@@ -33,7 +33,7 @@ impl Standing {
     pub(crate) fn of(status: &AccountStatus, now: Timestamp) -> Self {
         if status.parked.is_some() {
             Self::Parked
-        } else if status.closed_until.is_some_and(|until| until > now) {
+        } else if status.is_closed(now) {
             Self::Closed
         } else {
             Self::Open
@@ -66,7 +66,7 @@ pub(crate) struct AccountView {
     pub(crate) resume: String,
     pub(crate) standing: &'static str,
     pub(crate) badge: Badge,
-    pub(crate) parked: bool,
+    pub(crate) stopped: bool,
     pub(crate) reason: Option<Prose>,
     pub(crate) since: Option<When>,
     pub(crate) until: Option<When>,
@@ -89,8 +89,13 @@ pub(crate) struct Attention {
     pub(crate) reason: Prose,
     pub(crate) waiting: String,
     pub(crate) since: Option<When>,
-    pub(crate) parked: bool,
+    pub(crate) stopped: bool,
     pub(crate) resume: String,
+}
+
+/// Why nothing is sent to it, where the store knows.
+fn stopped(status: &AccountStatus) -> Option<&Stopped> {
+    status.parked.as_ref().or(status.outage.as_ref())
 }
 
 /// How many requests an account may send in 60 s.
@@ -115,14 +120,11 @@ impl AccountView {
             resume: link::resume(&status.name),
             standing: standing.as_str(),
             badge: standing.badge(),
-            parked: standing == Standing::Parked,
-            reason: status
-                .parked
-                .as_ref()
-                .map(|parked| Prose(parked.reason.clone())),
-            since: status.parked.as_ref().map(|parked| when(parked.since)),
+            stopped: standing != Standing::Open,
+            reason: stopped(status).map(|stopped| Prose(stopped.reason.clone())),
+            since: stopped(status).map(|stopped| when(stopped.since)),
             until: match standing {
-                Standing::Closed => status.closed_until.map(when),
+                Standing::Closed => status.closed_until.filter(|until| *until > now).map(when),
                 Standing::Parked | Standing::Open => None,
             },
             used: grouped(status.permits_out.into()),
@@ -154,7 +156,10 @@ fn meter(name: &AccountName, used: u32, limit: u32) -> Bar {
 
 fn next(status: &AccountStatus, standing: Standing, now: Timestamp) -> String {
     match (standing, status.next_permit_at) {
-        (Standing::Parked, _) => "after it is resumed".to_owned(),
+        (Standing::Parked, _) => match status.next_probe {
+            Some((_, at)) => format!("after it is resumed; tried {}", told(at, now)),
+            None => "after it is resumed".to_owned(),
+        },
         (Standing::Closed | Standing::Open, Some(at)) if at > now => told(at, now),
         (Standing::Closed | Standing::Open, _) => "now".to_owned(),
     }
@@ -165,17 +170,7 @@ pub(crate) fn all(known: Vec<AccountStatus>, book: &dyn AccountBook) -> Vec<Acco
     let mut all = known;
     for name in book.names() {
         if all.iter().all(|own| own.name != name) {
-            all.push(AccountStatus {
-                name,
-                parked: None,
-                closed_until: None,
-                waiting: 0,
-                running: 0,
-                permits_out: 0,
-                limits: None,
-                next_permit_at: None,
-                oldest_waiting_at: None,
-            });
+            all.push(AccountStatus::new(name));
         }
     }
     all
@@ -212,6 +207,19 @@ impl Attention {
                 parked.reason.clone(),
                 Some(when(parked.since)),
             ),
+            (Standing::Closed, _) if status.outage.is_some() => {
+                let outage = status.outage.as_ref()?;
+                let tried = match status.next_probe {
+                    Some((_, at)) => format!(", tried again {}", told(at, now)),
+                    None => String::new(),
+                };
+                (
+                    "blocked",
+                    format!("closed until Exotel answers{tried}"),
+                    outage.reason.clone(),
+                    Some(when(outage.since)),
+                )
+            }
             (Standing::Closed, _) => {
                 let until = status.closed_until?;
                 (
@@ -231,7 +239,7 @@ impl Attention {
             reason: Prose(reason),
             waiting,
             since,
-            parked: status.parked.is_some(),
+            stopped: true,
             resume: link::resume(&status.name),
         })
     }
@@ -239,7 +247,7 @@ impl Attention {
 
 #[cfg(test)]
 mod tests {
-    use store::{Limits, Parked};
+    use store::Limits;
 
     use super::*;
 
@@ -249,21 +257,14 @@ mod tests {
 
     fn status(name: &str) -> AccountStatus {
         AccountStatus {
-            name: name.parse().unwrap(),
-            parked: None,
-            closed_until: None,
-            waiting: 0,
-            running: 0,
-            permits_out: 0,
             limits: Some(Limits::per_minute(200, 50)),
-            next_permit_at: None,
-            oldest_waiting_at: None,
+            ..AccountStatus::new(name.parse().unwrap())
         }
     }
 
     fn parked(name: &str) -> AccountStatus {
         AccountStatus {
-            parked: Some(Parked {
+            parked: Some(Stopped {
                 reason: "the key is wrong".into(),
                 since: now(),
             }),
@@ -301,6 +302,27 @@ mod tests {
         assert_eq!(own.reason.0, "the key is wrong");
         assert_eq!(own.resume, "/accounts/resume?account=acme");
         assert!(Attention::of(&status("acme"), now()).is_none());
+    }
+
+    #[test]
+    fn an_account_that_exotel_does_not_answer_says_when_it_is_tried_again() {
+        let out = AccountStatus {
+            outage: Some(Stopped {
+                reason: "Exotel does not answer".into(),
+                since: now(),
+            }),
+            next_probe: at(20).map(|at| (store::ProbeKind::Read, at)),
+            ..status("acme")
+        };
+        let own = Attention::of(&out, now()).unwrap();
+        assert_eq!(
+            own.headline,
+            "closed until Exotel answers, tried again in 20 s"
+        );
+        assert_eq!((own.standing, own.stopped), ("closed", true));
+        let view = AccountView::of(&out, None, now());
+        assert_eq!((view.standing, view.stopped), ("closed", true));
+        assert_eq!(view.reason.unwrap().0, "Exotel does not answer");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use onboarding::{Edge, Transport};
 use records::{AccountFacts, AccountRecord};
-use store::{AccountStatus, Limits, Parked};
+use store::{AccountStatus, Limits, ProbeKind, Stopped};
 
 use crate::shelf::{at, name, status};
 
@@ -23,11 +23,12 @@ fn facts() -> AccountFacts {
 
 fn busy() -> AccountStatus {
     AccountStatus {
-        parked: Some(Parked {
+        parked: Some(Stopped {
             reason: "the key is wrong".to_owned(),
             since: at(0),
         }),
         closed_until: Some(at(1500)),
+        next_probe: Some((ProbeKind::Read, at(2500))),
         waiting: 7,
         running: 2,
         permits_out: 31,
@@ -50,7 +51,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             Some(&facts),
             Some(&busy),
             format!(
-                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","waiting":7,"running":2,"permits_out":31"#
+                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","waiting":7,"running":2,"permits_out":31"#
             ),
         ),
         (
@@ -58,7 +59,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             Some(&facts),
             None,
             format!(
-                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":null,"closed_until":null,"waiting":0,"running":0,"permits_out":0"#
+                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"waiting":0,"running":0,"permits_out":0"#
             ),
         ),
         (
@@ -66,7 +67,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             None,
             Some(&busy),
             format!(
-                r#"{none},"limits":{{"requests_per_minute":120,"connections":null}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","waiting":7,"running":2,"permits_out":31"#
+                r#"{none},"limits":{{"requests_per_minute":120,"connections":null}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","waiting":7,"running":2,"permits_out":31"#
             ),
         ),
         (
@@ -74,7 +75,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             None,
             Some(&status("acme")),
             format!(
-                r#"{none},"limits":null,"parked":null,"closed_until":null,"waiting":0,"running":0,"permits_out":0"#
+                r#"{none},"limits":null,"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"waiting":0,"running":0,"permits_out":0"#
             ),
         ),
     ] {

@@ -64,7 +64,7 @@ fn a_failed_one_names_its_step_and_the_step_has_the_error_too() {
 #[tokio::test]
 async fn a_blocked_one_says_why_its_account_is_parked_and_what_to_do() {
     let mut acme = status("acme");
-    acme.parked = Some(store::Parked {
+    acme.parked = Some(store::Stopped {
         reason: "the key is wrong".to_owned(),
         since: at(0),
     });

@@ -70,17 +70,7 @@ pub(crate) fn at(millis: i64) -> Timestamp {
 
 /// An account that waits for nothing.
 pub(crate) fn status(text: &str) -> AccountStatus {
-    AccountStatus {
-        name: name(text),
-        parked: None,
-        closed_until: None,
-        waiting: 0,
-        running: 0,
-        permits_out: 0,
-        limits: None,
-        next_permit_at: None,
-        oldest_waiting_at: None,
-    }
+    AccountStatus::new(name(text))
 }
 
 /// An onboarding of LiveKit's recipe that nobody has begun, and that recipe as a store keeps it.

@@ -58,13 +58,14 @@ struct Resumed {
     r#type: &'static str,
     account: AccountName,
     was_parked: bool,
+    was_closed: bool,
 }
 
-/// Lets a parked account go on. One that is not parked is left as it is.
+/// Lets a parked or closed account go on. One that is neither is left as it is.
 #[utoipa::path(
     post, path = "/v1/accounts/{name}/resume", operation_id = "resume_account", tag = "accounts",
     params(("name" = String, Path, description = "Its name")),
-    responses((status = 200, description = "It is not parked any more", body = schema::Resumed)),
+    responses((status = 200, description = "It is neither parked nor closed any more", body = schema::Resumed)),
 )]
 pub(super) async fn resume(
     State(app): State<App>,
@@ -76,10 +77,11 @@ pub(super) async fn resume(
     let statuses = app.store().accounts().await?;
     let known = Accounts::of(app.directory().as_ref(), statuses);
     known.find(&account).ok_or_else(unknown)?;
-    let was_parked = app.resume(&caller, &account).await?;
+    let was = app.resume(&caller, &account).await?;
     Ok(answer::ok(&Resumed {
         r#type: "resumed",
         account,
-        was_parked,
+        was_parked: was == store::Resumed::Parked,
+        was_closed: was == store::Resumed::Closed,
     }))
 }

@@ -326,12 +326,18 @@ pub(crate) struct Account {
     edge: Option<Edge>,
     #[schema(required = true)]
     limits: Option<AccountLimits>,
-    /// Nothing is sent until a person resumes it.
+    /// Nothing is sent until it is resumed, by a person or by a probe.
     #[schema(required = true)]
-    parked: Option<AccountParked>,
+    parked: Option<AccountStopped>,
     /// Nothing is sent until then: Exotel answered 429.
     #[schema(required = true, format = DateTime)]
     closed_until: Option<String>,
+    /// Nothing is sent until Exotel answers again.
+    #[schema(required = true)]
+    outage: Option<AccountStopped>,
+    /// When a parked account, or Exotel, is tried again; never, if there is no time.
+    #[schema(required = true, format = DateTime)]
+    next_probe_at: Option<String>,
     /// Onboardings in its line.
     waiting: u64,
     /// Onboardings that a worker holds.
@@ -354,9 +360,9 @@ pub(crate) struct AccountLimits {
     connections: Option<u32>,
 }
 
-/// Why an account is parked.
+/// Why and since when nothing is sent to an account.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct AccountParked {
+pub(crate) struct AccountStopped {
     reason: String,
     #[schema(format = DateTime)]
     since: String,
@@ -376,6 +382,8 @@ pub(crate) struct Resumed {
     r#type: String,
     account: String,
     was_parked: bool,
+    /// By a 429, or because Exotel did not answer.
+    was_closed: bool,
 }
 
 /// How far a batch is.

@@ -85,8 +85,15 @@ async fn a_parked_account_says_why_blocks_its_own_and_goes_on() {
             let resumed = answer(server.post("/v1/accounts/acme/resume")).await;
             assert_eq!(
                 resumed.json,
-                json!({"type": "resumed", "account": "acme", "was_parked": was_parked})
+                json!({"type": "resumed", "account": "acme", "was_parked": was_parked, "was_closed": false})
             );
+        }
+        let day = std::time::Duration::from_secs(86_400);
+        server.store.close_account(&acme, day).await.unwrap();
+        for was_closed in [true, false] {
+            let resumed = answer(server.post("/v1/accounts/acme/resume")).await;
+            let was = (&resumed.json["was_parked"], &resumed.json["was_closed"]);
+            assert_eq!(was, (&json!(false), &json!(was_closed)));
         }
         let blocked = answer(server.get("/v1/onboardings?state=blocked")).await;
         assert_eq!(blocked.json["items"], json!([]));

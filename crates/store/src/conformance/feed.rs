@@ -12,8 +12,8 @@ use super::{
     },
 };
 use crate::{
-    Advance, Advanced, Cancelled, CarriedAccount, Happening, MoveId, Parked, Position, Store, Then,
-    What, WriteId,
+    Advance, Advanced, Cancelled, CarriedAccount, Happening, MoveId, Position, Resumed, Stopped,
+    Store, Then, What, WriteId,
 };
 
 /// Longer than any store needs.
@@ -101,7 +101,7 @@ pub async fn what_ends_nothing_is_not_told(fixture: Box<dyn Fixture>) {
         .await
         .expect("none");
     let resumed = store.resume_account(&account("acme")).await;
-    assert!(!resumed.expect("it was not parked"));
+    assert_eq!(resumed.expect("answered"), Resumed::Open);
     let closed = store.close_account(&account("acme"), LEASE).await;
     closed.expect("closed");
     assert_eq!(told(&store).await, []);
@@ -150,7 +150,7 @@ pub async fn an_account_is_told_of_when_it_is_parked_and_when_it_goes_on(
         let parked = handle.park_account(&account("acme"), reason).await;
         parked.expect("parked");
     }
-    for (was, handle) in [(true, &elsewhere), (false, &store)] {
+    for (was, handle) in [(Resumed::Parked, &elsewhere), (Resumed::Open, &store)] {
         let resumed = handle.resume_account(&account("acme")).await;
         assert_eq!(resumed.expect("answered"), was);
     }
@@ -323,10 +323,12 @@ pub async fn what_is_carried_in_is_no_news(fixture: Box<dyn Fixture>) {
     let parked = CarriedAccount {
         name: account("acme"),
         limits: None,
-        parked: Some(Parked {
+        parked: Some(Stopped {
             reason: "made up".to_owned(),
             since: jiff::Timestamp::from_second(1_790_000_000).expect("valid"),
         }),
+        outage: None,
+        probe: None,
         closed_for: Duration::ZERO,
     };
     let carried = store.carry_accounts(&[parked]).await;
@@ -334,6 +336,6 @@ pub async fn what_is_carried_in_is_no_news(fixture: Box<dyn Fixture>) {
     store.end_arrival(&id).await.expect("all is there");
     assert_eq!(told(&store).await, []);
     let resumed = store.resume_account(&account("acme")).await;
-    assert!(resumed.expect("it was parked"));
+    assert_eq!(resumed.expect("answered"), Resumed::Parked);
     assert_eq!(told(&store).await.len(), 1);
 }

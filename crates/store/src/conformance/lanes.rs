@@ -11,7 +11,7 @@ use super::{
         wide, worker,
     },
 };
-use crate::{Advanced, Then};
+use crate::{Advanced, Resumed, Then};
 
 /// All a worker needs comes with the claim.
 pub async fn a_claim_brings_the_onboarding_its_permit_and_its_password(fixture: Box<dyn Fixture>) {
@@ -96,18 +96,10 @@ pub async fn a_parked_account_is_not_served_and_delays_nobody(fixture: Box<dyn F
     let claims = claim(&store, "one", 10).await;
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].lease.account, account("acme"));
-    assert!(
-        store
-            .resume_account(&account("parked"))
-            .await
-            .expect("resumed")
-    );
-    assert!(
-        !store
-            .resume_account(&account("parked"))
-            .await
-            .expect("resumed")
-    );
+    for was in [Resumed::Parked, Resumed::Open] {
+        let resumed = store.resume_account(&account("parked")).await;
+        assert_eq!(resumed.expect("resumed"), was);
+    }
     assert_eq!(claim(&store, "one", 30).await.len(), 20);
 }
 

@@ -25,6 +25,7 @@ pub mod operating;
 pub mod outbox;
 pub mod sample;
 pub mod sending;
+pub mod stops;
 pub mod traces;
 pub mod transfer;
 
@@ -74,6 +75,16 @@ macro_rules! conformance {
             lanes::a_claimer_hears_of_signups_from_elsewhere,
             lanes::a_claimer_hears_of_operators_elsewhere,
             lanes::only_registered_accounts_are_handed_out,
+            stops::a_stopped_account_is_tried_by_one_read_when_it_is_due,
+            stops::an_outage_blocks_nothing_and_is_no_news_of_the_feed,
+            stops::a_probe_that_fails_changes_its_next_time_alone,
+            stops::a_probe_of_which_nothing_is_heard_is_handed_out_again,
+            stops::one_onboarding_without_a_trunk_tries_an_account,
+            stops::an_account_is_tried_with_what_there_is,
+            stops::an_outage_that_lasts_is_parked_by_its_probe,
+            stops::an_account_that_a_person_parked_is_not_tried,
+            stops::a_person_opens_a_closed_account,
+            stops::what_stops_an_account_survives_a_restart,
             leases::a_lease_that_ended_is_handed_out_again_in_doubt,
             leases::a_renewed_lease_does_not_end,
             leases::a_stale_epoch_writes_nothing,

@@ -13,8 +13,8 @@ use super::{
     },
 };
 use crate::{
-    Carried, CarriedAccount, CarriedIn, Error, Filter, Granted, MoveId, Onboarding, Parked, Store,
-    Then,
+    Carried, CarriedAccount, CarriedIn, Error, Filter, Granted, MoveId, Onboarding, ProbeKind,
+    Stopped, Store, Then,
 };
 
 /// The places that the samples move between.
@@ -360,7 +360,7 @@ pub async fn a_store_with_something_in_it_takes_no_move_in(fixture: Box<dyn Fixt
 pub async fn carried_accounts_keep_their_limits_and_their_trouble(fixture: Box<dyn Fixture>) {
     let store = fixture.store();
     let id = begin(&store).await;
-    let parked = Parked {
+    let stopped = Stopped {
         reason: "made up".to_owned(),
         since: at(5),
     };
@@ -368,6 +368,8 @@ pub async fn carried_accounts_keep_their_limits_and_their_trouble(fixture: Box<d
         name: account(name),
         limits: None,
         parked: None,
+        outage: None,
+        probe: None,
         closed_for: Duration::ZERO,
     };
     let accounts = [
@@ -377,10 +379,16 @@ pub async fn carried_accounts_keep_their_limits_and_their_trouble(fixture: Box<d
             ..plain("acme")
         },
         CarriedAccount {
-            parked: Some(parked.clone()),
+            parked: Some(stopped.clone()),
+            probe: Some(ProbeKind::Create),
             ..plain("globex")
         },
         plain("initech"),
+        CarriedAccount {
+            outage: Some(stopped.clone()),
+            probe: Some(ProbeKind::Read),
+            ..plain("umbrella")
+        },
     ];
     for _ in 0..2 {
         store.carry_accounts(&accounts).await.expect("taken in");
@@ -389,10 +397,17 @@ pub async fn carried_accounts_keep_their_limits_and_their_trouble(fixture: Box<d
     store.end_arrival(&id).await.expect("all has arrived");
     let found = store.accounts().await.expect("listed");
     let names: Vec<_> = found.iter().map(|one| one.name.to_string()).collect();
-    assert_eq!(names, ["acme", "globex", "initech"]);
+    assert_eq!(names, ["acme", "globex", "initech", "umbrella"]);
     assert_eq!(found[0].limits, Some(narrow(10)));
     assert!(found[0].closed_until.is_some() && found[2].closed_until.is_none());
-    assert_eq!(found[1].parked, Some(parked));
+    assert_eq!(found[1].parked, Some(stopped.clone()));
+    assert_eq!(
+        (&found[3].parked, &found[3].outage),
+        (&None, &Some(stopped))
+    );
+    let probes = found.iter().map(|one| one.next_probe.map(|(kind, _)| kind));
+    let kinds = [None, Some(ProbeKind::Create), None, Some(ProbeKind::Read)];
+    assert!(probes.eq(kinds));
     register(&store, "one", &["acme", "globex"], wide()).await;
     assert!(claim(&store, "one", 1).await.is_empty(), "it is closed");
     let granted = store.permit(&account("globex"), TIMEOUT).await;

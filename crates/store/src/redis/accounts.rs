@@ -22,7 +22,8 @@ type Lanes = [(LaneNumber, Lane)];
 impl RedisStore {
     pub(super) async fn account_statuses(&self) -> Result<Vec<AccountStatus>> {
         let now_ms = self.now().await?;
-        let parked = self.parked().await?;
+        let mut stopped = self.parked().await?;
+        stopped.extend(self.stopped("outages").await?);
         let lanes = self.lanes().await?;
         let mut outs = self.permits_of(&lanes).await?.into_iter();
         let mut times_out = self.time_outs(&lanes).await?;
@@ -30,7 +31,7 @@ impl RedisStore {
         let mut all = BTreeMap::new();
         for (number, lane) in &lanes {
             let seen = Seen {
-                parked: parked.get(number),
+                stopped: stopped.get(number),
                 out: outs.next().unwrap_or_default(),
                 times_out_ms: times_out.remove(number),
                 oldest_ms: oldest.remove(number),

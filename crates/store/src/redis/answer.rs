@@ -54,6 +54,14 @@ impl Answer {
         }
     }
 
+    /// A list within the list.
+    pub(super) fn list(&mut self) -> Result<Self> {
+        match self.next()? {
+            values @ Value::Array(_) => Ok(Self::new(values, &self.place)),
+            _ => Err(self.odd()),
+        }
+    }
+
     pub(super) fn text(&mut self) -> Result<String> {
         let bytes = self.bytes()?.ok_or_else(|| self.odd())?;
         String::from_utf8(bytes).map_err(|_| self.odd())

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     AccountStatus, BatchNumber, BatchStatus, Cursor, Error, Filter, Inspect, Onboarding, Page,
-    Result, Tally,
+    Result, Stopped, Tally,
 };
 
 /// Most values that one command reads.
@@ -74,9 +74,14 @@ impl RedisStore {
     }
 
     /// The accounts that are parked, with why and since when.
-    pub(super) async fn parked(&self) -> Result<HashMap<LaneNumber, crate::Parked>> {
-        let values = self.values(cmd("HGETALL").arg(self.name("parked"))).await?;
-        lane::parked(values.into_iter().map(bytes), self.place())
+    pub(super) async fn parked(&self) -> Result<HashMap<LaneNumber, Stopped>> {
+        self.stopped("parked").await
+    }
+
+    /// The accounts that are `parked`, or of `outages`, with why and since when.
+    pub(super) async fn stopped(&self, key: &str) -> Result<HashMap<LaneNumber, Stopped>> {
+        let values = self.values(cmd("HGETALL").arg(self.name(key))).await?;
+        lane::stopped(values.into_iter().map(bytes), self.place())
     }
 
     async fn parked_accounts(&self) -> Result<HashSet<AccountName>> {

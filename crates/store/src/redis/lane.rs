@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use onboarding::AccountName;
 use serde::Deserialize;
 
-use crate::{AccountStatus, Error, Limits, Parked, Result};
+use crate::{AccountStatus, Error, Limits, ProbeKind, Result, StopKind, Stopped};
 
 /// A lane's number, big-endian.
 pub(super) type LaneNumber = [u8; 4];
@@ -20,7 +20,7 @@ pub(super) struct Lane {
     connections: u32,
     burst: u32,
     told: u8,
-    _parked: u8,
+    stopped: u8,
     closed_until: i64,
     pace_ms: f64,
     _asker: serde::de::IgnoredAny,
@@ -36,6 +36,43 @@ pub(super) struct Lane {
     pub(super) looked: u64,
     swept: u64,
     last: u64,
+    probe: u8,
+    probe_at: i64,
+    _probe_failures: u32,
+    _prober: serde::de::IgnoredAny,
+}
+
+/// What stops a lane, by its number; see `lua/lane.lua`.
+pub(super) fn stop_kind_of(number: i64) -> Option<StopKind> {
+    match number {
+        1 => Some(StopKind::Parked),
+        2 => Some(StopKind::Outage),
+        _ => None,
+    }
+}
+
+pub(super) fn stop_number(kind: StopKind) -> u8 {
+    match kind {
+        StopKind::Parked => 1,
+        StopKind::Outage => 2,
+    }
+}
+
+/// How a stopped lane is tried, by its number; see `lua/lane.lua`.
+pub(super) fn probe_kind_of(number: i64) -> Option<ProbeKind> {
+    match number {
+        1 => Some(ProbeKind::Read),
+        2 => Some(ProbeKind::Create),
+        _ => None,
+    }
+}
+
+pub(super) fn probe_number(kind: Option<ProbeKind>) -> u8 {
+    match kind {
+        None => 0,
+        Some(ProbeKind::Read) => 1,
+        Some(ProbeKind::Create) => 2,
+    }
 }
 
 impl Lane {
@@ -62,6 +99,11 @@ impl Lane {
         }
     }
 
+    /// Whether Exotel does not answer.
+    fn is_out(&self) -> bool {
+        stop_kind_of(self.stopped.into()) == Some(StopKind::Outage)
+    }
+
     /// Whether as many requests are in flight as may be.
     pub(super) fn is_full(&self) -> bool {
         self.flying >= i64::from(self.connections)
@@ -69,14 +111,18 @@ impl Lane {
 
     /// The account as people see it.
     pub(super) fn status(&self, seen: &Seen<'_>, place: &str) -> Result<AccountStatus> {
-        let Seen { parked, now_ms, .. } = *seen;
+        let Seen {
+            stopped, now_ms, ..
+        } = *seen;
         let swept = self.swept.max(u64::try_from(now_ms / STEP_MS).unwrap_or(0));
         let permits_out = permits_out(&seen.out, swept);
         let next = self.next_permit_ms(seen, permits_out, swept);
         Ok(AccountStatus {
             name: self.account(place)?,
-            parked: parked.cloned(),
+            parked: stopped.filter(|_| !self.is_out()).cloned(),
             closed_until: (self.closed_until > now_ms).then(|| time(self.closed_until)),
+            outage: stopped.filter(|_| self.is_out()).cloned(),
+            next_probe: probe_kind_of(self.probe.into()).map(|kind| (kind, time(self.probe_at))),
             waiting: self.waiting,
             running: self.running,
             permits_out,
@@ -93,9 +139,10 @@ impl Lane {
 
     /// When there is a permit, if not now; as `permit_at` in `lua/lane.lua` tells it.
     fn next_permit_ms(&self, seen: &Seen<'_>, permits_out: u32, swept: u64) -> Option<i64> {
-        if seen.parked.is_some() {
+        if seen.stopped.is_some() && !self.is_out() {
             return None;
         }
+        let tried = self.is_out().then_some(self.probe_at);
         let back = (permits_out >= self.limit)
             .then(|| first_back_ms(&seen.out, swept))
             .flatten();
@@ -106,7 +153,7 @@ impl Lane {
         let period = window / f64::from(self.limit.max(1));
         let pace = self.pace_ms.min(seen.now_ms as f64 + window);
         let paced = (pace - f64::from(self.burst.saturating_sub(1)) * period).floor() as i64;
-        let at = [Some(self.closed_until), back, landed, Some(paced)];
+        let at = [Some(self.closed_until), tried, back, landed, Some(paced)];
         at.into_iter()
             .flatten()
             .max()
@@ -116,7 +163,8 @@ impl Lane {
 
 /// What is known of an account besides its lane.
 pub(super) struct Seen<'a> {
-    pub(super) parked: Option<&'a Parked>,
+    /// Why nothing is sent to it.
+    pub(super) stopped: Option<&'a Stopped>,
     /// Its permits that are out, by segment.
     pub(super) out: Vec<(u64, Vec<u8>)>,
     /// Where as many requests are in flight as may be: when the permit of the first comes back if
@@ -155,28 +203,28 @@ fn permits_out(segments: &[(u64, Vec<u8>)], after: u64) -> u32 {
     total
 }
 
-/// Why and since when an account is parked, as packed.
+/// Why and since when an account is stopped, as packed.
 #[derive(Deserialize)]
-struct PackedParked(String, i64);
+struct PackedStopped(String, i64);
 
-/// The parked accounts, of the fields and values of their hash.
-pub(super) fn parked(
+/// The stopped accounts, of the fields and values of their hash.
+pub(super) fn stopped(
     mut values: impl Iterator<Item = Option<Vec<u8>>>,
     place: &str,
-) -> Result<HashMap<LaneNumber, Parked>> {
+) -> Result<HashMap<LaneNumber, Stopped>> {
     let mut all = HashMap::new();
     while let (Some(Some(number)), Some(Some(packed))) = (values.next(), values.next()) {
-        let read: PackedParked =
+        let read: PackedStopped =
             rmp_serde::from_slice(&packed).map_err(|error| Error::Corrupt {
                 place: place.to_owned(),
-                message: format!("why an account is parked cannot be read: {error}"),
+                message: format!("why an account is stopped cannot be read: {error}"),
             })?;
         if let Ok(number) = LaneNumber::try_from(number) {
-            let parked = Parked {
+            let stopped = Stopped {
                 reason: read.0,
                 since: time(read.1),
             };
-            all.insert(number, parked);
+            all.insert(number, stopped);
         }
     }
     Ok(all)

@@ -19,7 +19,8 @@
 //! | `groups` `alive` | groups of workers with the same accounts, and when they were heard of |
 //! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane; what was not begun waits there |
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
-//! | `names` `recipes` `parked` | chosen trunk names; recipes by digest; why accounts are parked |
+//! | `names` `recipes` | chosen trunk names; recipes by digest |
+//! | `parked` `outages` | why and since when accounts are parked, or Exotel does not answer, by lane |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
 //! | `batch_order` `batch_rows` | batches that said where they came from, by their first and last place; what they are and their counts |
 //! | `feed` | a stream of what happened, for as long as [`crate::feed::KEPT`] |

@@ -8,7 +8,7 @@ use super::{
     progress::state_number,
     script::{CANCEL, RETRY},
 };
-use crate::{Cancelled, Error, Inspect, Operate, Result, Retried};
+use crate::{Cancelled, Error, Inspect, Operate, Result, Resumed, Retried};
 
 /// How often an action is begun anew because the onboarding changed while it was looked at.
 const ATTEMPTS: usize = 100;
@@ -78,8 +78,19 @@ impl Operate for RedisStore {
         Err(changes_too_fast(self.place(), id))
     }
 
-    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
-        self.refuse_if_closed().await?;
-        self.resume(account).await
+    async fn resume_account(&self, account: &AccountName) -> Result<Resumed> {
+        match self.change_account(account, &["resume"]).await? {
+            -1 => Err(self.closed().await),
+            1 => Ok(Resumed::Parked),
+            2 => Ok(Resumed::Closed),
+            _ => Ok(Resumed::Open),
+        }
+    }
+
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<bool> {
+        match self.change_account(account, &["park", reason]).await? {
+            -1 => Err(self.closed().await),
+            did => Ok(did == 1),
+        }
     }
 }

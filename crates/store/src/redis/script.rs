@@ -12,6 +12,8 @@ use crate::{Limits, feed, outbox};
 const LANES: &[&str] = &[
     "count", "account", "lane", "out", "flying", "ready", "queue", "alive",
 ];
+/// What those of stopped lanes touch besides.
+const STOPS: &[&str] = &["parked", "outages"];
 /// What the scripts of onboardings touch besides.
 const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "leases"];
 /// What taking in and leaving touch besides.
@@ -27,11 +29,12 @@ const DELIVERIES: &[&str] = &[
     "delivery_ended",
 ];
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     include_str!("lua/common.lua"),
     include_str!("lua/feed.lua"),
     include_str!("lua/batches.lua"),
     include_str!("lua/lane.lua"),
+    include_str!("lua/stop.lua"),
     include_str!("lua/onboarding.lua"),
     include_str!("lua/order.lua"),
     include_str!("lua/taking.lua"),
@@ -199,20 +202,20 @@ scripts! {
     APPLY = "apply", keys [LANES, ORDERS, &["entry", "committed", "batch", "rows"]];
     UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
     REGISTER = "register", keys [LANES, &["meta", "groups"]];
-    CLAIM = "claim", keys [LANES, PROGRESS, ORDERS, BATCHES, &["meta", "done", "cancelled", "batches", "committed", "late"]];
+    CLAIM = "claim", keys [LANES, STOPS, PROGRESS, ORDERS, BATCHES, &["meta", "done", "cancelled", "batches", "committed", "late"]];
     ADVANCE = "advance", keys [LANES, PROGRESS, BATCHES, &["meta", "done", "failed", "cancelled", "feed", "late"]];
     RENEW = "renew", keys [&["progress", "leases"]];
     ABANDON = "abandon", keys [LANES, PROGRESS];
-    PERMIT = "permit", keys [LANES, &["meta", "parked"]];
+    PERMIT = "permit", keys [LANES, STOPS, &["meta"]];
     SETTLE = "settle", keys [LANES];
-    ACCOUNT = "account", keys [LANES, &["parked", "feed"]];
+    ACCOUNT = "account", keys [LANES, STOPS, &["meta", "feed"]];
     RETRY = "retry", keys [LANES, PROGRESS, &["meta", "failed", "cancelled", "feed", "late"]];
     CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed", "late"]];
     TAKE_LATE = "take_late", keys [&["progress", "late"]];
     LATE_CHECKED = "late_checked", keys [&["progress", "late"]];
     MARK = "mark", keys [LANES, PROGRESS, &["meta", "batches", "committed"]];
     CARRY = "carry", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled", "late"]];
-    CARRY_ACCOUNT = "carry_account", keys [LANES, &["parked"]];
+    CARRY_ACCOUNT = "carry_account", keys [LANES, STOPS];
     REMEMBER = "remember", keys [&["meta", "answer"]];
     KEEP_ANSWER = "answer", keys [&["answer"]];
     LAY_OUT = "lay_out", keys [DELIVERIES, &["meta", "count"]];

@@ -7,6 +7,7 @@ use onboarding::OnboardingId;
 
 use super::{
     Own, RedisStore,
+    lane::{probe_number, stop_number},
     progress::{Progress, state_number},
     record,
     script::{CARRY, CARRY_ACCOUNT, MARK, Script},
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, Filter, Inspect, Limits, MoveId,
-    NewOnboarding, Outgoing, Result, Transfer, clock::millis, transfer::Mark,
+    NewOnboarding, Outgoing, Result, StopKind, Transfer, clock::millis, transfer::Mark,
 };
 
 /// How often a mark is changed anew because another process changed it meanwhile.
@@ -256,8 +257,13 @@ impl Transfer for RedisStore {
     async fn carry_accounts(&self, accounts: &[CarriedAccount]) -> Result<()> {
         for account in accounts {
             let limits = account.limits.unwrap_or(Limits::per_minute(200, 50));
-            let (reason, since) = match &account.parked {
-                Some(parked) => (parked.reason.as_str(), parked.since.as_millisecond()),
+            let (kind, stopped) = match (&account.parked, &account.outage) {
+                (Some(parked), _) => (stop_number(StopKind::Parked), Some(parked)),
+                (None, Some(outage)) => (stop_number(StopKind::Outage), Some(outage)),
+                (None, None) => (0, None),
+            };
+            let (reason, since) = match stopped {
+                Some(stopped) => (stopped.reason.as_str(), stopped.since.as_millisecond()),
                 None => ("", 0),
             };
             let text = |n: &dyn ToString| n.to_string().into_bytes();
@@ -268,9 +274,10 @@ impl Transfer for RedisStore {
                 text(&millis(limits.window).max(1)),
                 text(&limits.in_flight.max(1)),
                 text(&limits.burst.max(1)),
-                text(&u8::from(account.parked.is_some())),
+                text(&kind),
                 reason.as_bytes().to_vec(),
                 text(&since),
+                text(&probe_number(account.probe)),
                 text(&millis(account.closed_for)),
             ];
             self.durably(&CARRY_ACCOUNT, &args).await?;

@@ -1,6 +1,6 @@
 //! The worker's side.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use onboarding::{AccountName, Fault, Journal, OnboardingId, Plan, Step, StepRecord, StepState};
@@ -10,6 +10,7 @@ use super::{
     Own, RedisStore,
     advancing::Advancing,
     answer::Answer,
+    lane::{self, probe_number, stop_number},
     progress::Progress,
     record,
     script::{
@@ -18,7 +19,8 @@ use super::{
 };
 use crate::{
     Advance, Advanced, Claim, Claims, Error, Granted, LateCheck, LateChecked, LateChecks, Lease,
-    Limits, Permit, Result, Settled, Then, Work, WorkerName, WriteId, clock::millis,
+    Limits, Permit, Probe, ProbeKind, Probed, ReadProbe, Result, Settled, Stop, StopKind, Then,
+    Work, WorkerName, WriteId, clock::millis,
 };
 
 /// Most onboardings that one script hands out, and leases that one renews: about two milliseconds
@@ -70,6 +72,9 @@ impl Handed {
         self.expires_ms == 0
     }
 }
+
+/// Those that try a stopped account.
+type Creators = HashMap<OnboardingId, Probe>;
 
 fn number(n: impl ToString) -> Vec<u8> {
     n.to_string().into_bytes()
@@ -150,8 +155,10 @@ impl RedisStore {
         let next = u64::try_from(answer.number()?).ok();
         let batch = answer.bytes()?.and_then(|batch| batch.try_into().ok());
         let now_ms = answer.number()?;
+        let (probes, mut creators) = self.tried(answer.list()?)?;
         let mut claims = Claims {
             claims: Vec::new(),
+            probes,
             next: next.map(Duration::from_millis),
         };
         while !answer.is_empty() {
@@ -159,7 +166,8 @@ impl RedisStore {
             let opened = if handed.is_cancelled() {
                 self.end_cancelled(&handed).await.map(|()| None)
             } else {
-                self.unpack(handed, now_ms).await
+                let probe = creators.remove(&handed.id);
+                self.unpack(handed, now_ms, probe).await
             };
             match opened {
                 Ok(Some(claim)) => {
@@ -178,9 +186,49 @@ impl RedisStore {
         Ok((claims, batch))
     }
 
+    /// The stopped accounts that are to be tried by a read, and by which onboardings others are.
+    fn tried(&self, mut told: Answer) -> Result<(Vec<ReadProbe>, Creators)> {
+        let (mut probes, mut creators) = (Vec::new(), Creators::new());
+        while !told.is_empty() {
+            let account = told.text()?.parse::<AccountName>();
+            let account = account.map_err(|error| Error::Corrupt {
+                place: self.place().to_owned(),
+                message: format!("the name of an account cannot be read: {error}"),
+            })?;
+            let creator = told.bytes()?.and_then(|id| id.try_into().ok());
+            let kind = lane::probe_kind_of(told.number()?);
+            let stopped = lane::stop_kind_of(told.number()?);
+            let lasts = u64::try_from(told.number()?).unwrap_or(0);
+            let probe = Probe {
+                account: account.clone(),
+                kind: kind.unwrap_or(ProbeKind::Read),
+                stopped: stopped.unwrap_or(StopKind::Parked),
+                lasts: Duration::from_millis(lasts),
+                failures: u32::try_from(told.count()?).unwrap_or(u32::MAX),
+                token: told.number()?,
+            };
+            let permit = Permit {
+                account,
+                serial: told.count()?,
+                expires_ms: told.number()?,
+            };
+            if let Some(id) = creator {
+                creators.insert(OnboardingId::from_bytes(id), probe);
+            } else {
+                probes.push(ReadProbe { probe, permit });
+            }
+        }
+        Ok((probes, creators))
+    }
+
     /// Reads what was handed out. One that cannot be read must not keep all the others back: it
     /// fails, for a person to look at.
-    async fn unpack(&self, handed: Handed, now_ms: i64) -> Result<Option<Claim>> {
+    async fn unpack(
+        &self,
+        handed: Handed,
+        now_ms: i64,
+        probe: Option<Probe>,
+    ) -> Result<Option<Claim>> {
         let lease = |account: AccountName| Lease {
             id: handed.id,
             account,
@@ -205,6 +253,7 @@ impl RedisStore {
                     serial: handed.serial,
                     expires_ms: handed.expires_ms,
                 },
+                probe,
             })),
             Err(error) => {
                 tracing::error!(
@@ -287,14 +336,11 @@ impl RedisStore {
         }
     }
 
-    async fn change_account(&self, account: &AccountName, what: &[&str]) -> Result<bool> {
+    /// See `lua/account.lua`.
+    pub(super) async fn change_account(&self, account: &AccountName, what: &[&str]) -> Result<i64> {
         let mut args = vec![account.as_str().as_bytes().to_vec()];
         args.extend(what.iter().map(|word| word.as_bytes().to_vec()));
-        Ok(self.call(&ACCOUNT, &args).await?.number()? == 1)
-    }
-
-    pub(super) async fn resume(&self, account: &AccountName) -> Result<bool> {
-        self.change_account(account, &["resume"]).await
+        self.call(&ACCOUNT, &args).await?.number()
     }
 }
 
@@ -390,6 +436,7 @@ impl Work for RedisStore {
             };
             let full = some.claims.len() == wanted;
             all.claims.extend(some.claims);
+            all.probes.extend(some.probes);
             all.next = some.next.map(|next| next.max(LOOK_LATER));
             if let Some(batch) = batch {
                 self.see_to_batch_later(batch);
@@ -507,11 +554,10 @@ impl Work for RedisStore {
         Ok(())
     }
 
-    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<bool> {
         let delay = millis(delay).to_string();
-        self.change_account(account, &["close", &delay])
-            .await
-            .map(drop)
+        let did = self.change_account(account, &["close", &delay]).await?;
+        Ok(did == 1)
     }
 
     async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks> {
@@ -550,9 +596,29 @@ impl Work for RedisStore {
         self.call(&LATE_CHECKED, &args).await.map(drop)
     }
 
-    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
-        self.change_account(account, &["park", reason])
-            .await
-            .map(drop)
+    async fn stop_account(&self, account: &AccountName, stop: &Stop) -> Result<bool> {
+        let kind = stop_number(stop.kind).to_string();
+        let probe = probe_number(stop.probe.map(|(kind, _)| kind)).to_string();
+        let after = stop.probe.map_or(0, |(_, after)| millis(after)).to_string();
+        let what = ["stop", &kind, &stop.reason, &probe, &after];
+        Ok(self.change_account(account, &what).await? == 1)
+    }
+
+    async fn probed(&self, probe: &Probe, came: &Probed) -> Result<bool> {
+        let token = probe.token.to_string();
+        let did = match came {
+            Probed::Works => {
+                let what = ["probed", &token, "works"];
+                self.change_account(&probe.account, &what).await?
+            }
+            Probed::Failed { next, park } => {
+                let next = next.map_or_else(String::new, |next| millis(next).to_string());
+                let park = park.as_ref().map(|reason| format!("={reason}"));
+                let park = park.unwrap_or_default();
+                let what = ["probed", &token, "failed", &next, &park];
+                self.change_account(&probe.account, &what).await?
+            }
+        };
+        Ok(did == 1)
     }
 }

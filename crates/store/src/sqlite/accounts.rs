@@ -1,13 +1,15 @@
 //! Looking at accounts.
 
+use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::{
     inspect::Reader,
     row::{parse, time},
     state::limits_of,
+    stops::next_probe,
 };
-use crate::{AccountStatus, Limits, Parked, Result};
+use crate::{AccountStatus, Limits, ProbeKind, Result, Stopped};
 
 /// What the file has of each account. What waits is counted in its lane's index, where the first in
 /// the line is found too; what is delayed or runs is read once for all of them.
@@ -19,7 +21,8 @@ const STATUS: &str = "SELECT account, requests_per_window, window_ms, in_flight,
      (SELECT min(free_at) FROM permit WHERE lane = l.id AND free_at > ?1 AND n > 0), \
      (SELECT o.created_at FROM progress p INDEXED BY progress_due \
       CROSS JOIN onboarding o ON o.seq = p.seq \
-      WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1) \
+      WHERE p.lane = l.id AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1), \
+     outage_reason, outage_at, probe_kind, probe_at \
      FROM lane l \
      LEFT JOIN (SELECT lane, count(*) AS n FROM progress INDEXED BY progress_delayed \
       WHERE state = 0 AND wake_at IS NOT NULL GROUP BY lane) d ON d.lane = l.id \
@@ -30,7 +33,9 @@ const STATUS: &str = "SELECT account, requests_per_window, window_ms, in_flight,
 struct Found {
     name: String,
     limits: Option<Limits>,
-    parked: Option<Parked>,
+    parked: Option<Stopped>,
+    outage: Option<Stopped>,
+    next_probe: Option<(ProbeKind, Timestamp)>,
     closed_until: i64,
     waiting: u64,
     running: u64,
@@ -41,14 +46,18 @@ struct Found {
 }
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
-    let since: Option<i64> = row.get(6)?;
-    let since = time(since.unwrap_or(0));
+    let stopped = |reason: usize, since: usize| {
+        let since: Option<i64> = row.get(since)?;
+        let since = time(since.unwrap_or(0));
+        let reason: Option<String> = row.get(reason)?;
+        Ok::<_, rusqlite::Error>(reason.map(|reason| Stopped { reason, since }))
+    };
     Ok(Found {
         name: row.get(0)?,
         limits: limits_of(row, 1)?,
-        parked: row
-            .get::<_, Option<String>>(5)?
-            .map(|reason| Parked { reason, since }),
+        parked: stopped(5, 6)?,
+        outage: stopped(13, 14)?,
+        next_probe: next_probe(row.get(15)?, row.get(16)?),
         closed_until: row.get(7)?,
         waiting: row.get(8)?,
         running: row.get(9)?,
@@ -70,7 +79,9 @@ impl Found {
             .first_back
             .filter(|_| self.permits_out >= limits.requests_per_window);
         let closed = Some(self.closed_until).filter(|at| *at > now);
-        back.max(closed)
+        let tried = self.outage.as_ref().and(self.next_probe);
+        let tried = tried.map(|(_, at)| at.as_millisecond());
+        back.max(closed).max(tried.filter(|at| *at > now))
     }
 }
 
@@ -88,6 +99,8 @@ impl Reader {
                 closed_until: (found.closed_until > now).then(|| time(found.closed_until)),
                 oldest_waiting_at: found.oldest.map(time),
                 parked: found.parked,
+                outage: found.outage,
+                next_probe: found.next_probe,
                 waiting: found.waiting,
                 running: found.running,
                 permits_out: found.permits_out,

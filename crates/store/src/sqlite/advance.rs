@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use onboarding::{Fault, OnboardingId, State};
+use onboarding::{Fault, State};
 
 use super::{
-    lane::Denied,
+    lane::{Asker, Denied},
     row::{state_number, to_json},
     writer::Tx,
 };
@@ -132,7 +132,7 @@ impl Tx<'_> {
         lane: i64,
         recorded: bool,
     ) -> Result<Advanced> {
-        match self.permit_for(lane, self.timeout_of(lease), Some(lease.id))? {
+        match self.permit_for(lane, self.timeout_of(lease), Asker::Holder(lease.id))? {
             Granted::Permit(permit) => {
                 self.keep(lease, seq, recorded)?;
                 Ok(Advanced::Permitted(permit))
@@ -190,7 +190,7 @@ impl Tx<'_> {
         lane: i64,
         recorded: bool,
     ) -> Result<Advanced> {
-        match self.permit_for(lane, self.timeout_of(lease), Some(lease.id))? {
+        match self.permit_for(lane, self.timeout_of(lease), Asker::Holder(lease.id))? {
             Granted::Permit(permit) => {
                 self.keep(lease, seq, recorded)?;
                 Ok(Advanced::Permitted(permit))
@@ -216,7 +216,7 @@ impl Tx<'_> {
         &mut self,
         lane: i64,
         request_timeout: Duration,
-        asker: Option<OnboardingId>,
+        asker: Asker,
     ) -> Result<Granted> {
         let now = self.state.now();
         match self.state.lanes.take(lane, request_timeout, asker) {
@@ -225,7 +225,7 @@ impl Tx<'_> {
                 let ms = u64::try_from(at - now).unwrap_or(0).max(1);
                 Ok(Granted::Wait(Duration::from_millis(ms)))
             }
-            Some(Err(Denied::Parked)) => Ok(Granted::Parked(
+            Some(Err(Denied::Stopped)) => Ok(Granted::Parked(
                 self.parked_reason(lane)?.unwrap_or_default(),
             )),
             None => Ok(Granted::Wait(PARKED_WAIT)),

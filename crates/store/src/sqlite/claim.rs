@@ -9,15 +9,25 @@ use onboarding::{
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
+    lane::{Asker, NextProbe, StoppedLane},
     row::{direction_of, from_json, journal_of, parse, to_json},
     schema::other_world,
     state::{FARTHEST_MS, Running},
     writer::Tx,
 };
-use crate::{Claim, Claims, Error, Lease, Permit, Result, WorkerName, clock::millis};
+use crate::{
+    Claim, Claims, Error, Lease, Permit, Probe, ProbeKind, ReadProbe, Result, WorkerName,
+    clock::millis,
+};
 
 /// How often leases are looked through for ended ones.
 const EXPIRY_EVERY_MS: i64 = 250;
+
+/// Most stopped accounts that one claim hands out to be tried.
+const PROBES_MAX: usize = 64;
+
+/// Most onboardings that are looked at for one whose next step creates a trunk.
+const PROBERS_MAX: usize = 64;
 
 /// Most onboardings woken at once: bounds one transaction.
 const WAKE_MAX: i64 = 500;
@@ -69,6 +79,14 @@ struct Ready {
     created_at: i64,
 }
 
+impl Ready {
+    fn next_is_create(&self) -> bool {
+        let next = self.journal.first_unfinished();
+        let step = next.and_then(|index| self.plan.steps.get(index));
+        matches!(step, Some(Step::CreateTrunk { .. }))
+    }
+}
+
 /// An onboarding whose holder vanished.
 struct Held {
     seq: i64,
@@ -107,33 +125,78 @@ impl Tx<'_> {
         self.wake()?;
         self.take_back_expired()?;
         let now = self.state.now();
-        let mut claims = Vec::new();
-        while claims.len() < terms.max {
+        let (mut claims, mut probes) = (Vec::new(), Vec::new());
+        while claims.len() < terms.max && probes.len() < PROBES_MAX {
             let Some(lane) = self.state.lanes.next_ready(now) else {
                 break;
             };
-            let Some(found) = self.head(lane)? else {
+            if let Some(due) = self.due_probe(lane) {
+                self.probe(lane, due, terms, &mut claims, &mut probes)?;
+                continue;
+            }
+            let Some(found) = self.heads(lane, 1)?.pop() else {
                 self.state.lanes.change(lane, |lane| lane.has_due = false);
                 continue;
             };
-            let seq = found.seq;
-            let ready = match self.read(found) {
-                Ok(ready) => ready,
-                Err(error) => {
-                    // One row that cannot be read must not keep all the others back.
-                    self.set_aside(seq, &error)?;
-                    continue;
-                }
+            let Some(ready) = self.read_or_set_aside(found)? else {
+                continue;
             };
             // Whether there was a permit or not, the lane has its new place now.
-            if let Some(Ok(permit)) = self.state.lanes.take(lane, terms.request_timeout, None) {
-                claims.push(self.hand_out(lane, ready, permit, terms)?);
+            let taken = self
+                .state
+                .lanes
+                .take(lane, terms.request_timeout, Asker::Anyone);
+            if let Some(Ok(permit)) = taken {
+                claims.push(self.hand_out(lane, ready, (permit, None), terms)?);
             }
         }
         Ok(Claims {
             claims,
+            probes,
             next: self.next(now),
         })
+    }
+
+    /// Hands a due probe out, if there is a permit and, where one is needed, an onboarding.
+    fn probe(
+        &mut self,
+        lane: i64,
+        due: (StoppedLane, NextProbe),
+        terms: &Terms,
+        claims: &mut Vec<Claim>,
+        probes: &mut Vec<ReadProbe>,
+    ) -> Result<()> {
+        let mut creator = None;
+        if due.1.kind == ProbeKind::Create {
+            let mut any = false;
+            for found in self.heads(lane, PROBERS_MAX)? {
+                any = true;
+                let Some(ready) = self.read_or_set_aside(found)? else {
+                    return Ok(());
+                };
+                if ready.next_is_create() {
+                    creator = Some(ready);
+                    break;
+                }
+            }
+            if !any {
+                self.state.lanes.change(lane, |lane| lane.has_due = false);
+                return Ok(());
+            }
+        }
+        let Some((probe, permit)) = self.take_probe(lane, due, terms.request_timeout)? else {
+            return Ok(());
+        };
+        match creator {
+            Some(ready) => {
+                let id = ready.id;
+                claims.push(self.hand_out(lane, ready, (permit, Some(probe)), terms)?);
+                self.state.lanes.change(lane, |lane| lane.prober = Some(id));
+            }
+            // None that waits has a trunk to create, so a read has to do.
+            None => probes.push(ReadProbe { probe, permit }),
+        }
+        Ok(())
     }
 
     /// In how long there may be more.
@@ -147,16 +210,17 @@ impl Tx<'_> {
         Some(Duration::from_millis(u64::try_from(at - now).unwrap_or(0)))
     }
 
-    fn head(&self, lane: i64) -> Result<Option<Candidate>> {
+    /// The first in a lane's line.
+    fn heads(&self, lane: i64, most: usize) -> Result<Vec<Candidate>> {
         self.connection
             .prepare_cached(
                 "SELECT p.seq, o.id, o.key, o.partner, o.number, o.direction, p.epoch, p.suspect, \
                  o.plan, p.journal, o.password, o.trace, o.created_at \
                  FROM progress p INDEXED BY progress_due \
                  CROSS JOIN onboarding o ON o.seq = p.seq \
-                 WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT 1",
+                 WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT ?2",
             )
-            .and_then(|mut s| s.query_row([lane], candidate).optional())
+            .and_then(|mut s| s.query_map((lane, most), candidate)?.collect())
             .map_err(|error| self.fail(error))
     }
 
@@ -185,6 +249,18 @@ impl Tx<'_> {
             trace: found.trace.as_deref().and_then(TraceContext::from_bytes),
             created_at: found.created_at,
         })
+    }
+
+    /// One row that cannot be read must not keep all the others back.
+    fn read_or_set_aside(&mut self, found: Candidate) -> Result<Option<Ready>> {
+        let seq = found.seq;
+        match self.read(found) {
+            Ok(ready) => Ok(Some(ready)),
+            Err(error) => {
+                self.set_aside(seq, &error)?;
+                Ok(None)
+            }
+        }
     }
 
     /// Fails an onboarding whose row cannot be read, for a person to look at.
@@ -218,7 +294,7 @@ impl Tx<'_> {
         &mut self,
         lane: i64,
         ready: Ready,
-        permit: Permit,
+        (permit, probe): (Permit, Option<Probe>),
         terms: &Terms,
     ) -> Result<Claim> {
         let now = self.state.now();
@@ -250,6 +326,7 @@ impl Tx<'_> {
             age: Duration::from_millis(u64::try_from(now - ready.created_at).unwrap_or(0)),
             trace: ready.trace,
             permit,
+            probe,
         };
         let running = Running {
             seq,

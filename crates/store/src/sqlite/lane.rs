@@ -16,8 +16,9 @@ use governor::{
 };
 use onboarding::{AccountName, OnboardingId};
 
+use super::state::not_too_far;
 use crate::{
-    Limits, Permit,
+    Limits, Permit, ProbeKind, StopKind,
     clock::{Clock, millis},
 };
 
@@ -50,8 +51,47 @@ type Pacer = RateLimiter<NotKeyed, InMemoryState, Pace, NoOpMiddleware<Nanos>>;
 pub(super) enum Denied {
     /// There will be one at this time (ms).
     Until(i64),
-    /// The account is parked.
-    Parked,
+    /// The account is parked, or Exotel does not answer.
+    Stopped,
+}
+
+/// Who asks for a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A claim, or somebody outside of any onboarding.
+    Anyone,
+    /// Who holds this onboarding.
+    Holder(OnboardingId),
+    /// Who is to try a stopped account.
+    Probe,
+}
+
+/// What stops a lane, and when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoppedLane {
+    pub(super) kind: StopKind,
+    /// Since when (ms).
+    pub(super) since: i64,
+    pub(super) probe: Option<NextProbe>,
+}
+
+impl StoppedLane {
+    /// A probe that lies further ahead than any pause is due now.
+    pub(super) fn not_too_far(mut self, now: i64) -> Self {
+        if let Some(probe) = &mut self.probe {
+            probe.at = not_too_far(now, probe.at);
+        }
+        self
+    }
+}
+
+/// The next time that a stopped lane is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NextProbe {
+    pub(super) kind: ProbeKind,
+    /// When (ms).
+    pub(super) at: i64,
+    pub(super) failures: u32,
 }
 
 /// A lane.
@@ -59,7 +99,9 @@ pub(super) struct Lane {
     pub(super) id: i64,
     pub(super) account: AccountName,
     pub(super) limits: Limits,
-    pub(super) parked: bool,
+    pub(super) stopped: Option<StoppedLane>,
+    /// The onboarding whose holder tries the stopped account: it goes on all the same.
+    pub(super) prober: Option<OnboardingId>,
     /// Closed by a 429 until then (ms).
     pub(super) closed_until: i64,
     /// Whether this process serves it.
@@ -108,7 +150,8 @@ impl Lane {
             id,
             account,
             limits,
-            parked: false,
+            stopped: None,
+            prober: None,
             closed_until: 0,
             served: false,
             has_due: true,
@@ -144,17 +187,38 @@ impl Lane {
     /// When it can next be served (ms), as far as is known now; `None`: not before something
     /// changes.
     pub(super) fn ready_at(&self) -> Option<i64> {
-        if self.parked || !self.served || !self.has_due {
+        if !self.served {
             return None;
         }
-        Some(self.permit_at().max(self.reserved_until(None)))
+        if let Some(stopped) = &self.stopped {
+            let probe = stopped.probe?;
+            // Without an onboarding there is nothing to create.
+            let possible = probe.kind == ProbeKind::Read || self.has_due;
+            return possible.then(|| self.permit_at().max(probe.at));
+        }
+        let reserved = self.reserved_until(Asker::Anyone);
+        self.has_due.then(|| self.permit_at().max(reserved))
     }
 
     /// Until when the next permit is kept for somebody else than `asker` (ms).
-    fn reserved_until(&self, asker: Option<OnboardingId>) -> i64 {
+    fn reserved_until(&self, asker: Asker) -> i64 {
         match self.reserved {
-            Some((waiter, until)) if asker != Some(waiter) => until,
+            Some((waiter, until)) if asker != Asker::Holder(waiter) => until,
             Some(_) | None => 0,
+        }
+    }
+
+    /// Until when a stopped lane gives `asker` nothing (ms); `None`: it does not say.
+    fn stopped_until(&self, asker: Asker) -> Option<i64> {
+        let Some(stopped) = &self.stopped else {
+            return Some(0);
+        };
+        match (asker, stopped.kind) {
+            (Asker::Probe, _) => Some(0),
+            (Asker::Holder(id), _) if self.prober == Some(id) => Some(0),
+            // Where nobody works, whoever asks finds out whether Exotel answers.
+            (Asker::Anyone, StopKind::Outage) => Some(stopped.probe.map_or(0, |next| next.at)),
+            (Asker::Anyone | Asker::Holder(_), _) => None,
         }
     }
 
@@ -182,13 +246,12 @@ impl Lane {
         now: i64,
         timeout: Duration,
         serial: u64,
-        asker: Option<OnboardingId>,
+        asker: Asker,
     ) -> Result<Permit, Denied> {
         self.expire(now);
-        if self.parked {
-            return Err(Denied::Parked);
-        }
-        let at = self.permit_at().max(self.reserved_until(asker));
+        let stopped = self.stopped_until(asker).ok_or(Denied::Stopped)?;
+        let reserved = self.reserved_until(asker);
+        let at = self.permit_at().max(reserved).max(stopped);
         if at > now {
             return Err(Denied::Until(at));
         }
@@ -205,7 +268,7 @@ impl Lane {
         );
         if self
             .reserved
-            .is_some_and(|(waiter, _)| asker == Some(waiter))
+            .is_some_and(|(waiter, _)| asker == Asker::Holder(waiter))
         {
             self.reserved = None;
         }
@@ -221,7 +284,7 @@ impl Lane {
     /// Keeps the next permit for the one that was told to wait until `at`, unless it is kept for
     /// another already.
     pub(super) fn reserve(&mut self, now: i64, waiter: OnboardingId, at: i64) {
-        if self.reserved_until(Some(waiter)) <= now {
+        if self.reserved_until(Asker::Holder(waiter)) <= now {
             self.reserved = Some((waiter, at.saturating_add(RESERVED_MS)));
         }
     }

@@ -46,9 +46,13 @@ impl Tx<'_> {
     }
 
     /// Closes a lane until a time (ms), an hour ahead at most, if it is not closed for longer.
-    pub(super) fn close(&mut self, account: &AccountName, until: i64) -> Result<()> {
-        let until = until.min(self.state.now().saturating_add(FARTHEST_MS));
+    /// Returns whether it was open.
+    pub(super) fn close(&mut self, account: &AccountName, until: i64) -> Result<bool> {
+        let now = self.state.now();
+        let until = until.min(now.saturating_add(FARTHEST_MS));
         let id = self.lane_of(account)?;
+        let lane = self.state.lanes.get(id);
+        let was_open = lane.is_none_or(|lane| lane.closed_until <= now);
         self.connection
             .prepare_cached("UPDATE lane SET closed_until = max(closed_until, ?2) WHERE id = ?1")
             .and_then(|mut s| s.execute((id, until)))
@@ -56,41 +60,8 @@ impl Tx<'_> {
         self.state
             .lanes
             .change(id, |lane| lane.closed_until = lane.closed_until.max(until));
-        self.state.mark(self.connection, id)
-    }
-
-    /// Parks a lane for a reason, or resumes it. Returns whether it was parked before.
-    pub(super) fn park(&mut self, account: &AccountName, reason: Option<&str>) -> Result<bool> {
-        let now = self.state.now();
-        let was = self.park_since(account, reason, now)?;
-        if was != reason.is_some() {
-            let lane = self.lane_of(account)?;
-            self.state.news.parked(now, lane, reason);
-        }
-        Ok(was)
-    }
-
-    /// The same, where it has been parked since an earlier time (ms), elsewhere: it is no news.
-    pub(super) fn park_since(
-        &mut self,
-        account: &AccountName,
-        reason: Option<&str>,
-        since: i64,
-    ) -> Result<bool> {
-        let id = self.lane_of(account)?;
-        let was = self.state.lanes.get(id).is_some_and(|lane| lane.parked);
-        if was && reason.is_some() {
-            return Ok(true);
-        }
-        self.connection
-            .prepare_cached("UPDATE lane SET parked_reason = ?2, parked_at = ?3 WHERE id = ?1")
-            .and_then(|mut s| s.execute((id, reason, since)))
-            .map_err(|error| self.fail(error))?;
-        self.state
-            .lanes
-            .change(id, |lane| lane.parked = reason.is_some());
         self.state.mark(self.connection, id)?;
-        Ok(was)
+        Ok(was_open)
     }
 
     /// Why an account is parked.

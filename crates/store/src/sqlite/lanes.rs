@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use onboarding::{AccountName, OnboardingId};
+use onboarding::AccountName;
 
-use super::lane::{Denied, Lane};
+use super::lane::{Asker, Denied, Lane};
 use crate::{Permit, clock::Clock};
 
 /// The lanes of a store.
@@ -104,7 +104,7 @@ impl Lanes {
         &mut self,
         id: i64,
         timeout: Duration,
-        asker: Option<OnboardingId>,
+        asker: Asker,
     ) -> Option<Result<Permit, Denied>> {
         let now = self.clock.now_ms();
         self.serial += 1;

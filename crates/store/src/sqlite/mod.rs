@@ -30,6 +30,7 @@ mod retention;
 mod row;
 mod schema;
 mod state;
+mod stops;
 mod transfer;
 mod watch;
 mod worker_place;
@@ -49,14 +50,14 @@ use onboarding::{AccountName, OnboardingId, SipPassword};
 use rusqlite::Connection;
 
 use self::{
-    claim::Terms, failure::Failure, inspect::Reader, intake::SqliteBatch, state::State,
-    watch::Watch, worker_place::WorkerPlace, writer::Writer,
+    claim::Terms, failure::Failure, inspect::Reader, intake::SqliteBatch, lane::Asker,
+    state::State, watch::Watch, worker_place::WorkerPlace, writer::Writer,
 };
 use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
     Error, Filter, Granted, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease, Limits,
-    Onboarding, Operate, Page, Result, Retried, SealingKey, Settled, Tally, Work, WorkerName,
-    World,
+    Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey, Settled, Stop,
+    Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
@@ -289,7 +290,7 @@ impl Work for SqliteStore {
                 tx.state.refuse_if_closed()?;
                 let lane = tx.lane_of(&account)?;
                 tx.state.reload_permits(tx.connection, lane)?;
-                let granted = tx.permit_for(lane, request_timeout, None)?;
+                let granted = tx.permit_for(lane, request_timeout, Asker::Anyone)?;
                 if matches!(granted, Granted::Permit(_)) {
                     tx.state.mark(tx.connection, lane)?;
                 }
@@ -311,7 +312,7 @@ impl Work for SqliteStore {
             .await
     }
 
-    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<()> {
+    async fn close_account(&self, account: &AccountName, delay: Duration) -> Result<bool> {
         let account = account.clone();
         self.writer
             .call(move |tx| {
@@ -334,11 +335,14 @@ impl Work for SqliteStore {
             .await
     }
 
-    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<()> {
-        let (account, reason) = (account.clone(), reason.to_owned());
-        self.writer
-            .call(move |tx| tx.park(&account, Some(&reason)).map(drop))
-            .await
+    async fn stop_account(&self, account: &AccountName, stop: &Stop) -> Result<bool> {
+        let (account, stop) = (account.clone(), stop.clone());
+        self.writer.call(move |tx| tx.stop(&account, &stop)).await
+    }
+
+    async fn probed(&self, probe: &Probe, came: &Probed) -> Result<bool> {
+        let (probe, came) = (probe.clone(), came.clone());
+        self.writer.call(move |tx| tx.probed(&probe, &came)).await
     }
 }
 
@@ -424,12 +428,22 @@ impl Operate for SqliteStore {
             .await
     }
 
-    async fn resume_account(&self, account: &AccountName) -> Result<bool> {
+    async fn resume_account(&self, account: &AccountName) -> Result<Resumed> {
         let account = account.clone();
         self.writer
             .call(move |tx| {
                 tx.state.refuse_if_closed()?;
-                tx.park(&account, None)
+                tx.resume(&account)
+            })
+            .await
+    }
+
+    async fn park_account(&self, account: &AccountName, reason: &str) -> Result<bool> {
+        let (account, reason) = (account.clone(), reason.to_owned());
+        self.writer
+            .call(move |tx| {
+                tx.state.refuse_if_closed()?;
+                tx.park(&account, &reason)
             })
             .await
     }

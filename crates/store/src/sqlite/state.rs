@@ -8,12 +8,15 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{
     failure::Failure,
     feed::News,
-    lane::Lane,
+    lane::{Lane, NextProbe, StoppedLane},
     lanes::Lanes,
     retention::Retention,
     row::{from_json, journal_of},
 };
-use crate::{Error, Limits, Result, SealingKey, WorkerName, World, clock::Clock, transfer::Mark};
+use crate::{
+    CLOSED_AT_MOST, Error, Limits, ProbeKind, Result, SealingKey, StopKind, WorkerName, World,
+    clock::Clock, transfer::Mark,
+};
 
 /// An onboarding that a worker of this process holds.
 pub(super) struct Running {
@@ -72,14 +75,15 @@ pub(super) struct State {
 const SWEEP_MS: i64 = 5000;
 
 const LANE_COLUMNS: &str = "id, account, requests_per_window, window_ms, in_flight, burst, \
-     parked_reason IS NOT NULL, closed_until, changed";
+     parked_reason IS NOT NULL, closed_until, outage_reason IS NOT NULL, parked_at, outage_at, \
+     probe_kind, probe_at, probe_failures";
 
 /// The longest that an account is closed or an onboarding delayed: what lies further ahead was
 /// written by a clock that was wrong, and waiting for it would be for days.
-pub(super) const FARTHEST_MS: i64 = 60 * 60 * 1000;
+pub(super) const FARTHEST_MS: i64 = CLOSED_AT_MOST.as_millis() as i64;
 
 /// A time that was written, or now where it cannot be right.
-fn not_too_far(now: i64, at: i64) -> i64 {
+pub(super) fn not_too_far(now: i64, at: i64) -> i64 {
     if at > now.saturating_add(FARTHEST_MS) {
         now
     } else {
@@ -91,7 +95,7 @@ struct LaneRow {
     id: i64,
     account: String,
     limits: Option<Limits>,
-    parked: bool,
+    stopped: Option<StoppedLane>,
     closed_until: i64,
 }
 
@@ -133,9 +137,39 @@ fn lane_row(row: &Row<'_>) -> rusqlite::Result<LaneRow> {
         id: row.get(0)?,
         account: row.get(1)?,
         limits: limits_of(row, 2)?,
-        parked: row.get(6)?,
+        stopped: stopped(row)?,
         closed_until: row.get(7)?,
     })
+}
+
+fn stopped(row: &Row<'_>) -> rusqlite::Result<Option<StoppedLane>> {
+    let (kind, since) = match (row.get(6)?, row.get(8)?) {
+        (true, _) => (StopKind::Parked, row.get::<_, Option<i64>>(9)?),
+        (false, true) => (StopKind::Outage, row.get(10)?),
+        (false, false) => return Ok(None),
+    };
+    let probe = match probe_kind_of(row.get(11)?) {
+        Some(kind) => Some(NextProbe {
+            kind,
+            at: row.get(12)?,
+            failures: row.get(13)?,
+        }),
+        None => None,
+    };
+    Ok(Some(StoppedLane {
+        kind,
+        since: since.unwrap_or(0),
+        probe,
+    }))
+}
+
+/// How a stopped account is tried, by its number in the file.
+pub(super) fn probe_kind_of(number: i64) -> Option<ProbeKind> {
+    match number {
+        1 => Some(ProbeKind::Read),
+        2 => Some(ProbeKind::Create),
+        _ => None,
+    }
 }
 
 /// What is out of a lane's permits. What lies too far ahead counts as taken now.
@@ -371,7 +405,7 @@ impl State {
         self.lanes.change(row.id, |lane| {
             lane.set_limits(limits);
             lane.served = served;
-            lane.parked = row.parked;
+            lane.stopped = row.stopped.map(|stopped| stopped.not_too_far(now));
             lane.closed_until = not_too_far(now, row.closed_until);
             lane.has_due = true;
             lane.load_permits(permits);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, MoveId, Outgoing, Result,
-    Transfer, clock::millis, transfer::Mark,
+    StopKind, Transfer, clock::millis, transfer::Mark,
 };
 
 #[async_trait]
@@ -201,15 +201,20 @@ impl Tx<'_> {
                 })
                 .map_err(|error| self.fail(error))?;
         }
-        if let Some(parked) = &account.parked {
-            let since = parked.since.as_millisecond();
-            self.park_since(&account.name, Some(&parked.reason), since)?;
+        for (kind, stopped) in [
+            (StopKind::Parked, &account.parked),
+            (StopKind::Outage, &account.outage),
+        ] {
+            if let Some(stopped) = stopped {
+                let why = (stopped.reason.as_str(), stopped.since.as_millisecond());
+                self.carry_stopped(lane, kind, why, account.probe)?;
+            }
         }
         if account.closed_for.is_zero() {
             return self.state.mark(self.connection, lane);
         }
         let until = self.state.now().saturating_add(millis(account.closed_for));
-        self.close(&account.name, until)
+        self.close(&account.name, until).map(drop)
     }
 
     fn carry_in(&mut self, recipes: &[(String, String)], all: &[Carried]) -> Result<CarriedIn> {

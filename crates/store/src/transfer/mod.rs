@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use onboarding::{AccountName, SipPassword, State};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cursor, Error, Limits, Onboarding, Parked, Result};
+use crate::{Cursor, Error, Limits, Onboarding, ProbeKind, Result, Stopped};
 
 /// Which move it is: drawn when a store begins to leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +117,11 @@ pub struct CarriedAccount {
     /// Its limits, if any were registered.
     pub limits: Option<Limits>,
     /// Why and since when it is parked, if it is.
-    pub parked: Option<Parked>,
+    pub parked: Option<Stopped>,
+    /// Why and since when Exotel does not answer, if it does not.
+    pub outage: Option<Stopped>,
+    /// How it is tried again, where one of the two is said; it is due when it arrives.
+    pub probe: Option<ProbeKind>,
     /// For how long nothing may be sent, an hour at most: permits do not travel, so that it stays
     /// closed until those that are out at the other store have come back. Zero: not closed.
     pub closed_for: Duration,

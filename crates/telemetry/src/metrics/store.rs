@@ -160,8 +160,8 @@ fn of_all(registry: &mut Registry, accounts: &[AccountStatus], now: Timestamp) {
     );
     registry.register(
         "accounts_closed",
-        "Accounts that are closed after a 429",
-        count(is_closed),
+        "Accounts that are closed after a 429, or because Exotel does not answer",
+        count(AccountStatus::is_closed),
     );
 }
 
@@ -187,7 +187,7 @@ fn of_each(registry: &mut Registry, accounts: Vec<AccountStatus>, now: Timestamp
         }
         let is_parked = i64::from(account.parked.is_some());
         parked.get_or_create(&of).set(is_parked);
-        let is_closed = i64::from(is_closed(&account, now));
+        let is_closed = i64::from(account.is_closed(now));
         closed.get_or_create(&of).set(is_closed);
         let age = age(&account, now).unwrap_or(0.0);
         oldest.get_or_create(&of).set(age);
@@ -216,7 +216,7 @@ fn of_each(registry: &mut Registry, accounts: Vec<AccountStatus>, now: Timestamp
         ("account_parked", "Whether the account is parked", parked),
         (
             "account_closed",
-            "Whether the account is closed after a 429",
+            "Whether the account is closed after a 429, or because Exotel does not answer",
             closed,
         ),
     ] {
@@ -240,10 +240,6 @@ fn busiest(mut accounts: Vec<AccountStatus>) -> Vec<AccountStatus> {
         accounts.truncate(ACCOUNTS_MAX);
     }
     accounts
-}
-
-fn is_closed(account: &AccountStatus, now: Timestamp) -> bool {
-    account.closed_until.is_some_and(|until| until > now)
 }
 
 /// In seconds. Clocks of several machines differ: never less than nothing.

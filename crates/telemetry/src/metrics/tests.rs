@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use ::store::{AccountStatus, Limits, Parked, Tally};
+use ::store::{AccountStatus, Limits, Stopped, Tally};
 use ::worker::{Release, StepOutcome};
 use exotel::Class;
 use jiff::{SignedDuration, Timestamp};
@@ -63,15 +63,9 @@ fn everything(metrics: &Arc<Metrics>) -> Watcher {
 
 fn status(name: &str, waiting: u64) -> AccountStatus {
     AccountStatus {
-        name: name.parse().unwrap(),
-        parked: None,
-        closed_until: None,
         waiting,
-        running: 0,
-        permits_out: 0,
         limits: Some(Limits::per_minute(200, 50)),
-        next_permit_at: None,
-        oldest_waiting_at: None,
+        ..AccountStatus::new(name.parse().unwrap())
     }
 }
 
@@ -293,7 +287,7 @@ async fn what_anybody_may_send_makes_no_series_of_its_own() {
 #[test]
 fn the_busiest_accounts_have_series_of_their_own_and_the_others_are_counted() {
     let mut accounts: Vec<_> = (0..1_500).map(|n| status(&format!("a{n}"), n)).collect();
-    accounts[3].parked = Some(Parked {
+    accounts[3].parked = Some(Stopped {
         reason: "made up".to_owned(),
         since: Timestamp::now(),
     });
@@ -329,6 +323,10 @@ fn ages_and_closings_are_measured_against_the_clock() {
     accounts[1].closed_until = Some(ago(-1));
     // The store's clock is ahead of this machine's.
     accounts[2].oldest_waiting_at = Some(ago(-5));
+    accounts[2].outage = Some(Stopped {
+        reason: "made up".to_owned(),
+        since: now,
+    });
     let text = store::render(&Tally::default(), accounts, 0, now);
     for line in [
         "trunkline_queue_oldest_age_seconds 90.0",
@@ -337,7 +335,8 @@ fn ages_and_closings_are_measured_against_the_clock() {
         "trunkline_account_oldest_age_seconds{account=\"ahead\"} 0.0",
         "trunkline_account_closed{account=\"old\"} 0",
         "trunkline_account_closed{account=\"new\"} 1",
-        "trunkline_accounts_closed 1",
+        "trunkline_account_closed{account=\"ahead\"} 1",
+        "trunkline_accounts_closed 2",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }

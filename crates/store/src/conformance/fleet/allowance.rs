@@ -6,7 +6,7 @@ use onboarding::State;
 
 use super::{Fixture, two};
 use crate::{
-    Advanced, Granted, Limits, Store, Then,
+    Advanced, Granted, Limits, Resumed, Store, Then,
     conformance::{
         sample::{
             LEASE, TIMEOUT, WINDOW, accept, account, advance, answered, claim, claim_one, done,
@@ -174,6 +174,7 @@ pub async fn an_account_parked_by_one_worker_is_parked_for_all(fixture: Box<dyn 
         .expect("read")
         .expect("it is there");
     assert_eq!(found.state, State::Blocked);
-    assert!(one.resume_account(&account("acme")).await.expect("resumed"));
+    let resumed = one.resume_account(&account("acme")).await;
+    assert_eq!(resumed.expect("resumed"), Resumed::Parked);
     assert_eq!(claim(&two, "two", 10).await.len(), 4);
 }

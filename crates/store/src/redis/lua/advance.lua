@@ -14,8 +14,7 @@ end
 local function forgot_steps(progress, values, i, last)
   if i >= last then return false end
   for j = 1, tonumber(values[i]) do
-    local text = progress[STEPS][j]
-    if not text or not string.find(text, '"state":"done"', 1, true) then return true end
+    if not is_done(progress[STEPS][j]) then return true end
   end
   return false
 end

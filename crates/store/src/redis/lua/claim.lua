@@ -2,8 +2,9 @@
 -- (ms), a request's longest time (ms), how long what ended is kept (ms; 0: for good), the world, the
 -- process that claims, the server that it is connected to.
 -- Answers: state, ms until there may be more (-1: not before something changes), a batch to roll
--- forward or take away or '', the time, then eight values per claim: see `hand_out`. An expiry of 0 marks a
--- cancelled onboarding whose holder vanished: the caller says in its journal what is not known.
+-- forward or take away or '', the time, the stopped accounts that are to be tried (see `probe`), then what
+-- `hand_out` says per claim. An expiry of 0 marks a cancelled onboarding whose holder vanished: the
+-- caller says in its journal what is not known.
 local group, most, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local timeout, keep = tonumber(ARGV[4]), tonumber(ARGV[5])
 local holder, server = ARGV[7], ARGV[8]
@@ -28,7 +29,8 @@ local seen = tonumber(call('ZSCORE', K.alive, group) or 0)
 if seen <= now - GROUP_GONE then return { 'register' } end
 if seen < now - 60000 then call('ZADD', K.alive, now, group) end
 
-local answer = { 'claims', -1, '', now }
+local tried = {}
+local answer = { 'claims', -1, '', now, tried }
 local more = false
 
 -- Delayed onboardings whose time has come.
@@ -96,13 +98,8 @@ end
 
 local looks = 0
 
--- What comes next in a lane, and its member of the queue if it was begun before. That goes first.
-local function head_of(L, lane)
-  if lane[DUE] > 0 then
-    local member = call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, 1)[1]
-    if member and string.sub(member, 1, 4) == L then return string.sub(member, 11), member end
-    lane[DUE] = 0
-  end
+-- The first of a lane that was never begun.
+local function fresh_of(L, lane)
   while looks < LOOKS do
     if lane[LOOKED] >= lane[TAKEN] then return nil end
     looks = looks + 1
@@ -115,8 +112,82 @@ local function head_of(L, lane)
   return nil
 end
 
+-- What comes next in a lane, and its member of the queue if it was begun before. That goes first.
+local function head_of(L, lane)
+  if lane[DUE] > 0 then
+    local member = call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, 1)[1]
+    if member and string.sub(member, 1, 4) == L then return string.sub(member, 11), member end
+    lane[DUE] = 0
+  end
+  return fresh_of(L, lane)
+end
+
+-- The same of those that have no trunk yet, and whether any waits at all.
+local function creator_of(L, lane)
+  local any = false
+  if lane[DUE] > 0 then
+    for _, member in ipairs(call('ZRANGEBYLEX', K.queue, '[' .. L, '+', 'LIMIT', 0, SWEEP)) do
+      if string.sub(member, 1, 4) ~= L then break end
+      any = true
+      local id = string.sub(member, 11)
+      if not is_done(progress_of(id)[STEPS][1]) then return id, member, true end
+    end
+    if not any then lane[DUE] = 0 end
+  end
+  local id = fresh_of(L, lane)
+  return id, nil, any or id ~= nil
+end
+
+local claimed = 0
+
+-- Hands out an onboarding with a permit.
+local function give(L, lane, id, member, serial, expires)
+  if member then
+    call('ZREM', K.queue, member)
+    lane[DUE] = lane[DUE] - 1
+  else
+    lane[LOOKED] = lane[LOOKED] + 1
+  end
+  local packed = call('HGET', K.progress, id)
+  local progress = packed and cmsgpack.unpack(packed) or fresh_progress(entry_of(id), L)
+  progress[EPOCH] = progress[EPOCH] + 1
+  progress[TIMEOUT] = timeout
+  progress[WRITE], progress[ANSWER], progress[HOLDER] = 0, '', holder
+  local suspect = now < doubt and 1 or progress[SUSPECT]
+  progress[SUSPECT] = 0
+  move(progress, RUNNING)
+  save_progress(id, progress)
+  call('ZADD', K.leases, now + lease, id)
+  hand_out(answer, id, progress[EPOCH], suspect, serial, expires, packed or '')
+  claimed = claimed + 1
+end
+
+-- For so many of a request's longest times a probe is nobody else's: a read is one request, a
+-- `create_trunk` may have to be looked for in a list first.
+local HOLDS = { [READ] = 2, [CREATE] = 10 }
+
+-- Hands out that a stopped account is to be tried: its name, the onboarding that tries it or '', how,
+-- what stopped it, for how long (ms), how often that failed in a row, the token, and the permit's serial
+-- and expiry where no onboarding has it.
+local function probe(L, lane)
+  local id, member, any
+  if lane[PROBE] == CREATE then
+    id, member, any = creator_of(L, lane)
+    if not any then return end
+  end
+  local serial, expires = take(L, TRIES, timeout)
+  if not serial then return end
+  local _, since = stopped_why(L, lane)
+  lane[PROBE_AT] = now + HOLDS[lane[PROBE]] * math.max(1, timeout)
+  lane[PROBER] = id or ''
+  local told = { lane[NAME], lane[PROBER], lane[PROBE], lane[STOPPED], now - since, lane[PROBE_FAILURES],
+    lane[PROBE_AT], serial, expires }
+  for _, value in ipairs(told) do tried[#tried + 1] = value end
+  if id then give(L, lane, id, member, serial, expires) end
+end
+
 -- Lanes in turn. A lane of which nothing is due costs a look, so looks are bounded too.
-local claimed, turns = 0, 0
+local turns = 0
 local last = '(' .. group .. be6(now + 1)
 while claimed < most do
   local member = call('ZRANGEBYLEX', K.ready, '[' .. group, last, 'LIMIT', 0, 1)[1]
@@ -128,28 +199,13 @@ while claimed < most do
   end
   local L = string.sub(member, 15, 18)
   local lane = change_lane(L)
-  local id, member = head_of(L, lane)
-  if id then
-    local serial, expires = take(L, nil, timeout)
-    if serial then
-      if member then
-        call('ZREM', K.queue, member)
-        lane[DUE] = lane[DUE] - 1
-      else
-        lane[LOOKED] = lane[LOOKED] + 1
-      end
-      local packed = call('HGET', K.progress, id)
-      local progress = packed and cmsgpack.unpack(packed) or fresh_progress(entry_of(id), L)
-      progress[EPOCH] = progress[EPOCH] + 1
-      progress[TIMEOUT] = timeout
-      progress[WRITE], progress[ANSWER], progress[HOLDER] = 0, '', holder
-      local suspect = now < doubt and 1 or progress[SUSPECT]
-      progress[SUSPECT] = 0
-      move(progress, RUNNING)
-      save_progress(id, progress)
-      call('ZADD', K.leases, now + lease, id)
-      hand_out(answer, id, progress[EPOCH], suspect, serial, expires, packed or '')
-      claimed = claimed + 1
+  if lane[STOPPED] ~= OPEN then
+    probe(L, lane)
+  else
+    local id, member = head_of(L, lane)
+    if id then
+      local serial, expires = take(L, nil, timeout)
+      if serial then give(L, lane, id, member, serial, expires) end
     end
   end
   place(L, true)

@@ -1,7 +1,7 @@
 -- Lanes: one per account. Fields of the packed record, by position.
 local NAME, LIMIT, WINDOW, CONNECTIONS, BURST = 1, 2, 3, 4, 5
--- Whether a worker ever told its limits; parked; closed by a 429 until then (ms).
-local TOLD, PARKED, CLOSED = 6, 7, 8
+-- Whether a worker ever told its limits; what stops it; closed by a 429 until then (ms).
+local TOLD, STOPPED, CLOSED = 6, 7, 8
 -- The pace: when the next request would be due if all went evenly (ms, with fractions).
 local PACE = 9
 -- Who waits for the next permit, and until when it is kept for it (ms).
@@ -18,6 +18,16 @@ local GROUPS, PLACES = 18, 19
 local LOOKED = 20
 -- Up to which step permits that came back were counted back; the last segment that has any.
 local SWEPT, LAST = 21, 22
+-- Of a lane that is stopped: how it is tried again, when next (ms), how often in a row that failed;
+-- the onboarding whose holder tries it, and goes on all the same.
+local PROBE, PROBE_AT, PROBE_FAILURES, PROBER = 23, 24, 25, 26
+
+-- What stops a lane.
+local OPEN, PARKED, OUTAGE = 0, 1, 2
+-- How it is tried: not at all, by a read, by the first step of an onboarding.
+local READ, CREATE = 1, 2
+-- Who asks for a permit to try a lane; else it is an onboarding's id, or nil.
+local TRIES = 0
 
 -- Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute
 -- at most. Permits of requests in flight in steps of a second: they matter only when no answer comes.
@@ -60,7 +70,7 @@ local function lane_of(account)
   numbers[account] = L
   lanes[L] = { account, DEFAULT_LIMITS[1], DEFAULT_LIMITS[2], DEFAULT_LIMITS[3], DEFAULT_LIMITS[4],
     0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, '', '', 0,
-    math.floor(now / ANSWERED_STEP), 0 }
+    math.floor(now / ANSWERED_STEP), 0, 0, 0, 0, '' }
   changed[L] = true
   return L
 end
@@ -185,11 +195,15 @@ local function reserved_until(lane, asker)
 end
 
 -- Takes a permit: its serial and when it comes back by itself. Or nil and when there is one (ms),
--- or nil and nil where the account is parked.
+-- or nil and nil where the account is stopped.
 local function take(L, asker, timeout)
   local lane = change_lane(L)
-  if lane[PARKED] == 1 then return nil, nil end
   local at = math.max(permit_at(L, lane), reserved_until(lane, asker))
+  if lane[STOPPED] ~= OPEN and asker ~= TRIES and (not asker or asker ~= lane[PROBER]) then
+    if asker or lane[STOPPED] == PARKED then return nil, nil end
+    -- Where nobody works, whoever asks finds out whether Exotel answers.
+    at = math.max(at, lane[PROBE_AT])
+  end
   if at > now then return nil, at end
   expire_out(L, lane)
   local serial = call('HINCRBY', K.count, 'serial', 1)
@@ -229,9 +243,13 @@ end
 -- others that are ready at the same time; else it keeps its turn.
 local function place(L, served)
   local lane = change_lane(L)
-  local at = nil
-  if (lane[DUE] > 0 or lane[LOOKED] < lane[TAKEN]) and lane[PARKED] == 0 and lane[GROUPS] ~= '' then
-    at = math.max(permit_at(L, lane), reserved_until(lane, nil))
+  local at, due = nil, lane[DUE] > 0 or lane[LOOKED] < lane[TAKEN]
+  if lane[GROUPS] ~= '' then
+    if lane[STOPPED] == OPEN then
+      if due then at = math.max(permit_at(L, lane), reserved_until(lane, nil)) end
+    elseif lane[PROBE] == READ or (lane[PROBE] == CREATE and due) then
+      at = math.max(permit_at(L, lane), lane[PROBE_AT])
+    end
   end
   local places = lane[PLACES]
   local before = #places > 0 and struct.unpack('>I6', places, 3) or nil

@@ -47,6 +47,11 @@ local function fresh_progress(seq, L)
   return { QUEUED, 0, seq, L, 0, 0, now, 0, 0, '', '', -1, 0, {}, '' }
 end
 
+-- Whether a step's record says that it is done.
+local function is_done(record)
+  return record and string.find(record, '"state":"done"', 1, true) ~= nil
+end
+
 -- Moves an onboarding from one state to another in the counts and in its lane's.
 local function move(progress, state)
   local lane = change_lane(progress[LANE])

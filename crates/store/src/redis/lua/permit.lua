@@ -6,5 +6,4 @@ place(L, false)
 finish()
 if serial then return { 'permitted', serial, number } end
 if number then return { 'wait', math.max(1, number - now) } end
-local parked = call('HGET', K.parked, L)
-return { 'parked', parked and cmsgpack.unpack(parked)[1] or '' }
+return { 'parked', (stopped_why(L, lane_at(L))) }

@@ -77,3 +77,12 @@ CREATE TABLE answer (
 );
 
 CREATE INDEX answer_expires ON answer (expires_at);
+
+-- Why and since when Exotel does not answer; an account that is parked has none.
+ALTER TABLE lane ADD COLUMN outage_reason TEXT;
+ALTER TABLE lane ADD COLUMN outage_at INTEGER;
+-- How a stopped account is tried again: 0 not at all, 1 by a read, 2 by an onboarding's
+-- create_trunk; when next (ms); how often in a row that failed.
+ALTER TABLE lane ADD COLUMN probe_kind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lane ADD COLUMN probe_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lane ADD COLUMN probe_failures INTEGER NOT NULL DEFAULT 0;
