@@ -87,6 +87,11 @@ pub(crate) enum Elsewhere {
     Taken { fault: Fault, known: bool },
 }
 
+/// Exotel may write a SID in another case.
+fn is_same_trunk(listed: &TrunkSid, trunk: &TrunkSid) -> bool {
+    listed.as_str().eq_ignore_ascii_case(trunk.as_str())
+}
+
 /// The number is mapped, but our trunk does not list it: says to which one, if Exotel tells.
 pub(crate) async fn elsewhere(
     run: &mut Run<'_>,
@@ -102,7 +107,7 @@ pub(crate) async fn elsewhere(
         Err(halt) => return Err(halt),
     };
     let (place, known) = match asked {
-        Ok(Some(map)) if map.trunk_sid == *trunk => {
+        Ok(Some(map)) if is_same_trunk(&map.trunk_sid, trunk) => {
             if let Some(id) = map.phone_number_id {
                 return Ok(Elsewhere::OnOurs(entry(&id).into()));
             }
