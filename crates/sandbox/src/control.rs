@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api;
@@ -37,6 +37,11 @@ pub(crate) fn answer(
         ("PUT", "limits") => set_limits(core, body),
         ("GET", "clock") => clock(core),
         ("PUT", "clock") => set_clock(core, body),
+        ("POST", "pending") => {
+            core.process_pending();
+            done()
+        }
+        ("PUT", "quirks") => set_quirks(core, body),
         ("PUT", "faults") => match rule::parse(body) {
             Ok(rules) => {
                 core.faults.replace(rules);
@@ -53,13 +58,15 @@ pub(crate) fn answer(
             Err(problem) => refused(&problem),
         },
         ("DELETE", "accounts") => set_keys(core, None),
-        (_, "state" | "requests" | "stats" | "limits" | "clock" | "faults" | "accounts") => {
-            problem(405, &format!("/_sandbox/{path} has no {method}"))
-        }
+        (
+            _,
+            "state" | "requests" | "stats" | "limits" | "clock" | "pending" | "quirks" | "faults"
+            | "accounts",
+        ) => problem(405, &format!("/_sandbox/{path} has no {method}")),
         _ => problem(
             404,
             "there are GET and DELETE state, GET requests, GET stats, GET and PUT limits, GET and \
-             PUT clock, PUT and DELETE faults, PUT and DELETE accounts",
+             PUT clock, POST pending, PUT quirks, PUT and DELETE faults, PUT and DELETE accounts",
         ),
     }
 }
@@ -72,6 +79,25 @@ fn clear(core: &Core) -> Reply {
     match rewritten {
         None | Some(Ok(())) => done(),
         Some(Err(error)) => problem(500, &format!("forgotten here, but not there: {error}")),
+    }
+}
+
+/// What is not documented and may be either way.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quirks {
+    credentials_append: bool,
+}
+
+fn set_quirks(core: &Core, body: &[u8]) -> Reply {
+    match serde_json::from_slice::<Quirks>(body) {
+        Ok(quirks) => {
+            lock(&core.world).credentials_append = quirks.credentials_append;
+            done()
+        }
+        Err(problem) => refused(&format!(
+            "the body is {{\"credentials_append\": true}} or false: {problem}"
+        )),
     }
 }
 

@@ -37,15 +37,25 @@ impl Core {
     pub(crate) fn process_later(self: &Arc<Self>, late: Late, wait: Duration) -> Waiting {
         let (waiting, over) = oneshot::channel();
         let core = Arc::downgrade(self);
+        let mut now = self.process_now.subscribe();
         tokio::spawn(async move {
             if over.await.is_err() {
-                tokio::time::sleep(wait).await;
+                now.mark_unchanged();
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = now.changed() => {}
+                }
                 if let Some(core) = core.upgrade() {
                     core.process_late(&late);
                 }
             }
         });
         Waiting(waiting)
+    }
+
+    /// Has everything processed at once that is pending.
+    pub(crate) fn process_pending(&self) {
+        self.process_now.send_modify(|times| *times += 1);
     }
 
     fn process_late(&self, late: &Late) {

@@ -30,6 +30,8 @@
 //! | `GET requests` | the log, oldest first: `[{"at_ms", "account", "method", "path", "status", "inner_code", "processed", "held", "pending", "late_at_ms", "fault"}]`. `?since=MS` (an `at_ms`) and `?limit=N` narrow it |
 //! | `GET stats` | `{"accounts": {SID: {"requests", "refused", "max_in_window", "max_connections"}}}` |
 //! | `PUT faults`, `DELETE faults` | replaces, removes the fault rules; what is pending stays so |
+//! | `POST pending` | processes at once everything that is pending |
+//! | `PUT quirks` | `{"credentials_append"}`: whether second credentials of the same user name are taken, where the field reports do not say; off at the start |
 //! | `GET clock`, `PUT clock` | `{"ahead_ms"}`: how far the dates of resources and answers are ahead of this machine's clock; limits and log keep to it |
 //! | `GET limits`, `PUT limits` | `{"requests_per_minute", "connections", "window_ms"}`; what is left out stays as it is |
 //! | `PUT accounts`, `DELETE accounts` | `[{"account_sid", "api_key", "api_token"}]`, or a map from account SID to the rest: from then on only these work. An optional list `numbers` is what `IncomingPhoneNumbers` shows. `DELETE` makes any account and key work again |

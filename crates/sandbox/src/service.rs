@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
 use crate::api::{self, Call};
 use crate::clock::{Clock, Moment};
@@ -51,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) journal: Option<Journal>,
     /// `None`: any account and any key.
     pub(crate) keys: RwLock<Option<Arc<Keys>>>,
+    /// Ends the wait of what is pending.
+    pub(crate) process_now: watch::Sender<u64>,
     requests: AtomicU64,
     /// Makes SIDs and request ids differ from those of another run.
     salt: u64,
@@ -185,6 +188,7 @@ impl Core {
             world: Mutex::new(world),
             journal,
             keys: RwLock::new(None),
+            process_now: watch::Sender::default(),
             requests: AtomicU64::new(0),
             clock,
             salt,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use onboarding::{OnboardingId, State, StepState};
 use serde_json::{Value, json};
-use store::{Inspect, Operate, Store};
+use store::{Inspect, Onboarding, Operate, Store};
 use worker::{Settings, verify_onboarding};
 
 use crate::world::{DEADLINE, World, full_signup, settings, sid};
@@ -59,7 +59,16 @@ struct Cell {
 
 /// One onboarding for each write and each way of being late, on an account of its own.
 async fn enqueue(world: &World, lateness: &[u64], writes: &[&str]) -> Vec<Cell> {
-    let mut rules = Vec::new();
+    enqueue_behind(world, lateness, writes, Vec::new()).await
+}
+
+/// The same, with other rules before these.
+async fn enqueue_behind(
+    world: &World,
+    lateness: &[u64],
+    writes: &[&str],
+    mut rules: Vec<Value>,
+) -> Vec<Cell> {
     let mut names = Vec::new();
     let mut signups = Vec::new();
     for write in writes {
@@ -151,13 +160,69 @@ async fn what_is_processed_before_absence_is_believed_is_there_once_at_the_end()
     exactly_one(&world, &cells).await;
 }
 
+/// Until the test says so.
+const WHEN_ASKED: u64 = 600_000;
+
+/// Everything that is pending is processed now.
+async fn process_pending(world: &World) {
+    world.post("pending").await;
+    nothing_is_pending(world).await;
+}
+
+fn copies_removed(own: &Onboarding) -> u32 {
+    own.journal
+        .records()
+        .iter()
+        .map(|record| record.removed)
+        .sum()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_processed_after_the_repeat_is_removed_by_the_end_or_the_late_check() {
+async fn what_is_processed_after_the_repeat_is_removed_at_the_end() {
     let world = World::new().await;
-    // 40 s, and what comes when everything is done.
-    let lateness = [4_000, 6_500];
-    let cells = enqueue(&world, &lateness, &WRITES).await;
-    let settings = scaled("w", Duration::from_secs(10));
+    world
+        .put("quirks", &json!({"credentials_append": true}))
+        .await;
+    // The last step waits until all have been repeated and processed twice.
+    let gate = json!({"method": "POST", "path": "/settings$", "status": 429, "retry_after": 1});
+    let writes = ["/credentials", "/destination-uris"];
+    let cells = enqueue_behind(&world, &[WHEN_ASKED], &writes, vec![gate]).await;
+    let settings = scaled("w", Duration::ZERO);
+    let repeated = async {
+        let deadline = Instant::now() + DEADLINE;
+        for cell in &cells {
+            while !at_the_gate(&world, cell).await {
+                assert!(Instant::now() < deadline, "{}", cell.name);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        process_pending(&world).await;
+        world.delete("faults").await;
+    };
+    tokio::join!(drain(&world, &cells, settings), repeated);
+    exactly_one(&world, &cells).await;
+    for cell in &cells {
+        let own = world.onboarding(cell.id).await;
+        assert_eq!(copies_removed(&own), 1, "{}", cell.name);
+    }
+}
+
+async fn at_the_gate(world: &World, cell: &Cell) -> bool {
+    let requests = world.requests(&cell.account).await;
+    requests
+        .iter()
+        .any(|request| request.starts_with("POST ") && request.ends_with("/settings"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_processed_after_the_end_is_removed_by_the_late_check() {
+    let world = World::new().await;
+    world
+        .put("quirks", &json!({"credentials_append": true}))
+        .await;
+    let cells = enqueue(&world, &[WHEN_ASKED], &WRITES).await;
+    // Longer than all of it takes on a busy machine.
+    let settings = scaled("w", Duration::from_secs(15));
     drain(&world, &cells, settings.clone()).await;
     for cell in &cells {
         assert_eq!(
@@ -167,14 +232,18 @@ async fn what_is_processed_after_the_repeat_is_removed_by_the_end_or_the_late_ch
             cell.name
         );
     }
-    nothing_is_pending(&world).await;
+    process_pending(&world).await;
+    for cell in &cells {
+        let doubled = ["/credentials", "/destination-uris"]
+            .iter()
+            .any(|write| cell.name.starts_with(write));
+        let trunk = &world.trunks(&cell.account).await[0];
+        let count = |kind: &str| trunk[kind].as_array().unwrap().len();
+        let surplus = count("credentials") + count("destinations") - 2;
+        assert_eq!(surplus, usize::from(doubled), "{}", cell.name);
+    }
     until_checked(&world, &cells, &settings).await;
     exactly_one(&world, &cells).await;
-    let removed = |cell: &&Cell| cell.name.starts_with("/destination-uris");
-    for cell in cells.iter().filter(removed) {
-        let own = world.onboarding(cell.id).await;
-        assert_eq!(own.journal.records()[4].removed, 1, "{}", cell.name);
-    }
     // It costs nothing when there is nothing to do any more.
     let before = world.get("requests").await.as_array().unwrap().len();
     drain(&world, &cells, settings).await;
@@ -187,11 +256,11 @@ async fn what_is_processed_after_the_repeat_is_removed_by_the_end_or_the_late_ch
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_processed_after_the_late_check_is_seen_by_verify() {
     let world = World::new().await;
-    let cells = enqueue(&world, &[8_000], &["/destination-uris"]).await;
+    let cells = enqueue(&world, &[WHEN_ASKED], &["/destination-uris"]).await;
     let settings = scaled("w", Duration::from_millis(1));
     drain(&world, &cells, settings.clone()).await;
     until_checked(&world, &cells, &settings).await;
-    nothing_is_pending(&world).await;
+    process_pending(&world).await;
     for cell in &cells {
         let client = exotel::Client::new(&world.config(&cell.account)).unwrap();
         let own = world.onboarding(cell.id).await;
@@ -207,7 +276,7 @@ async fn what_is_processed_after_the_late_check_is_seen_by_verify() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trunk_that_is_created_after_a_failure_or_a_cancel_is_found() {
     let world = World::new().await;
-    let cells = enqueue(&world, &[1_500], &["/trunks"]).await;
+    let cells = enqueue(&world, &[WHEN_ASKED], &["/trunks"]).await;
     let mut settings = scaled("w", Duration::from_secs(2));
     settings.retry.attempts = 1;
     drain(&world, &cells, settings.clone()).await;
@@ -217,7 +286,7 @@ async fn a_trunk_that_is_created_after_a_failure_or_a_cancel_is_found() {
         assert!(message.contains("perhaps a trunk"), "{message}");
     }
     world.store.cancel(cells[0].id).await.unwrap();
-    nothing_is_pending(&world).await;
+    process_pending(&world).await;
     until_checked(&world, &cells, &settings).await;
     for (n, cell) in cells.iter().enumerate() {
         let own = world.onboarding(cell.id).await;

@@ -75,7 +75,7 @@ async fn every_request_and_step_is_told_with_what_it_came_to() {
         rule
     };
     let faults = json!([
-        nth("/phone-numbers", json!({"status": 429, "retry_after": 0})),
+        nth("/phone-numbers", json!({"status": 429, "retry_after": 1})),
         nth("/whitelisted-ips", json!({"status": 503, "after": true})),
         nth("/settings", json!({"status": 200, "inner_code": 400})),
     ]);
@@ -90,7 +90,7 @@ async fn every_request_and_step_is_told_with_what_it_came_to() {
         "claimed 1",
         "request create_trunk ok 200",
         "step create_trunk done",
-        "request map_number Throttled { retry_after: Some(0ns) } 429",
+        "request map_number Throttled { retry_after: Some(1s) } 429",
         "closed",
         "released later",
         "step map_number put_back",

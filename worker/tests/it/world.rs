@@ -85,6 +85,12 @@ impl World {
         assert!(status.is_success(), "{control}: {text}");
     }
 
+    pub(crate) async fn post(&self, control: &str) {
+        let url = format!("{}/_sandbox/{control}", self.sandbox.base_url());
+        let answer = self.http.post(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{control}");
+    }
+
     pub(crate) async fn delete(&self, control: &str) {
         let url = format!("{}/_sandbox/{control}", self.sandbox.base_url());
         let answer = self.http.delete(url).send().await.unwrap();

@@ -15,7 +15,9 @@ pub(super) fn create(call: &Call<'_>, world: &mut World, sid: TrunkSid) -> Answe
     let user_name = fields.word("user_name", LONGEST)?;
     let password = fields.word("password", LONGEST)?;
     let friendly_name = friendly_name(&fields)?;
-    refuse_second(&trunk(world, sid)?.credentials, user_name, None)?;
+    if !world.credentials_append {
+        refuse_second(&trunk(world, sid)?.credentials, user_name, None)?;
+    }
     let entry = Credential {
         id: world.next_credential_id(),
         user_name: user_name.into(),

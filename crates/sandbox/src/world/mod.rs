@@ -27,6 +27,8 @@ pub(crate) struct World {
     touched: Option<Vec<(TrunkSid, Part)>>,
     /// How often everything was forgotten.
     pub(crate) forgotten: u64,
+    /// Second credentials of the same user name are taken, not refused as a duplicate.
+    pub(crate) credentials_append: bool,
 }
 
 /// The last numbers that were given.
@@ -149,6 +151,7 @@ impl World {
             salt,
             touched: None,
             forgotten: 0,
+            credentials_append: false,
         }
     }
 
