@@ -121,7 +121,7 @@ impl Run<'_> {
             return Ok(true);
         }
         // Nobody waits for the turn who may have what another waits for: see `account_is_out`.
-        if account.was_stopped_after(self.claimed) {
+        if account.was_stopped_after(self.claimed.1) {
             return Ok(false);
         }
         if self.turn.is_none() {
@@ -131,7 +131,7 @@ impl Run<'_> {
                 () = self.held.lost() => return Err(Halt(Ending::Lost)),
             };
         }
-        Ok(!account.was_stopped_after(self.claimed))
+        Ok(!account.was_stopped_after(self.claimed.1))
     }
 
     /// After a request that gave no answer: gives the onboarding back where Exotel is out for its
@@ -143,7 +143,7 @@ impl Run<'_> {
             Err(halt) => return Some(halt),
         }
         // Where the store could not be told, it would be claimed again at once.
-        let told = self.account.was_stopped_after(self.claimed);
+        let told = self.account.was_stopped_after(self.claimed.1);
         let delay = match told {
             true => Duration::ZERO,
             false => self.shared.settings.retry.delay(1),
@@ -160,7 +160,7 @@ impl Run<'_> {
             checked = account.checked.lock() => checked,
             () = self.held.lost() => return Err(Halt(Ending::Lost)),
         };
-        if account.was_stopped_after(self.claimed) {
+        if account.was_stopped_after(self.claimed.1) {
             return Ok(true);
         }
         if let Some(last) = *checked

@@ -4,7 +4,8 @@ use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use exotel::{Class, Client, NumberMapping};
 use onboarding::{
-    Journal, Plan, SipPassword, State, Step, StepKind, StepRecord, StepState, TraceContext,
+    Journal, OnboardingId, Plan, SipPassword, State, Step, StepKind, StepRecord, StepState,
+    TraceContext,
 };
 use store::{Advanced, Permit, ProbeKind, Settled, Then};
 use tokio::time::Instant;
@@ -73,9 +74,8 @@ pub(crate) struct Run<'a> {
     pub(crate) others: Vec<usize>,
     /// What may have been sent before this claim was, where the claim says that something may.
     pub(crate) sent_before: MayBeSent,
-    /// The store's clock at `claimed`, in milliseconds.
-    pub(crate) claimed_ms: i64,
-    pub(crate) claimed: Instant,
+    /// The store's clock at the claim, in milliseconds, and ours from before it.
+    pub(crate) claimed: (i64, Instant),
     /// The numbers of the trunk, read with the trunk.
     pub(crate) numbers: Option<Vec<NumberMapping>>,
     /// Surplus copies of repeated writes were looked for.
@@ -122,7 +122,6 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
     let creator = claim.probe.clone().map(Creator::new);
     let ending = match client_of(&shared, &account) {
         Ok(client) => {
-            let sent_before = read_back::sent_before(&claim, &shared.settings);
             let run = Run {
                 shared: &shared,
                 account: &account,
@@ -130,13 +129,12 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 held: &held,
                 plan: &claim.plan,
                 password: claim.password.as_ref(),
-                journal: claim.journal,
                 index: 0,
                 dirty: false,
                 others: Vec::new(),
-                sent_before,
-                claimed_ms: claim.now_ms,
-                claimed,
+                sent_before: read_back::sent_before(&claim, &shared.settings),
+                claimed: (claim.now_ms, claimed),
+                journal: claim.journal,
                 numbers: None,
                 surplus_removed: false,
                 earlier: false,
@@ -164,6 +162,11 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
     if let Some(creator) = &creator {
         creator.end(&shared).await;
     }
+    log_end(id, trace, ending);
+    Ok(ending)
+}
+
+fn log_end(id: OnboardingId, trace: Option<TraceContext>, ending: Ending) {
     let trace_id = trace.map(|trace| trace.trace_hex());
     match ending {
         Ending::Succeeded => tracing::info!(onboarding = %id, trace_id, "onboarding succeeded"),
@@ -173,7 +176,6 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         Ending::Released => tracing::debug!(onboarding = %id, "lease given back"),
         Ending::Lost => tracing::info!(onboarding = %id, trace_id, "lease lost; let go"),
     }
-    Ok(ending)
 }
 
 /// The account's client, or why there is none.

@@ -38,8 +38,8 @@ pub(crate) fn sent_before(claim: &Claim, settings: &Settings) -> MayBeSent {
 impl<'a> Run<'a> {
     /// The store's clock at `at`, in milliseconds, or a little later.
     pub(crate) fn store_ms(&self, at: Instant) -> i64 {
-        let since = at.saturating_duration_since(self.claimed);
-        self.claimed_ms.saturating_add(millis(since))
+        let (claimed_ms, claimed) = self.claimed;
+        claimed_ms.saturating_add(millis(at.saturating_duration_since(claimed)))
     }
 
     /// A request of this claim that was sent at `at`.

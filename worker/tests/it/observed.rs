@@ -52,7 +52,7 @@ impl Observer for Notes {
             Event::Settling { .. } => "settling".to_owned(),
             Event::Outage { .. } => "outage".to_owned(),
             Event::Resumed { .. } => "resumed".to_owned(),
-            _ => "something else".to_owned(),
+            Event::SurplusRemoved { .. } | _ => "something else".to_owned(),
         };
         self.0.lock().unwrap().push(note);
     }

@@ -269,3 +269,32 @@ async fn what_was_processed_late_is_in_the_journal() {
     assert_eq!(again.state().await, kept);
     assert_eq!(kept["counts"]["trunks"], 1);
 }
+
+#[tokio::test]
+async fn what_is_pending_is_processed_when_asked() {
+    let world = field().await;
+    let rule = json!({"status": 504, "late_ms": 600_000});
+    assert_eq!(ask(&world, rule).await.unwrap().status, 504);
+    pending(&world).await;
+    assert_eq!(trunks(&world).await, 0);
+    let asked = world.post("/_sandbox/pending", Value::Null).await;
+    assert_eq!(asked.status, 204);
+    processed_late(&world).await;
+    assert_eq!(trunks(&world).await, 1);
+}
+
+#[tokio::test]
+async fn second_credentials_are_refused_unless_the_test_says_otherwise() {
+    let world = field().await;
+    let path = format!("{}/credentials", world.trunk("outbound").await);
+    let body = json!({"user_name": "user", "password": "madeup01"});
+    for (append, count) in [(false, 1), (true, 3)] {
+        let quirks = json!({"credentials_append": append});
+        assert_eq!(world.put("/_sandbox/quirks", quirks).await.status, 204);
+        for _ in 0..2 {
+            world.call("POST", &path, body.clone()).await;
+        }
+        let state = world.state().await;
+        assert_eq!(state["counts"]["credentials"], count, "{state}");
+    }
+}
