@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use onboarding::Secret;
@@ -64,21 +65,32 @@ impl SqlitePlace {
 
     /// Opens the store, and makes it if it is not there. One that was made with the key beside it
     /// stays open where another store's key is configured meanwhile.
-    pub(super) fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
-        let opened = self.open_with(self.key(settings)?, world);
+    pub(super) fn open(
+        &self,
+        settings: &Settings,
+        world: World,
+        patience: Duration,
+    ) -> Result<Arc<dyn Store>> {
+        let opened = self.open_with(self.key(settings)?, world, patience);
         let beside = beside(&self.0, KEY);
         if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
             return opened;
         }
         let own = key_from(&SecretSource::File(beside))?;
         // What is told is what the configured key led to.
-        self.open_with(own, world).or(opened)
+        self.open_with(own, world, patience).or(opened)
     }
 
-    fn open_with(&self, key: SealingKey, world: World) -> Result<Arc<dyn Store>> {
+    fn open_with(
+        &self,
+        key: SealingKey,
+        world: World,
+        patience: Duration,
+    ) -> Result<Arc<dyn Store>> {
         Ok(SqliteStore::open(SqliteOptions {
             key,
             path: self.0.clone(),
+            patience,
             world,
             clock: Arc::new(SystemClock::default()),
         })?)

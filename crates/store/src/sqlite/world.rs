@@ -18,6 +18,7 @@ pub fn world_of(path: &Path) -> Result<Option<World>> {
         return Ok(None);
     }
     let place = format!("sqlite:{}", path.display());
+    super::file_identity::refuse_second_path(path, &place)?;
     let fail = |error| Error::from(Failure::new(&place, error));
     // Not read-only: a file whose writer was killed is brought up to date by its first reader.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
