@@ -134,6 +134,23 @@ async fn nothing_is_acknowledged_into_a_file_that_is_not_at_its_path_any_more() 
 }
 
 #[tokio::test]
+async fn a_symbolic_link_that_is_set_to_another_file_is_noticed() {
+    let file = File::new();
+    drop(file.open());
+    fs::copy(file.path("store.db"), file.path("other.db")).expect("copied");
+    let link = file.path("link.db");
+    let lead = |to: &str| {
+        drop(fs::remove_file(&link));
+        std::os::unix::fs::symlink(file.path(to), &link).expect("linked");
+    };
+    lead("store.db");
+    let store: Arc<dyn Store> = try_open(&link, &file.key, BUSY_TIMEOUT).expect("opens");
+    accept(&store, vec![signup("acme", 1)]).await;
+    lead("other.db");
+    is_replaced(batch(&store, 2).await.commit().await, "the link");
+}
+
+#[tokio::test]
 async fn a_file_with_two_names_is_refused_by_both() {
     let file = File::new();
     let store = file.open();
@@ -201,15 +218,10 @@ async fn a_store_whose_writes_fail_says_so_until_one_succeeds() {
     let file = File::new();
     let store = file.open();
     let sqlite = rusqlite::Connection::open(file.path("store.db")).expect("opens");
-    for table in ["change", "onboarding"] {
-        let event = if table == "change" {
-            "UPDATE"
-        } else {
-            "INSERT"
-        };
+    for table in ["meta", "onboarding"] {
         sqlite
             .execute_batch(&format!(
-                "CREATE TRIGGER broken_{table} BEFORE {event} ON {table} \
+                "CREATE TRIGGER broken_{table} BEFORE INSERT ON {table} \
                  BEGIN SELECT RAISE(ABORT, 'made up'); END"
             ))
             .expect("broken");
@@ -218,7 +230,7 @@ async fn a_store_whose_writes_fail_says_so_until_one_succeeds() {
     let health = store.health().await.expect("answered");
     assert!(matches!(health, Health::Failing(_)), "{health:?}");
     sqlite
-        .execute_batch("DROP TRIGGER broken_change; DROP TRIGGER broken_onboarding")
+        .execute_batch("DROP TRIGGER broken_meta; DROP TRIGGER broken_onboarding")
         .expect("mended");
     let health = store.health().await.expect("answered");
     assert!(matches!(health, Health::Well), "{health:?}");

@@ -38,21 +38,20 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         Place::Sqlite(_) => "a database file",
         Place::Redis(_) => "a Redis",
     };
-    let (ok, found) = match look(&place, settings).await {
-        Ok(found) => (true, found.to_owned()),
+    let (ok, detail) = match look(&place, settings).await {
+        Ok(found) => (true, format!("{place}, {kind}: {found}")),
         Err(error) => (false, error.to_string()),
     };
     let check = Check {
         name: "store",
         ok,
-        detail: format!("{place}, {kind}: {found}"),
+        detail,
     };
-    output.line(format_args!(
-        "{} {}: {}",
-        if ok { "ok " } else { "BAD" },
-        check.name,
-        check.detail
-    ));
+    if ok {
+        output.line(format_args!("ok  {}: {}", check.name, check.detail));
+    } else {
+        output.line(format_args!("BAD {}", check.detail));
+    }
     output.record(&check);
     Ok(if ok { Exit::Done } else { Exit::Left })
 }

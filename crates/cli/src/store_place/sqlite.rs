@@ -15,7 +15,7 @@ use onboarding::Secret;
 use store::{
     SealingKey, SqliteOptions, Store, World,
     clock::SystemClock,
-    sqlite::{SqliteStore, world_of},
+    sqlite::{SqliteStore, refuse_second_path, world_of},
 };
 
 use super::key_from;
@@ -50,6 +50,7 @@ impl SqlitePlace {
                 "is no SQLite database"
             }
             Ok(_) | Err(_) => {
+                refuse_second_path(&path)?;
                 looked_into.insert(path.clone());
                 return Ok(Self(path));
             }
@@ -72,7 +73,7 @@ impl SqlitePlace {
         patience: Duration,
     ) -> Result<Arc<dyn Store>> {
         let opened = self.open_with(self.key(settings)?, world, patience);
-        let beside = beside(&self.0, KEY);
+        let beside = beside(&self.full(), KEY);
         if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
             return opened;
         }
@@ -115,7 +116,7 @@ impl SqlitePlace {
 
     /// The file beside the database that holds the simulator's state.
     pub(super) fn sandbox_file(&self) -> PathBuf {
-        beside(&self.0, ".sandbox")
+        beside(&self.full(), ".sandbox")
     }
 
     /// The key of the store's secrets: the configured one, or the one beside the database.
@@ -127,7 +128,7 @@ impl SqlitePlace {
     pub(super) fn key_source(&self, settings: &Settings) -> Result<SecretSource> {
         match &settings.secret_key {
             Some(source) => Ok(source.clone()),
-            None => Ok(SecretSource::File(embedded_key(&self.0)?)),
+            None => Ok(SecretSource::File(embedded_key(&self.full())?)),
         }
     }
 }

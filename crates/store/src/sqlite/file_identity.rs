@@ -18,13 +18,16 @@ use crate::{Error, Result};
 
 /// Refuses a file that can be reached by another path: whoever opens it there would keep a write-ahead
 /// log and locks of its own beside that path, and the two would write over each other's pages.
-pub(super) fn refuse_second_path(path: &Path, place: &str) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Unusable`] says what to do.
+pub fn refuse_second_path(path: &Path) -> Result<()> {
     let Ok(found) = path.metadata() else {
         return Ok(());
     };
     let refuse = |message: String| {
         Err(Error::Unusable {
-            place: place.to_owned(),
+            place: format!("sqlite:{}", path.display()),
             message,
         })
     };

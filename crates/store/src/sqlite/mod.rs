@@ -42,7 +42,7 @@ mod world;
 mod writer;
 mod writer_health;
 
-pub use self::world::world_of;
+pub use self::{file_identity::refuse_second_path, world::world_of};
 
 use std::{
     path::{Path, PathBuf},
@@ -134,7 +134,7 @@ impl SqliteStore {
                 "the file cannot be made: {error}; see that its folder exists and can be written"
             ),
         })?;
-        file_identity::refuse_second_path(&path, &place)?;
+        refuse_second_path(&path)?;
         let mut connection = Connection::open(&path).map_err(fail)?;
         schema::configure(&connection).map_err(fail)?;
         let clock = Arc::new(schema::prepare(
@@ -199,6 +199,22 @@ impl SqliteStore {
                 source: Some(Box::new(error)),
             })
         })
+    }
+
+    /// Writes about as much as a signup does, and removes it again.
+    async fn try_write(&self) -> Result<()> {
+        for sql in [
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('try', zeroblob(65536))",
+            "DELETE FROM meta WHERE name = 'try'",
+        ] {
+            self.writer
+                .call(move |tx| {
+                    let written = tx.connection.execute(sql, []);
+                    written.map(drop).map_err(|error| tx.fail(error))
+                })
+                .await?;
+        }
+        Ok(())
     }
 
     /// Takes the one worker's place. Taking it twice is fine.
@@ -390,13 +406,7 @@ impl Inspect for SqliteStore {
             return Ok(Health::Well);
         }
         // Nobody else may be sent here until writes work again, so this has to find out.
-        let written = self.writer.call(|tx| {
-            tx.connection
-                .execute("UPDATE change SET n = n", [])
-                .map(drop)
-                .map_err(|error| tx.fail(error))
-        });
-        match written.await {
+        match self.try_write().await {
             Ok(()) => Ok(Health::Well),
             Err(error @ Error::Unavailable { .. }) => Ok(Health::Failing(error)),
             Err(error) => Err(error),
