@@ -25,6 +25,7 @@ macro_rules! on_both_stores {
 
 mod accepting;
 mod away;
+mod clocks;
 mod crash_anywhere;
 mod crash_matrix;
 mod dashboard;
@@ -40,6 +41,8 @@ mod outage;
 mod parked_account;
 mod processes;
 mod readme;
+mod replaced;
+mod restored;
 mod secrets;
 mod secrets_over_http;
 mod served_description;
@@ -47,6 +50,7 @@ mod serving;
 mod shared_limits;
 mod signals;
 mod store_copy;
+mod store_stuck;
 mod takeover;
 mod told;
 mod wake_up;

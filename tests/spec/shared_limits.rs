@@ -1,7 +1,8 @@
-//! The promise: an account's limits hold for all workers together: its connections, its pause after
+//! The promise: an account's limits hold for all processes together: its connections, its pause after
 //! a 429.
 //!
-//! The method: three workers on one Redis, and a simulator that answers slowly and counts.
+//! The method: three workers on one Redis, and one on a file beside two dozen commands, and a simulator
+//! that answers slowly and counts.
 
 use serde_json::json;
 use tests::{Place, Program, Signup, Simulator, StoreKind, lines_of, until};
@@ -76,4 +77,44 @@ fn workers_together_never_open_more_connections_than_an_account_may_have() {
     // Nearly as many as may be in flight at once, which is 40, were; idle ones beside them are
     // within the rest.
     assert!((35..=50).contains(&most), "{stats:#}");
+}
+
+/// Commands beside the worker, each a process with a connection of its own.
+const VERIFYING: usize = 16;
+const CHECKING: usize = 8;
+
+#[test]
+fn a_worker_and_commands_beside_it_never_open_more_connections_than_an_account_may_have() {
+    let simulator = Simulator::slow(200, 400);
+    let limits = "requests_per_minute = 1000000, connections = 50";
+    let place = Place::with_limits(&simulator, &["acme"], limits);
+    place.settings("concurrency = 64\n");
+    enqueue(&place, &["acme"], 20);
+    let _ = place.run(&["work", "--drain"]).with(0);
+    let done = place.list();
+    let more: Vec<Signup> = (100..500)
+        .map(|n| Signup::new("acme", "five_steps", n))
+        .collect();
+    place.write("more.jsonl", &lines_of(&more));
+    let _ = place.run(&["enqueue", "more.jsonl"]).with(0);
+    let worker = place.start(&["work"]);
+    until("the worker has its connections open", || {
+        (simulator.stats()["acme"]["max_connections"].as_u64() >= Some(38)).then_some(())
+    });
+    let verify = |n: usize| {
+        let id = done[n]["id"].as_str().expect("an id");
+        place.start(&["verify", id])
+    };
+    let check = |_| place.start(&["accounts", "check", "acme"]);
+    let beside: Vec<Program> = (0..VERIFYING)
+        .map(verify)
+        .chain((0..CHECKING).map(check))
+        .collect();
+    for program in beside {
+        let _ = program.wait().with(0);
+    }
+    drop(worker);
+    let stats = simulator.stats();
+    let most = stats["acme"]["max_connections"].as_u64().unwrap();
+    assert!((40..=50).contains(&most), "{stats:#}");
 }

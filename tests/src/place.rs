@@ -198,6 +198,7 @@ impl Place {
             "trunkline.db-wal",
             "trunkline.db-shm",
             "trunkline.db.key",
+            "trunkline.db.mark",
         ] {
             drop(fs::remove_file(self.path(name)));
         }
@@ -267,6 +268,36 @@ impl Place {
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Program {
         self.launch(self.command(arguments))
+    }
+
+    /// The binary as where the time of day is another: `offset` is such as `+10m`. Only that clock is
+    /// moved, as where somebody sets it.
+    ///
+    /// # Panics
+    /// What moves it is not installed; `cargo xtask servers` does.
+    #[must_use]
+    pub fn command_at(&self, offset: &str, arguments: &[&str]) -> Command {
+        let library = fs::read_dir("/usr/lib")
+            .into_iter()
+            .flatten()
+            .filter_map(|folder| Some(folder.ok()?.path().join("faketime/libfaketime.so.1")))
+            .find(|library| library.exists())
+            .expect("libfaketime is installed: run `cargo xtask servers`");
+        let mut command = self.command(arguments);
+        command
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME", offset)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+
+    /// The database file, opened by another program.
+    ///
+    /// # Panics
+    /// It cannot be opened.
+    #[must_use]
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path("trunkline.db")).expect("a database")
     }
 
     /// Starts a command of this place.

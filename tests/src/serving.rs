@@ -45,7 +45,15 @@ impl Serving {
     #[must_use]
     pub fn with(place: &Place, more: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--json"], more].concat();
-        let mut program = place.start(&arguments);
+        Self::of(place.start(&arguments))
+    }
+
+    /// Of a program that was started otherwise, with `--json`.
+    ///
+    /// # Panics
+    /// It ends instead.
+    #[must_use]
+    pub fn of(mut program: Program) -> Self {
         let address = until("it serves", || {
             let told = program.stdout();
             if told.is_empty() {

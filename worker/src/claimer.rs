@@ -102,7 +102,9 @@ pub(crate) async fn claim_all(
 fn is_lasting(error: &store::Error) -> bool {
     matches!(
         error,
-        store::Error::Unusable { .. } | store::Error::Corrupt { .. }
+        store::Error::Unusable { .. }
+            | store::Error::Corrupt { .. }
+            | store::Error::Replaced { .. }
     )
 }
 

@@ -1,4 +1,5 @@
-//! The Redis servers that tests start: installed where there is none.
+//! The Redis servers that tests start, and what moves a program's clock: installed where there is
+//! none.
 //!
 //! One on the `PATH`, and, for what Redis 7.2 brought (`WAITAOF`), a later one where the system's
 //! is older. The tests start them on ports and in folders of their own.
@@ -17,6 +18,9 @@ const OLDEST: (u32, u32) = (7, 0);
 const WAITAOF: (u32, u32) = (7, 2);
 /// The Debian release whose server is taken where the system's has no `WAITAOF`.
 const RELEASE: &str = "trixie";
+
+/// Debian's package of the library that tells a program another time.
+const CLOCK: &str = "libfaketime";
 
 /// Installs what is missing. Without a newer server some tests have nothing to do, which is said
 /// and is no failure.
@@ -42,7 +46,17 @@ pub(crate) fn install() -> Result<(), String> {
              {why}. TRUNKLINE_TEST_REDIS_NEWER can name one."
         );
     }
-    Ok(())
+    install_clock()
+}
+
+fn install_clock() -> Result<(), String> {
+    let there = |folder: fs::DirEntry| folder.path().join("faketime/libfaketime.so.1").exists();
+    if fs::read_dir("/usr/lib").is_ok_and(|mut all| all.any(|it| it.is_ok_and(there))) {
+        return Ok(());
+    }
+    apt_install(CLOCK).map_err(|why| {
+        format!("the tests of clocks that are set need libfaketime and there is none: {why}")
+    })
 }
 
 /// The version of the server on the `PATH`, which is installed where there is none.

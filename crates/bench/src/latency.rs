@@ -51,6 +51,7 @@ async fn open(place: &Place) -> Result<Arc<dyn Store>> {
     let clock = Arc::new(SystemClock::default());
     let store: Arc<dyn Store> = SqliteStore::open(SqliteOptions {
         path,
+        patience: store::sqlite::BUSY_TIMEOUT,
         key,
         world: World::Live,
         clock,

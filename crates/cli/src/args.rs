@@ -114,6 +114,8 @@ pub(crate) enum Command {
     /// Make or list the tokens that let others in over HTTP
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Look at what a worker needs, and say what is wrong and what to do
+    Doctor(Doctor),
     /// Ask a running server or worker whether it is ready, for health checks
     Probe(Probe),
     /// Run the Exotel simulator
@@ -351,6 +353,18 @@ pub(crate) struct RecipesCheck {
 pub(crate) struct RecipesNew {
     /// The partner's name in signups: small letters, digits, _ and -
     pub(crate) name: PartnerName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The store was restored from a backup: read everything that is not finished back at Exotel
+    /// before it is written
+    ///
+    /// For what is not noticed by itself: a machine or a disk that was set back as a whole, or a
+    /// Redis that lost what it had answered. Stop the workers first. It costs requests, and every
+    /// account waits for a minute.
+    #[arg(long)]
+    pub(crate) restored: bool,
 }
 
 #[derive(Debug, Args)]

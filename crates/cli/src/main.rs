@@ -132,6 +132,7 @@ async fn dispatch(command: &Command, settings: &Settings, output: &mut Output) -
         Command::Recipes(args) => commands::recipes::run(args, settings, output),
         Command::Store(args) => commands::store_copy::run(args, settings, output).await,
         Command::Tokens(args) => commands::tokens::run(args, settings, output),
+        Command::Doctor(args) => commands::doctor::run(args, settings, output).await,
         Command::Probe(args) => commands::probe::run(args, settings, output),
         Command::Sandbox(args) => commands::sandbox::run(args, output).await,
         Command::Completions(args) => Ok(commands::completions::run(args, output)),
@@ -151,7 +152,10 @@ fn where_away(command: &Command) -> &'static str {
         }
         Command::Work(_) => "start the worker again: it goes on where this one was",
         Command::Serve(_) => "what was accepted stays; start it again",
-        Command::Retry(_) | Command::Cancel(_) | Command::Accounts(Accounts::Resume(_)) => {
+        Command::Retry(_)
+        | Command::Cancel(_)
+        | Command::Doctor(_)
+        | Command::Accounts(Accounts::Resume(_)) => {
             "whether all was done is not known; look with `trunkline status`, and run the same again for the rest"
         }
         Command::Store(_) => "run the same again: it goes on where it was",

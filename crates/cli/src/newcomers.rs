@@ -155,6 +155,7 @@ mod tests {
         let settings = Settings::load(&cli.global, &Typed::default()).unwrap();
         let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("store.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: SealingKey::generate().0,
             world: World::Live,
             clock: Arc::new(SystemClock::default()),

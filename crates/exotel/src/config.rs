@@ -53,8 +53,8 @@ impl fmt::Display for Region {
 /// What a [`crate::Client`] needs. [`ClientConfig::new`] fills in the defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Scheme, host and perhaps port and a path in front: `https://api.in.exotel.com`, see
-    /// [`Region::base_url`]. No credentials, query or fragment.
+    /// Scheme, host and perhaps port: `https://api.in.exotel.com`, see [`Region::base_url`]. No
+    /// credentials, path, query or fragment.
     pub base_url: String,
     /// The account's SID: 1 to 64 letters, digits, `_` or `-`.
     pub account_sid: String,
@@ -96,7 +96,7 @@ impl ClientConfig {
         }
     }
 
-    /// Checks everything but the secrets' worth, and gives the base URL without its last slash.
+    /// Checks everything but the secrets' worth, and gives the base URL as it is compared.
     pub(crate) fn validate(&self) -> Result<Url, ConfigError> {
         if !is_word(&self.account_sid) {
             return Err(ConfigError::AccountSid);
@@ -115,38 +115,54 @@ impl ClientConfig {
         if self.request_timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(ConfigError::Timeout);
         }
-        self.parse_base_url()
+        parse_base_url(&self.base_url, self.allow_plain_http)
     }
+}
 
-    fn parse_base_url(&self) -> Result<Url, ConfigError> {
-        let mut url = Url::parse(self.base_url.trim())
-            .map_err(|_| ConfigError::BaseUrl("it cannot be read as a URL"))?;
-        // A URL with credentials must not be repeated in the message.
-        if !url.username().is_empty() || url.password().is_some() {
+/// A base URL in the one form that all spellings of it have: small letters, no port where it is the
+/// scheme's own, no dot at the host's end, no slash at the end.
+///
+/// # Errors
+/// [`ConfigError::BaseUrl`] where it cannot be one, as where it is plain `http` to another machine.
+pub fn canonical_base_url(text: &str) -> Result<String, ConfigError> {
+    let url = parse_base_url(text, false)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn parse_base_url(text: &str, allow_plain_http: bool) -> Result<Url, ConfigError> {
+    let mut url =
+        Url::parse(text.trim()).map_err(|_| ConfigError::BaseUrl("it cannot be read as a URL"))?;
+    // A URL with credentials must not be repeated in the message.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::BaseUrl(
+            "it holds credentials; give them as api_key and api_token",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(ConfigError::BaseUrl("it has a query or a fragment"));
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_plain_http || is_loopback(&url) => {}
+        "http" => {
             return Err(ConfigError::BaseUrl(
-                "it holds credentials; give them as api_key and api_token",
+                "plain http is only for this machine (127.0.0.1, ::1, localhost); use https",
             ));
         }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(ConfigError::BaseUrl("it has a query or a fragment"));
-        }
-        match url.scheme() {
-            "https" => {}
-            "http" if self.allow_plain_http || is_loopback(&url) => {}
-            "http" => {
-                return Err(ConfigError::BaseUrl(
-                    "plain http is only for this machine (127.0.0.1, ::1, localhost); use https",
-                ));
-            }
-            _ => return Err(ConfigError::BaseUrl("it is neither https nor http")),
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(ConfigError::BaseUrl("it has no host"));
-        }
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
-        Ok(url)
+        _ => return Err(ConfigError::BaseUrl("it is neither https nor http")),
     }
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host).to_owned();
+    if host.is_empty() || url.set_host(Some(&host)).is_err() {
+        return Err(ConfigError::BaseUrl("it has no host"));
+    }
+    if !url.path().trim_matches('/').is_empty() {
+        return Err(ConfigError::BaseUrl(
+            "it has a path, and the paths of the API begin at the host; leave out what follows the host",
+        ));
+    }
+    url.set_path("");
+    Ok(url)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -202,7 +218,7 @@ mod tests {
             "http://127.0.0.1:8080",
             "http://127.8.8.8",
             "http://[::1]:1",
-            "http://LOCALHOST:9/prefix/",
+            "http://LOCALHOST:9/",
         ] {
             assert!(config(good).validate().is_ok(), "{good}");
         }
@@ -217,6 +233,8 @@ mod tests {
             "https://api.in.exotel.com?x=1",
             "https://api.in.exotel.com#x",
             "https://",
+            "https://api.in.exotel.com/v2",
+            "https://api.in.exotel.com/v2/accounts/acme1/",
         ] {
             let refused = config(bad).validate();
             assert!(matches!(refused, Err(ConfigError::BaseUrl(_))), "{bad}");
@@ -224,6 +242,28 @@ mod tests {
         let mut lan = config("http://sandbox.example:8080");
         lan.allow_plain_http = true;
         assert!(lan.validate().is_ok());
+    }
+
+    #[test]
+    fn a_base_url_has_one_form_however_it_is_spelled() {
+        for same in [
+            "https://api.in.exotel.com",
+            "https://api.in.exotel.com/",
+            " HTTPS://API.In.Exotel.com:443/ ",
+            "https://api.in.exotel.com.",
+            "https://api.in.exotel.com.:443//",
+        ] {
+            let form = canonical_base_url(same);
+            assert_eq!(form.as_deref(), Ok(Region::In.base_url()), "{same}");
+        }
+        for region in [Region::In, Region::Sg] {
+            let form = canonical_base_url(region.base_url());
+            assert_eq!(form.as_deref(), Ok(region.base_url()));
+        }
+        let other = canonical_base_url("https://api.in.exotel.com:8443");
+        assert_eq!(other.as_deref(), Ok("https://api.in.exotel.com:8443"));
+        let here = canonical_base_url("http://127.0.0.1:80/");
+        assert_eq!(here.as_deref(), Ok("http://127.0.0.1"));
     }
 
     #[test]

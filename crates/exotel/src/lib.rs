@@ -81,7 +81,7 @@ mod verdict;
 pub use account::AccountNumbers;
 pub use acl::WhitelistedIp;
 pub use client::{Answer, Client};
-pub use config::{ClientConfig, ConfigError, Region};
+pub use config::{ClientConfig, ConfigError, Region, canonical_base_url};
 pub use credentials::{Credentials, CredentialsChange};
 pub use date::time;
 pub use destinations::DestinationEntry;

@@ -87,6 +87,8 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR, "internal", "The server cannot do this";
     /// The store did not answer.
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "The store does not answer";
+    /// The store's file is not where it was opened any more.
+    StoreReplaced = SERVICE_UNAVAILABLE, "store_replaced", "The store was replaced";
     /// As many watchers as allowed are there already.
     TooManyWatchers = SERVICE_UNAVAILABLE, "too_many_watchers", "Too many watch already";
     /// More large bodies than can be worked on at once.
@@ -262,6 +264,14 @@ impl From<store::Error> for Problem {
                 Self::new(
                     Code::StoreUnavailable,
                     "the store did not answer, so what was asked may or may not be done; ask again, which does nothing twice",
+                )
+                .retry_after(STORE_RETRY)
+            }
+            store::Error::Replaced { .. } => {
+                tracing::error!(error = %chain(&error), "the store was replaced");
+                Self::new(
+                    Code::StoreReplaced,
+                    "the store's file was replaced while the server ran, so what was asked may be lost; ask again once the server was started again, which does nothing twice",
                 )
                 .retry_after(STORE_RETRY)
             }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use store::Store;
+use store::{Error, Health, Store};
 use tokio::sync::Mutex;
 
 use crate::problem::{Code, Problem, chain};
@@ -20,7 +20,7 @@ const BELIEVED: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Readiness {
     closing: AtomicBool,
-    last: Mutex<Option<(Instant, bool)>>,
+    last: Mutex<Option<(Instant, Result<(), Problem>)>>,
 }
 
 impl Readiness {
@@ -38,34 +38,43 @@ impl Readiness {
             return Err(Problem::new(Code::ShuttingDown, "the server is stopping"));
         }
         let mut last = self.last.lock().await;
-        let known = last.filter(|(at, _)| at.elapsed() < BELIEVED);
-        let answers = match known {
-            Some((_, answers)) => answers,
-            None => answers(store).await,
-        };
-        if known.is_none() {
-            *last = Some((Instant::now(), answers));
+        if let Some((at, known)) = &*last
+            && at.elapsed() < BELIEVED
+        {
+            return known.clone();
         }
-        if answers {
-            return Ok(());
-        }
-        Err(Problem::new(
-            Code::StoreUnavailable,
-            "the store did not answer within a second",
-        ))
+        let known = ask(store).await;
+        *last = Some((Instant::now(), known.clone()));
+        known
     }
 }
 
-async fn answers(store: &dyn Store) -> bool {
-    match tokio::time::timeout(PATIENCE, store.latest()).await {
-        Ok(Ok(_)) => true,
+/// What is said names no place: anybody may ask. The log says more.
+async fn ask(store: &dyn Store) -> Result<(), Problem> {
+    let unavailable = |words: String| Err(Problem::new(Code::StoreUnavailable, words));
+    match tokio::time::timeout(PATIENCE, store.health()).await {
+        Ok(Ok(Health::Well)) => Ok(()),
+        Ok(Ok(Health::Stuck(waited))) => {
+            let waited = waited.as_secs();
+            tracing::warn!(waited_s = waited, "not ready: writes wait for the store");
+            unavailable(format!(
+                "a write has waited for {waited} s: another process keeps the store locked, or its disk does not answer"
+            ))
+        }
+        Ok(Ok(Health::Failing(error))) => {
+            tracing::warn!(error = %chain(&error), "not ready: writes fail");
+            unavailable(
+                "the store takes no writes, as where its disk is full; the log says why".into(),
+            )
+        }
+        Ok(Err(error @ Error::Replaced { .. })) => Err(error.into()),
         Ok(Err(error)) => {
             tracing::warn!(error = %chain(&error), "not ready: the store does not answer");
-            false
+            unavailable("the store does not answer; the log says why".into())
         }
         Err(_) => {
             tracing::warn!("not ready: the store takes more than a second to answer");
-            false
+            unavailable("the store did not answer within a second".into())
         }
     }
 }

@@ -33,11 +33,12 @@ impl Limits {
         }
     }
 
-    /// How many of `connections` may carry a request at once: four fifths, at least one. The rest
-    /// is for connections that are idle in a pool or about to close.
+    /// How many of `connections` may carry a request of an onboarding at once: four fifths, at least
+    /// one. The rest is for connections that are idle in a pool or about to close, and for requests
+    /// outside of onboardings.
     #[must_use]
     pub fn in_flight_of(connections: u32) -> u32 {
-        (connections - connections / 5).max(1)
+        connections.saturating_sub((connections / 5).max(1)).max(1)
     }
 }
 

@@ -42,6 +42,13 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The store is not where it was opened any more: another one may be in its place. What was being
+    /// written may be lost with it, and nothing more is written; the process has to be started again.
+    #[error("{place}: the database file was replaced under this process; start again")]
+    Replaced {
+        /// The store.
+        place: String,
+    },
     /// What the store holds cannot be understood: a newer version wrote it, or it is damaged.
     #[error("{place}: {message}")]
     Corrupt {
@@ -50,4 +57,42 @@ pub enum Error {
         /// What was found.
         message: String,
     },
+}
+
+impl Error {
+    /// The same failure for another caller that it concerns. Causes go along as text.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::LeaseLost { id, epoch } => Self::LeaseLost {
+                id: *id,
+                epoch: *epoch,
+            },
+            Self::WorkerRunning { place } => Self::WorkerRunning {
+                place: place.clone(),
+            },
+            Self::Replaced { place } => Self::Replaced {
+                place: place.clone(),
+            },
+            Self::Unusable { place, message } => Self::Unusable {
+                place: place.clone(),
+                message: message.clone(),
+            },
+            Self::Corrupt { place, message } => Self::Corrupt {
+                place: place.clone(),
+                message: message.clone(),
+            },
+            Self::Unavailable {
+                place,
+                message,
+                source,
+            } => Self::Unavailable {
+                place: place.clone(),
+                message: match source {
+                    Some(source) => format!("{message} ({source})"),
+                    None => message.clone(),
+                },
+                source: None,
+            },
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Looking at what is there.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use onboarding::{
     SipPassword, State,
 };
 
-use crate::{AccountStatus, Result};
+use crate::{AccountStatus, Error, Result};
 
 /// An onboarding, whole. Its password is not in it; see [`Inspect::password`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +130,26 @@ impl Tally {
     }
 }
 
+/// How a store is that answers.
+#[derive(Debug)]
+pub enum Health {
+    /// It takes writes, as far as it knows.
+    Well,
+    /// The oldest write has waited for so long.
+    Stuck(Duration),
+    /// Writes fail.
+    Failing(Error),
+}
+
 /// The reader's side of a store. Nothing here changes anything or waits for a worker.
 #[async_trait]
 pub trait Inspect: Send + Sync + 'static {
+    /// Whether the store answers, and takes writes as far as it knows: for those who ask whether
+    /// requests can be served.
+    async fn health(&self) -> Result<Health> {
+        self.recipe("").await.map(|_| Health::Well)
+    }
+
     /// The onboarding with this id.
     async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>>;
 

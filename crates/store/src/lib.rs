@@ -42,7 +42,9 @@ pub use account::{
 pub use answers::{Answers, Remembered};
 pub use error::Error;
 pub use feed::{Feed, Happening, Position, What};
-pub use inspect::{BatchNumber, BatchStatus, Cursor, Filter, Inspect, Onboarding, Page, Tally};
+pub use inspect::{
+    BatchNumber, BatchStatus, Cursor, Filter, Health, Inspect, Onboarding, Page, Tally,
+};
 pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, Origin};
 pub use operate::{Cancelled, Operate, Retried};
 pub use outbox::{

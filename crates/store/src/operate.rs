@@ -1,9 +1,15 @@
 //! What a person may do.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use onboarding::{AccountName, OnboardingId, State};
 
 use crate::{Result, Resumed};
+
+/// For how long after its permit a request may still arrive at Exotel whose answer nobody waits for
+/// any more, on top of a window: the longest time of a request, unless the settings say otherwise.
+pub(crate) const LATE_REQUEST: Duration = Duration::from_secs(10);
 
 /// What came of a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,12 @@ pub trait Operate: Send + Sync + 'static {
 
     /// Calls an onboarding off. What it left on Exotel's side stays there.
     async fn cancel(&self, id: OnboardingId) -> Result<Cancelled>;
+
+    /// The store was restored from a backup, and what was made after that is not in it: everything
+    /// that is not finished is read back before it is written again, and every account is closed
+    /// until no window can hold a request that the store knows nothing of. No worker may run. Returns
+    /// how many onboardings are not finished.
+    async fn mark_restored(&self) -> Result<u64>;
 
     /// Lets a parked or closed account go on. Returns what it was.
     async fn resume_account(&self, account: &AccountName) -> Result<Resumed>;

@@ -33,6 +33,7 @@ impl OneFile {
     fn open(&self) -> Arc<SqliteStore> {
         SqliteStore::open(SqliteOptions {
             path: self.folder.path().join("store.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: self.key.clone(),
             world: World::Live,
             clock: Arc::new(self.clock.clone()),

@@ -25,6 +25,7 @@ fn open(path: &Path, key: &SealingKey, world: World) -> store::Result<Arc<Sqlite
     let clock = Arc::new(SystemClock::default());
     SqliteStore::open(SqliteOptions {
         path: path.to_owned(),
+        patience: store::sqlite::BUSY_TIMEOUT,
         key: key.clone(),
         world,
         clock,
@@ -342,29 +343,4 @@ async fn one_file_has_one_worker_however_its_path_is_spelled() {
         matches!(refused, Err(Error::WorkerRunning { .. })),
         "{refused:?}"
     );
-}
-
-#[tokio::test]
-async fn a_time_from_a_clock_that_was_wrong_closes_no_account_for_days() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("store.db");
-    let key = SealingKey::generate().0;
-    drop(open(&path, &key, World::Live).expect("opens"));
-    let file = rusqlite::Connection::open(&path).expect("opens");
-    let far = 4_000_000_000_000_i64;
-    file.execute(
-        "INSERT INTO lane (id, account, closed_until) VALUES (1, 'acme', ?1)",
-        [far],
-    )
-    .expect("inserted");
-    file.execute(
-        "INSERT INTO permit (lane, free_at, n) VALUES (1, ?1, 5)",
-        [far],
-    )
-    .expect("inserted");
-    drop(file);
-    let store: Arc<dyn Store> = open(&path, &key, World::Live).expect("opens");
-    accept(&store, vec![signup("acme", 1)]).await;
-    register(&store, "one", &["acme"], wide()).await;
-    claim_one(&store, "one").await;
 }

@@ -45,6 +45,7 @@ impl File {
     fn open(&self) -> Arc<dyn Store> {
         let opened = SqliteStore::open(SqliteOptions {
             path: self.path.clone(),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: self.key.clone(),
             world: World::Live,
             clock: Arc::new(self.clock.clone()),

@@ -52,6 +52,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("trunkline.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: SealingKey::generate().0,
             world: World::Live,
             clock: Arc::new(SystemClock::default()),

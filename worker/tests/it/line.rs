@@ -156,6 +156,9 @@ impl Operate for Line {
     async fn cancel(&self, id: OnboardingId) -> Result<store::operate::Cancelled> {
         self.store.cancel(id).await
     }
+    async fn mark_restored(&self) -> Result<u64> {
+        self.store.mark_restored().await
+    }
     async fn resume_account(&self, account: &AccountName) -> Result<Resumed> {
         self.store.resume_account(account).await
     }

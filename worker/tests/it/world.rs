@@ -32,6 +32,7 @@ pub(crate) struct World {
 fn open(path: PathBuf) -> Arc<SqliteStore> {
     SqliteStore::open(SqliteOptions {
         path,
+        patience: store::sqlite::BUSY_TIMEOUT,
         key: SealingKey::generate().0,
         world: store::World::Sandbox,
         clock: Arc::new(SystemClock::default()),

@@ -111,14 +111,13 @@ impl<'t> Reader<'t> {
         heads: &[(Range<usize>, AccountName)],
         accounts: &BTreeMap<AccountName, Account>,
     ) {
-        let mut seen: BTreeMap<(&str, String), &(Range<usize>, AccountName)> = BTreeMap::new();
+        let mut seen: BTreeMap<(&str, &str), &(Range<usize>, AccountName)> = BTreeMap::new();
         for own in heads {
             let (head, name) = own;
             let Some(account) = accounts.get(name) else {
                 continue;
             };
-            let url = account.base.url().trim_end_matches('/');
-            let exotels = (account.account_sid.as_str(), url.to_ascii_lowercase());
+            let exotels = (account.account_sid.as_str(), account.base.url());
             let Some((other_head, other)) = seen.insert(exotels, own) else {
                 continue;
             };
@@ -210,17 +209,13 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Checked by making a client of it: the client is who has to take it.
     fn base_url(&mut self, value: &Value<'t>, field: &str) -> Option<Base> {
-        let text = self.file.text(value, field)?.to_owned();
-        let nobody = onboarding::Secret::new("x");
-        let config = exotel::ClientConfig::new(&text, "x", nobody.clone(), nobody);
-        match exotel::Client::new(&config) {
-            Err(error @ exotel::ConfigError::BaseUrl(_)) => {
+        match exotel::canonical_base_url(self.file.text(value, field)?) {
+            Ok(url) => Some(Base::Url(url)),
+            Err(error) => {
                 self.file.problem(value.span(), field, error.to_string());
                 None
             }
-            _ => Some(Base::Url(text)),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) enum Base {
     /// One of Exotel's regions.
     Region(Region),
-    /// Anything else: a proxy, a simulator.
+    /// Anything else: a proxy, a simulator. In the one form that all its spellings have.
     Url(String),
 }
 
@@ -342,6 +342,8 @@ pub(crate) fn client_config(
         keys.api_key.clone(),
         keys.api_token.clone(),
     );
+    // Of a command beside the worker, which may keep open as many as there are for its requests.
+    config.max_idle_connections = 0;
     config.request_timeout = settings.request_timeout;
     config.connect_timeout = settings.connect_timeout;
     config

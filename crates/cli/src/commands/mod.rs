@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod accounts_check;
 pub(crate) mod cancel;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod enqueue;
 pub(crate) mod handoff;
 pub(crate) mod list;

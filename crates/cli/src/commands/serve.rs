@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
             settings.connections_max
         ));
     }
-    let begin = async || store_place::open(settings, args.world.kind()).await;
+    let begin = async || store_place::open_for_clients(settings, args.world.kind()).await;
     let Some(store) = when_there(&mut shutdown, begin).await? else {
         return Ok(Exit::Done);
     };

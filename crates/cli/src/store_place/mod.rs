@@ -3,10 +3,15 @@
 mod redis;
 mod sqlite;
 
-use std::{fmt, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use onboarding::Secret;
-use store::{SealingKey, Store, World};
+use store::{SealingKey, Store, World, sqlite::BUSY_TIMEOUT};
 
 use self::{redis::Redis, sqlite::SqlitePlace};
 use crate::{
@@ -14,6 +19,9 @@ use crate::{
     secret_source::SecretSource,
     settings::Settings,
 };
+
+/// How long a client of `serve` waits for the store: longer, and it asks again anyway.
+const CLIENTS_WAIT: Duration = Duration::from_secs(5);
 
 /// A store that a URL names, made or not.
 pub(crate) enum Place {
@@ -39,8 +47,18 @@ impl Place {
 
     /// Opens the store, and makes it if it is not there.
     pub(crate) async fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
+        self.open_within(BUSY_TIMEOUT, settings, world).await
+    }
+
+    /// The same, where a write that waits for another process is given up after `patience`.
+    async fn open_within(
+        &self,
+        patience: Duration,
+        settings: &Settings,
+        world: World,
+    ) -> Result<Arc<dyn Store>> {
         match self {
-            Self::Sqlite(place) => place.open(settings, world),
+            Self::Sqlite(place) => place.open(settings, world, patience),
             Self::Redis(place) => place.open(settings, world).await,
         }
     }
@@ -66,7 +84,7 @@ impl Place {
     }
 
     /// Whether looking at it makes nothing that was not there.
-    async fn is_made(&self) -> Result<bool> {
+    pub(crate) async fn is_made(&self) -> Result<bool> {
         match self {
             Self::Sqlite(place) => Ok(place.is_made()),
             Self::Redis(place) => place.is_made().await,
@@ -87,6 +105,13 @@ impl fmt::Display for Place {
 /// Opens the store, and makes it if it is not there.
 pub(crate) async fn open(settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
     let opened = Place::of_settings(settings)?.open(settings, world).await;
+    opened.map_err(Error::unchanged)
+}
+
+/// The same for those who have clients that wait.
+pub(crate) async fn open_for_clients(settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
+    let place = Place::of_settings(settings)?;
+    let opened = place.open_within(CLIENTS_WAIT, settings, world).await;
     opened.map_err(Error::unchanged)
 }
 

@@ -8,13 +8,14 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use onboarding::Secret;
 use store::{
     SealingKey, SqliteOptions, Store, World,
     clock::SystemClock,
-    sqlite::{SqliteStore, world_of},
+    sqlite::{SqliteStore, refuse_second_path, world_of},
 };
 
 use super::key_from;
@@ -49,6 +50,7 @@ impl SqlitePlace {
                 "is no SQLite database"
             }
             Ok(_) | Err(_) => {
+                refuse_second_path(&path)?;
                 looked_into.insert(path.clone());
                 return Ok(Self(path));
             }
@@ -64,21 +66,32 @@ impl SqlitePlace {
 
     /// Opens the store, and makes it if it is not there. One that was made with the key beside it
     /// stays open where another store's key is configured meanwhile.
-    pub(super) fn open(&self, settings: &Settings, world: World) -> Result<Arc<dyn Store>> {
-        let opened = self.open_with(self.key(settings)?, world);
-        let beside = beside(&self.0, KEY);
+    pub(super) fn open(
+        &self,
+        settings: &Settings,
+        world: World,
+        patience: Duration,
+    ) -> Result<Arc<dyn Store>> {
+        let opened = self.open_with(self.key(settings)?, world, patience);
+        let beside = beside(&self.full(), KEY);
         if opened.is_ok() || settings.secret_key.is_none() || !beside.exists() {
             return opened;
         }
         let own = key_from(&SecretSource::File(beside))?;
         // What is told is what the configured key led to.
-        self.open_with(own, world).or(opened)
+        self.open_with(own, world, patience).or(opened)
     }
 
-    fn open_with(&self, key: SealingKey, world: World) -> Result<Arc<dyn Store>> {
+    fn open_with(
+        &self,
+        key: SealingKey,
+        world: World,
+        patience: Duration,
+    ) -> Result<Arc<dyn Store>> {
         Ok(SqliteStore::open(SqliteOptions {
             key,
             path: self.0.clone(),
+            patience,
             world,
             clock: Arc::new(SystemClock::default()),
         })?)
@@ -103,7 +116,7 @@ impl SqlitePlace {
 
     /// The file beside the database that holds the simulator's state.
     pub(super) fn sandbox_file(&self) -> PathBuf {
-        beside(&self.0, ".sandbox")
+        beside(&self.full(), ".sandbox")
     }
 
     /// The key of the store's secrets: the configured one, or the one beside the database.
@@ -115,7 +128,7 @@ impl SqlitePlace {
     pub(super) fn key_source(&self, settings: &Settings) -> Result<SecretSource> {
         match &settings.secret_key {
             Some(source) => Ok(source.clone()),
-            None => Ok(SecretSource::File(embedded_key(&self.0)?)),
+            None => Ok(SecretSource::File(embedded_key(&self.full())?)),
         }
     }
 }

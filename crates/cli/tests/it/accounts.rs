@@ -49,6 +49,11 @@ const BAD: &[(&str, &str, &[&str])] = &[
     ),
     (
         "region = \"in\"",
+        "base_url = \"https://api.in.exotel.com/v2\"",
+        &["accounts.toml:3: accounts.acme.base_url", "it has a path"],
+    ),
+    (
+        "region = \"in\"",
         "base_url = \"nonsense\"",
         &["accounts.toml:3", "base_url"],
     ),
@@ -279,11 +284,18 @@ fn one_account_under_two_names_is_refused_because_each_would_take_the_whole_allo
             .replace("region = \"in\"", place)
     };
     let region = "region = \"in\"";
-    let same = "base_url = \"https://API.in.exotel.com/\"";
-    for (other, status) in [(region, 2), (same, 2), ("region = \"sg\"", 0)] {
+    let at = |url: &str| format!("base_url = \"{url}\"");
+    for (other, status) in [
+        (region.to_owned(), 2),
+        (at("https://API.in.exotel.com/"), 2),
+        (at("https://api.in.exotel.com:443"), 2),
+        (at("https://api.in.exotel.com."), 2),
+        (at("https://api.in.exotel.com:8443"), 0),
+        ("region = \"sg\"".to_owned(), 0),
+    ] {
         home.write(
             "accounts.toml",
-            &(table("zeta", region) + &table("acme", other)),
+            &(table("zeta", region) + &table("acme", &other)),
         );
         let ran = home.run(&["accounts", "list"]).ends(status);
         let told = ran.stderr.contains(

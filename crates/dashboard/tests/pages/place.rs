@@ -88,6 +88,7 @@ impl Place {
         let (key, text) = SealingKey::generate();
         let store: Arc<dyn Store> = SqliteStore::open(SqliteOptions {
             path: folder.path().join("trunkline.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key,
             world: World::Sandbox,
             clock: Arc::new(store::clock::SystemClock::default()),

@@ -140,6 +140,7 @@ pub(crate) fn sqlite(folder: &TempDir) -> Arc<dyn Store> {
     let (key, _) = SealingKey::generate();
     SqliteStore::open(SqliteOptions {
         path: folder.path().join("store.db"),
+        patience: store::sqlite::BUSY_TIMEOUT,
         key,
         world: World::Live,
         clock: Arc::new(SystemClock::default()),

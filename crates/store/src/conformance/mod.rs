@@ -121,6 +121,7 @@ macro_rules! conformance {
             late_checks::a_retry_ends_a_late_check,
             late_checks::what_was_cancelled_after_it_began_is_checked_once_more,
             late_checks::what_ended_without_doubt_is_not_checked_again,
+            operating::after_a_restore_what_is_not_finished_is_read_back_once,
             transfer::what_is_carried_in_is_there_as_it_was,
             transfer::what_was_running_elsewhere_is_read_back_first,
             transfer::what_arrived_earlier_is_left_as_it_is,

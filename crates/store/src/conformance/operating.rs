@@ -7,10 +7,11 @@ use onboarding::{OnboardingId, State, StepState};
 use super::{
     Fixture,
     sample::{
-        LEASE, accept, advance, claim, claim_one, done, failure, only, register, signup, wide,
+        LEASE, WINDOW, accept, advance, claim, claim_one, done, failure, only, register, signup,
+        wide,
     },
 };
-use crate::{Advanced, Cancelled, Retried, Then};
+use crate::{Advanced, Cancelled, Retried, Then, operate::LATE_REQUEST};
 
 fn nobody() -> OnboardingId {
     OnboardingId::of(&"nobody".parse().expect("valid"))
@@ -170,3 +171,56 @@ pub async fn a_cancelled_onboarding_whose_worker_vanished_stays_cancelled(
     );
     assert_eq!(found.journal.left_behind(&found.plan), ["perhaps a trunk"]);
 }
+
+/// What was made after a backup is not in it, so that nothing in it can be trusted.
+pub async fn after_a_restore_what_is_not_finished_is_read_back_once(mut fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    register(&store, "one", &["acme"], wide()).await;
+    for n in 1..=3 {
+        accept(&store, vec![signup("acme", n)]).await;
+    }
+    let ends = [
+        Then::Succeed,
+        failure(),
+        Then::Release {
+            delay: Duration::from_millis(100),
+        },
+    ];
+    for then in ends {
+        let held = claim_one(&store, "one").await;
+        advance(&store, &held, done(0, &held.permit, then)).await;
+    }
+    accept(&store, vec![signup("acme", 4)]).await;
+    assert_eq!(store.mark_restored().await.expect("marked"), 3);
+    assert!(claim(&store, "one", 10).await.is_empty(), "nothing is sent");
+    drop(store);
+    let store = fixture.restart().await;
+    fixture
+        .pass(WINDOW + LATE_REQUEST + Duration::from_millis(50))
+        .await;
+    register(&store, "two", &["acme"], wide()).await;
+    accept(&store, vec![signup("acme", 5)]).await;
+    let failed = signup("acme", 2).new.id;
+    assert_eq!(
+        store.retry(failed).await.expect("answered"),
+        Retried::Queued
+    );
+    let verify = async || {
+        let mut handed = Vec::new();
+        for _ in 2..=5 {
+            let held = claim_one(&store, "two").await;
+            handed.push((held.lease.id, held.verify));
+            advance(&store, &held, only(&held.permit, LATER)).await;
+        }
+        (2..=5)
+            .map(|n| handed.contains(&(signup("acme", n).new.id, true)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(verify().await, [true, true, true, false]);
+    fixture.pass(Duration::from_millis(1100)).await;
+    assert_eq!(verify().await, [false; 4], "that was seen to");
+}
+
+const LATER: Then = Then::Release {
+    delay: Duration::from_secs(1),
+};

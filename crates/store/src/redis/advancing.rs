@@ -37,7 +37,7 @@ impl Advancing {
                 };
                 // Who waits behind them does not wait for a connection once more.
                 while let Ok(write) = next.try_recv() {
-                    let _ = write.done.send(Err(again(&error)));
+                    let _ = write.done.send(Err(error.again()));
                 }
             }
         });
@@ -86,36 +86,10 @@ async fn send(link: &Link, keys: &[String], holder: [u8; 8], group: &mut Vec<Wri
                 answers.next().unwrap_or(Value::Array(Vec::new())),
                 link.place(),
             )),
-            Err(error) => Err(again(error)),
+            Err(error) => Err(error.again()),
         };
         // A caller that gave up does not wait for it.
         let _ = done.send(answer);
     }
     answers.map(drop)
-}
-
-/// The same failure for another of the group. Only the first cause's text goes along.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::Unavailable { place, message, .. } => Error::Unavailable {
-            place: place.clone(),
-            message: message.clone(),
-            source: None,
-        },
-        Error::Unusable { place, message } => Error::Unusable {
-            place: place.clone(),
-            message: message.clone(),
-        },
-        Error::Corrupt { place, message } => Error::Corrupt {
-            place: place.clone(),
-            message: message.clone(),
-        },
-        Error::LeaseLost { id, epoch } => Error::LeaseLost {
-            id: *id,
-            epoch: *epoch,
-        },
-        Error::WorkerRunning { place } => Error::WorkerRunning {
-            place: place.clone(),
-        },
-    }
 }

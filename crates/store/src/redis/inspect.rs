@@ -23,6 +23,9 @@ use crate::{
     Result, Stopped, Tally,
 };
 
+/// Where [`RedisStore::scan`] begins.
+pub(super) const FIRST_PAGE: &str = "0";
+
 /// Most values that one command reads.
 pub(super) const AT_ONCE: usize = 256;
 
@@ -173,31 +176,40 @@ impl RedisStore {
     /// Every account's lane.
     pub(super) async fn lanes(&self) -> Result<Vec<(LaneNumber, lane::Lane)>> {
         let mut all = Vec::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut command = cmd("HSCAN");
-            command
-                .arg(self.name("lane"))
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(AT_ONCE);
-            let mut answer = self.values(&command).await?.into_iter();
-            let next = answer.next().and_then(bytes);
-            let next = next.and_then(|next| String::from_utf8(next).ok());
-            let Some(Value::Array(pairs)) = answer.next() else {
-                return Ok(all);
-            };
-            let mut pairs = pairs.into_iter().filter_map(bytes);
-            while let (Some(number), Some(packed)) = (pairs.next(), pairs.next()) {
+        let mut cursor = Some(FIRST_PAGE.to_owned());
+        while let Some(at) = cursor {
+            let (fields, next) = self.scan("lane", &at).await?;
+            for (number, packed) in fields {
                 if let Ok(number) = LaneNumber::try_from(number) {
                     all.push((number, lane::Lane::unpack(&packed, self.place())?));
                 }
             }
-            match next {
-                Some(next) if next != "0" => cursor = next,
-                Some(_) | None => return Ok(all),
+            cursor = next;
+        }
+        Ok(all)
+    }
+
+    /// Some fields of a hash with their values, and where the next ones begin. A field that is there
+    /// all the while is met at least once.
+    pub(super) async fn scan(
+        &self,
+        key: &str,
+        cursor: &str,
+    ) -> Result<(Vec<(Vec<u8>, Vec<u8>)>, Option<String>)> {
+        let mut command = cmd("HSCAN");
+        command.arg(self.name(key)).arg(cursor);
+        command.arg("COUNT").arg(AT_ONCE);
+        let mut answer = self.values(&command).await?.into_iter();
+        let next = answer.next().and_then(bytes);
+        let next = next.and_then(|next| String::from_utf8(next).ok());
+        let mut fields = Vec::new();
+        if let Some(Value::Array(pairs)) = answer.next() {
+            let mut pairs = pairs.into_iter().filter_map(bytes);
+            while let (Some(field), Some(value)) = (pairs.next(), pairs.next()) {
+                fields.push((field, value));
             }
         }
+        Ok((fields, next.filter(|next| next != FIRST_PAGE)))
     }
 
     pub(super) async fn count(&self, field: &str) -> Result<u64> {

@@ -213,6 +213,7 @@ scripts! {
     CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed", "late"]];
     TAKE_LATE = "take_late", keys [&["progress", "late"]];
     LATE_CHECKED = "late_checked", keys [&["progress", "late"]];
+    DISTRUST = "distrust", keys [LANES, PROGRESS, &["meta"]];
     MARK = "mark", keys [LANES, PROGRESS, &["meta", "batches", "committed"]];
     CARRY = "carry", keys [LANES, PROGRESS, ORDERS, &["meta", "done", "failed", "cancelled", "late"]];
     CARRY_ACCOUNT = "carry_account", keys [LANES, STOPS];

@@ -1,12 +1,12 @@
 //! Looking at accounts.
 
-use jiff::Timestamp;
 use rusqlite::Row;
 
 use super::{
     inspect::Reader,
     row::{parse, time},
     state::limits_of,
+    steady_clock::SteadyClock,
     stops::next_probe,
 };
 use crate::{AccountStatus, Limits, ProbeKind, Result, Stopped};
@@ -35,7 +35,8 @@ struct Found {
     limits: Option<Limits>,
     parked: Option<Stopped>,
     outage: Option<Stopped>,
-    next_probe: Option<(ProbeKind, Timestamp)>,
+    /// How it is tried next, and when (ms).
+    next_probe: Option<(ProbeKind, i64)>,
     closed_until: i64,
     waiting: u64,
     running: u64,
@@ -80,13 +81,15 @@ impl Found {
             .filter(|_| self.permits_out >= limits.requests_per_window);
         let closed = Some(self.closed_until).filter(|at| *at > now);
         let tried = self.outage.as_ref().and(self.next_probe);
-        let tried = tried.map(|(_, at)| at.as_millisecond());
-        back.max(closed).max(tried.filter(|at| *at > now))
+        let tried = tried.map(|(_, at)| at).filter(|at| *at > now);
+        back.max(closed).max(tried)
     }
 }
 
 impl Reader {
-    pub(super) fn accounts(&self, now: i64) -> Result<Vec<AccountStatus>> {
+    pub(super) fn accounts(&self, clock: &SteadyClock) -> Result<Vec<AccountStatus>> {
+        let now = clock.now_ms();
+        let at = |steady| time(clock.to_wall(steady));
         let rows: Vec<Found> = self
             .connection
             .prepare_cached(STATUS)
@@ -95,12 +98,12 @@ impl Reader {
         let status = |found: Found| {
             Ok(AccountStatus {
                 name: parse(&self.place, "account", &found.name)?,
-                next_permit_at: found.next_permit_at(now).map(time),
-                closed_until: (found.closed_until > now).then(|| time(found.closed_until)),
+                next_permit_at: found.next_permit_at(now).map(at),
+                closed_until: (found.closed_until > now).then(|| at(found.closed_until)),
                 oldest_waiting_at: found.oldest.map(time),
                 parked: found.parked,
                 outage: found.outage,
-                next_probe: found.next_probe,
+                next_probe: found.next_probe.map(|(kind, ms)| (kind, at(ms))),
                 waiting: found.waiting,
                 running: found.running,
                 permits_out: found.permits_out,

@@ -166,7 +166,7 @@ impl Tx<'_> {
                 "UPDATE progress SET journal = ?3, updated_at = ?4 \
                  WHERE seq = ?1 AND epoch = ?2 AND state = 1",
             )
-            .and_then(|mut s| s.execute((seq, lease.epoch, journal, self.state.now())))
+            .and_then(|mut s| s.execute((seq, lease.epoch, journal, self.state.wall())))
             .map_err(|error| self.fail(error))?;
         self.fence(lease, written)
     }
@@ -244,7 +244,7 @@ impl Tx<'_> {
             Some((fault, step)) => (Some(to_json(&place, &fault)?), step),
             None => (None, None),
         };
-        let now = self.state.now();
+        let now = self.state.wall();
         let rows = self
             .connection
             .prepare_cached(
@@ -272,7 +272,7 @@ impl Tx<'_> {
                 let news = &mut self.state.news;
                 news.moved(now, seq, State::Running, written.state);
                 if written.late_check {
-                    self.schedule_late_check(seq, now)?;
+                    self.schedule_late_check(seq, self.state.now())?;
                 }
             }
             State::Queued | State::Running | State::Blocked => {}

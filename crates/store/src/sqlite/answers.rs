@@ -17,7 +17,7 @@ impl Tx<'_> {
         keep: Duration,
     ) -> Result<Remembered> {
         self.state.refuse_if_closed()?;
-        let now = self.state.now();
+        let now = self.state.wall();
         let asked: Option<([u8; 32], Option<Vec<u8>>)> = self
             .connection
             .prepare_cached(
@@ -47,7 +47,7 @@ impl Tx<'_> {
     }
 
     fn answer(&self, scope: &str, key: &str, answer: Vec<u8>) -> Result<Vec<u8>> {
-        let now = self.state.now();
+        let now = self.state.wall();
         let written = self
             .connection
             .prepare_cached(

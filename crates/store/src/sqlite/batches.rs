@@ -86,7 +86,7 @@ impl Tx<'_> {
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )
             .and_then(|mut s| {
-                s.execute((first_seq, last_seq, source, duplicates, self.state.now()))
+                s.execute((first_seq, last_seq, source, duplicates, self.state.wall()))
             })
             .map_err(|error| self.fail(error))?;
         Ok(number(first_seq))

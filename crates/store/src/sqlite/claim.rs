@@ -12,7 +12,7 @@ use super::{
     lane::{Asker, NextProbe, StoppedLane},
     row::{direction_of, from_json, journal_of, parse, to_json},
     schema::other_world,
-    state::{FARTHEST_MS, Running},
+    state::Running,
     writer::Tx,
 };
 use crate::{
@@ -277,7 +277,7 @@ impl Tx<'_> {
             ),
         };
         let fault = to_json(&self.state.place, &fault)?;
-        let now = self.state.now();
+        let now = self.state.wall();
         self.connection
             .prepare_cached(
                 "UPDATE progress SET state = 3, fault = ?2, updated_at = ?3 WHERE seq = ?1",
@@ -297,7 +297,7 @@ impl Tx<'_> {
         (permit, probe): (Permit, Option<Probe>),
         terms: &Terms,
     ) -> Result<Claim> {
-        let now = self.state.now();
+        let (now, wall) = (self.state.now(), self.state.wall());
         let Ready {
             seq, id, journal, ..
         } = ready;
@@ -306,7 +306,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE progress SET state = 1, epoch = ?2, updated_at = ?3 WHERE seq = ?1",
             )
-            .and_then(|mut s| s.execute((seq, epoch, now)))
+            .and_then(|mut s| s.execute((seq, epoch, wall)))
             .map_err(|error| self.fail(error))?;
         let claim = Claim {
             lease: Lease {
@@ -323,7 +323,7 @@ impl Tx<'_> {
             journal: journal.clone(),
             password: ready.password,
             now_ms: now,
-            age: Duration::from_millis(u64::try_from(now - ready.created_at).unwrap_or(0)),
+            age: Duration::from_millis(u64::try_from(wall - ready.created_at).unwrap_or(0)),
             trace: ready.trace,
             permit,
             probe,
@@ -365,14 +365,10 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE progress SET wake_at = NULL WHERE seq IN \
                  (SELECT seq FROM progress INDEXED BY progress_delayed \
-                  WHERE state = 0 AND wake_at IS NOT NULL AND (wake_at <= ?1 OR wake_at > ?3) \
+                  WHERE state = 0 AND wake_at IS NOT NULL AND wake_at <= ?1 \
                   ORDER BY wake_at LIMIT ?2) RETURNING lane",
             )
-            .and_then(|mut s| {
-                let farthest = now.saturating_add(FARTHEST_MS);
-                s.query_map((now, WAKE_MAX, farthest), |row| row.get(0))?
-                    .collect()
-            })
+            .and_then(|mut s| s.query_map((now, WAKE_MAX), |row| row.get(0))?.collect())
             .map_err(|error| self.fail(error))?;
         for lane in lanes {
             self.state.lanes.change(lane, |lane| lane.has_due = true);
@@ -442,7 +438,7 @@ impl Tx<'_> {
             journal,
         } = held;
         self.state.end(OnboardingId::from_bytes(*id));
-        let now = self.state.now();
+        let now = self.state.wall();
         if !cancel {
             self.connection
                 .prepare_cached(
@@ -465,7 +461,7 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))?;
         let news = &mut self.state.news;
         news.moved(now, *seq, State::Running, State::Cancelled);
-        self.schedule_late_check(*seq, now)
+        self.schedule_late_check(*seq, self.state.now())
     }
 
     /// The journal of a cancelled onboarding whose holder vanished: nobody will look any more

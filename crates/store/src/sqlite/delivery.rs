@@ -185,7 +185,8 @@ mod tests {
     fn a_page_is_found_in_an_index_in_its_order_whatever_is_asked_for() {
         let mut file = Connection::open_in_memory().unwrap();
         let (key, _) = SealingKey::generate();
-        schema::prepare(&mut file, "a test", World::Live, &key).unwrap();
+        let clock = std::sync::Arc::new(crate::clock::SystemClock::default());
+        schema::prepare(&mut file, "a test", World::Live, &key, clock).unwrap();
         for number in 0..8 {
             let one = |bit: u8| number & bit != 0;
             let filter = DeliveryFilter {

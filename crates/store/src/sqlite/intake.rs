@@ -302,7 +302,7 @@ impl Tx<'_> {
     }
 
     fn insert(&self, row: &Row, lane: i64) -> Result<()> {
-        let now = self.state.now();
+        let now = self.state.wall();
         self.connection
             .prepare_cached(
                 "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \

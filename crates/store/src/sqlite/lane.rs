@@ -16,11 +16,8 @@ use governor::{
 };
 use onboarding::{AccountName, OnboardingId};
 
-use super::state::not_too_far;
-use crate::{
-    Limits, Permit, ProbeKind, StopKind,
-    clock::{Clock, millis},
-};
+use super::steady_clock::SteadyClock;
+use crate::{Limits, Permit, ProbeKind, StopKind, clock::millis};
 
 /// Returned permits are counted in steps of 100 ms, rounded up: a sixth of a percent of a minute at
 /// most, and a busy account writes ten rows a second instead of one per request.
@@ -35,7 +32,7 @@ const RESERVED_MS: i64 = 50;
 
 /// The store's clock as `governor` wants it.
 #[derive(Clone)]
-struct Pace(Arc<dyn Clock>);
+struct Pace(Arc<SteadyClock>);
 
 impl PaceClock for Pace {
     type Instant = Nanos;
@@ -70,19 +67,9 @@ pub(super) enum Asker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoppedLane {
     pub(super) kind: StopKind,
-    /// Since when (ms).
+    /// Since when (ms), by the time of day.
     pub(super) since: i64,
     pub(super) probe: Option<NextProbe>,
-}
-
-impl StoppedLane {
-    /// A probe that lies further ahead than any pause is due now.
-    pub(super) fn not_too_far(mut self, now: i64) -> Self {
-        if let Some(probe) = &mut self.probe {
-            probe.at = not_too_far(now, probe.at);
-        }
-        self
-    }
 }
 
 /// The next time that a stopped lane is tried.
@@ -119,10 +106,10 @@ pub(super) struct Lane {
     reserved: Option<(OnboardingId, i64)>,
     /// Changes of `out` that the file does not have yet.
     unsaved: BTreeMap<i64, i64>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<SteadyClock>,
 }
 
-fn pacer(limits: &Limits, clock: &Arc<dyn Clock>) -> Arc<Pacer> {
+fn pacer(limits: &Limits, clock: &Arc<SteadyClock>) -> Arc<Pacer> {
     let requests = limits.requests_per_window.max(1);
     let period = (limits.window / requests).max(Duration::from_nanos(1));
     let burst = NonZeroU32::new(limits.burst).unwrap_or(NonZeroU32::MIN);
@@ -144,7 +131,7 @@ impl Lane {
         id: i64,
         account: AccountName,
         limits: Limits,
-        clock: &Arc<dyn Clock>,
+        clock: &Arc<SteadyClock>,
     ) -> Self {
         Self {
             id,
@@ -289,21 +276,22 @@ impl Lane {
         }
     }
 
-    /// A permit's request ended.
-    pub(super) fn settle(&mut self, now: i64, permit: &Permit, answered: bool) {
+    /// A permit's request ended. Returns whether it was in flight until now.
+    pub(super) fn settle(&mut self, now: i64, permit: &Permit, answered: bool) -> bool {
         let landed = self
             .in_flight
             .iter()
             .find(|(_, serial)| *serial == permit.serial)
             .copied();
         // Once only: told twice, or after its timeout, it comes back when it expires.
-        let Some(entry) = landed else { return };
+        let Some(entry) = landed else { return false };
         self.in_flight.remove(&entry);
         if answered && self.out.contains_key(&permit.expires_ms) {
             self.add(permit.expires_ms, -1);
             let back = now.saturating_add(millis(self.limits.window));
             self.add(up_to_step(back, ANSWERED_STEP_MS), 1);
         }
+        true
     }
 
     fn add(&mut self, at: i64, change: i64) {

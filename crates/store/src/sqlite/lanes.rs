@@ -8,8 +8,11 @@ use std::{
 
 use onboarding::AccountName;
 
-use super::lane::{Asker, Denied, Lane};
-use crate::{Permit, clock::Clock};
+use super::{
+    lane::{Asker, Denied, Lane},
+    steady_clock::SteadyClock,
+};
+use crate::Permit;
 
 /// The lanes of a store.
 pub(super) struct Lanes {
@@ -22,11 +25,11 @@ pub(super) struct Lanes {
     unsaved: HashSet<i64>,
     turn: u64,
     serial: u64,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<SteadyClock>,
 }
 
 impl Lanes {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<SteadyClock>) -> Self {
         Self {
             lanes: HashMap::new(),
             by_account: HashMap::new(),
@@ -116,12 +119,15 @@ impl Lanes {
         Some(taken)
     }
 
-    pub(super) fn settle(&mut self, permit: &Permit, answered: bool) {
+    /// A permit's request ended. Returns whether it was in flight until now.
+    pub(super) fn settle(&mut self, permit: &Permit, answered: bool) -> bool {
         let now = self.clock.now_ms();
-        if let Some(id) = self.id_of(&permit.account) {
-            self.change(id, |lane| lane.settle(now, permit, answered));
-            self.unsaved.insert(id);
-        }
+        let Some(id) = self.id_of(&permit.account) else {
+            return false;
+        };
+        self.unsaved.insert(id);
+        self.change(id, |lane| lane.settle(now, permit, answered))
+            .unwrap_or(false)
     }
 
     /// The changes of permits that the file does not have yet: lane, time, change.

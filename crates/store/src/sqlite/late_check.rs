@@ -31,7 +31,7 @@ impl Tx<'_> {
     }
 
     pub(super) fn take_late_checks(&mut self, max: usize, hidden: Duration) -> Result<LateChecks> {
-        let now = self.state.now();
+        let (now, wall) = (self.state.now(), self.state.wall());
         let found: Vec<(i64, LateCheck)> = self
             .connection
             .prepare_cached(
@@ -41,7 +41,7 @@ impl Tx<'_> {
             )
             .and_then(|mut s| {
                 s.query_map((now, max), |row| {
-                    let ended = u64::try_from(now - row.get::<_, i64>(3)?).unwrap_or(0);
+                    let ended = u64::try_from(wall - row.get::<_, i64>(3)?).unwrap_or(0);
                     let check = LateCheck {
                         id: OnboardingId::from_bytes(row.get(1)?),
                         epoch: row.get(2)?,

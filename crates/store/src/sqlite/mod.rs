@@ -18,6 +18,7 @@ mod claim;
 mod delivery;
 mod failure;
 mod feed;
+mod file_identity;
 mod inspect;
 mod intake;
 mod lane;
@@ -26,18 +27,22 @@ mod lanes;
 mod late_check;
 mod operate;
 mod outbox;
+mod outside;
+mod restored;
 mod retention;
 mod row;
 mod schema;
 mod state;
+mod steady_clock;
 mod stops;
 mod transfer;
 mod watch;
 mod worker_place;
 mod world;
 mod writer;
+mod writer_health;
 
-pub use self::world::world_of;
+pub use self::{file_identity::refuse_second_path, world::world_of};
 
 use std::{
     path::{Path, PathBuf},
@@ -50,20 +55,21 @@ use onboarding::{AccountName, OnboardingId, SipPassword};
 use rusqlite::Connection;
 
 use self::{
-    claim::Terms, failure::Failure, inspect::Reader, intake::SqliteBatch, lane::Asker,
-    state::State, watch::Watch, worker_place::WorkerPlace, writer::Writer,
+    claim::Terms, failure::Failure, file_identity::FileIdentity, inspect::Reader,
+    intake::SqliteBatch, state::State, steady_clock::SteadyClock, watch::Watch,
+    worker_place::WorkerPlace, writer::Writer,
 };
 use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
-    Error, Filter, Granted, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease, Limits,
-    Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey, Settled, Stop,
-    Tally, Work, WorkerName, World,
+    Error, Filter, Granted, Health, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease,
+    Limits, Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey,
+    Settled, Stop, Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
 /// How long a write waits for another process's: a batch of a million signups holds the file for
 /// some ten seconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How to open a [`SqliteStore`].
 pub struct SqliteOptions {
@@ -73,8 +79,11 @@ pub struct SqliteOptions {
     pub key: SealingKey,
     /// Fixed when something is first accepted; another one is refused from then on.
     pub world: World,
-    /// The store's clock.
+    /// The machine's clocks.
     pub clock: Arc<dyn Clock>,
+    /// How long a write may wait for its turn; then it is given up, and nothing was changed. At most
+    /// [`BUSY_TIMEOUT`] makes a difference.
+    pub patience: Duration,
 }
 
 /// The embedded store.
@@ -82,7 +91,8 @@ pub struct SqliteStore {
     place: String,
     path: PathBuf,
     key: SealingKey,
-    clock: Arc<dyn Clock>,
+    identity: Arc<FileIdentity>,
+    clock: Arc<SteadyClock>,
     writer: Writer,
     reader: Arc<Mutex<Reader>>,
     watch: Watch,
@@ -114,6 +124,7 @@ impl SqliteStore {
             key,
             world,
             clock,
+            patience,
         } = options;
         let place = format!("sqlite:{}", path.display());
         let fail = |error| Error::from(Failure::new(&place, error));
@@ -123,24 +134,35 @@ impl SqliteStore {
                 "the file cannot be made: {error}; see that its folder exists and can be written"
             ),
         })?;
+        refuse_second_path(&path)?;
         let mut connection = Connection::open(&path).map_err(fail)?;
         schema::configure(&connection).map_err(fail)?;
-        schema::prepare(&mut connection, &place, world, &key)?;
+        let clock = Arc::new(schema::prepare(
+            &mut connection,
+            &place,
+            world,
+            &key,
+            clock,
+        )?);
+        let identity = Arc::new(FileIdentity::of(&connection, &path, &place)?);
         let reading = Connection::open(&path).map_err(fail)?;
         schema::configure(&reading).map_err(fail)?;
         reading
             .pragma_update(None, "query_only", true)
             .map_err(fail)?;
         let watch = Watch::open(&path).map_err(fail)?;
+        // All of them have the same files open.
+        identity.check()?;
         let notify = Arc::new(tokio::sync::Notify::new());
         let state = State::new(
             place.clone(),
             world,
             key.clone(),
+            Arc::clone(&identity),
             Arc::clone(&clock),
             Arc::clone(&notify),
         );
-        let writer = Writer::start(connection, state)?;
+        let writer = Writer::start(connection, state, patience)?;
         let reader = Arc::new(Mutex::new(Reader {
             connection: reading,
             place: place.clone(),
@@ -149,6 +171,7 @@ impl SqliteStore {
             place,
             path,
             key,
+            identity,
             clock,
             writer,
             reader,
@@ -164,9 +187,10 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Reader) -> Result<T> + Send + 'static,
     {
-        let reader = Arc::clone(&self.reader);
+        let (reader, identity) = (Arc::clone(&self.reader), Arc::clone(&self.identity));
         let answer = tokio::task::spawn_blocking(move || {
-            question(&reader.lock().unwrap_or_else(PoisonError::into_inner))
+            let found = question(&reader.lock().unwrap_or_else(PoisonError::into_inner));
+            identity.check().and(found)
         });
         answer.await.unwrap_or_else(|error| {
             Err(Error::Unavailable {
@@ -175,6 +199,22 @@ impl SqliteStore {
                 source: Some(Box::new(error)),
             })
         })
+    }
+
+    /// Writes about as much as a signup does, and removes it again.
+    async fn try_write(&self) -> Result<()> {
+        for sql in [
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('try', zeroblob(65536))",
+            "DELETE FROM meta WHERE name = 'try'",
+        ] {
+            self.writer
+                .call(move |tx| {
+                    let written = tx.connection.execute(sql, []);
+                    written.map(drop).map_err(|error| tx.fail(error))
+                })
+                .await?;
+        }
+        Ok(())
     }
 
     /// Takes the one worker's place. Taking it twice is fine.
@@ -187,6 +227,21 @@ impl SqliteStore {
             *place = Some(WorkerPlace::take(&self.path, &self.place)?);
         }
         Ok(())
+    }
+
+    /// What the file beside the database says; only the owner of the worker's place may rely on it.
+    fn counter_beside(&self) -> Option<i64> {
+        restored::counter_beside(self.identity.real_path())
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        if self.identity.check().is_err() {
+            let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            writer::leave_alone(&reader.connection);
+            self.watch.leave_alone();
+        }
     }
 }
 
@@ -211,25 +266,30 @@ impl Work for SqliteStore {
     ) -> Result<()> {
         tracing::debug!(worker = %worker, accounts = accounts.len(), "registering");
         self.take_place()?;
+        let beside = self.counter_beside();
         let accounts = accounts.to_vec();
-        self.writer
+        let counter = self
+            .writer
             .call(move |tx| {
                 tx.state.refuse_if_closed()?;
                 for (account, limits) in &accounts {
                     tx.configure(account, limits)?;
                 }
-                if !tx.state.is_serving() {
-                    // The place was free, so whoever holds a lease is gone.
-                    tx.take_back_all()?;
-                }
                 tx.state.changed = true;
-                Ok(())
+                // The place was free, so whoever holds a lease is gone.
+                match tx.state.is_serving() {
+                    true => Ok(None),
+                    false => tx.take_over(beside).map(Some),
+                }
             })
             .await?;
+        let Some(counter) = counter else {
+            return Ok(());
+        };
         // Only once that is durable, so that a failure leaves it to be done again.
         self.writer
-            .call(|tx| {
-                tx.state.start_serving();
+            .call(move |tx| {
+                tx.state.start_serving(counter);
                 Ok(())
             })
             .await
@@ -252,11 +312,15 @@ impl Work for SqliteStore {
     }
 
     async fn changed(&self) {
+        let mut looks = 0_u32;
         loop {
             tokio::select! {
                 () = self.notify.notified() => return,
                 () = tokio::time::sleep(watch::LOOK_EVERY) => {
-                    if self.watch.moved() {
+                    looks += 1;
+                    let replaced = looks.is_multiple_of(watch::LOOKS_PER_CHECK)
+                        && self.identity.check().is_err();
+                    if replaced || self.watch.moved() {
                         return;
                     }
                 }
@@ -286,29 +350,13 @@ impl Work for SqliteStore {
     async fn permit(&self, account: &AccountName, request_timeout: Duration) -> Result<Granted> {
         let account = account.clone();
         self.writer
-            .call(move |tx| {
-                tx.state.refuse_if_closed()?;
-                let lane = tx.lane_of(&account)?;
-                tx.state.reload_permits(tx.connection, lane)?;
-                let granted = tx.permit_for(lane, request_timeout, Asker::Anyone)?;
-                if matches!(granted, Granted::Permit(_)) {
-                    tx.state.mark(tx.connection, lane)?;
-                }
-                Ok(granted)
-            })
+            .call(move |tx| tx.permit_outside(&account, request_timeout))
             .await
     }
 
     async fn settle(&self, settled: Vec<Settled>) -> Result<()> {
         self.writer
-            .call(move |tx| {
-                tx.settle(&settled);
-                for one in &settled {
-                    let lane = tx.lane_of(&one.permit.account)?;
-                    tx.state.mark(tx.connection, lane)?;
-                }
-                Ok(())
-            })
+            .call(move |tx| tx.settle_outside(&settled))
             .await
     }
 
@@ -348,6 +396,23 @@ impl Work for SqliteStore {
 
 #[async_trait]
 impl Inspect for SqliteStore {
+    async fn health(&self) -> Result<Health> {
+        self.recipe("").await?;
+        let known = self.writer.health();
+        if let Some(waited) = known.stuck() {
+            return Ok(Health::Stuck(waited));
+        }
+        if !known.has_failed() {
+            return Ok(Health::Well);
+        }
+        // Nobody else may be sent here until writes work again, so this has to find out.
+        match self.try_write().await {
+            Ok(()) => Ok(Health::Well),
+            Err(error @ Error::Unavailable { .. }) => Ok(Health::Failing(error)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn get(&self, id: OnboardingId) -> Result<Option<Onboarding>> {
         self.read(move |reader| reader.get(id)).await
     }
@@ -376,8 +441,8 @@ impl Inspect for SqliteStore {
     }
 
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
-        let now = self.clock.now_ms();
-        self.read(move |reader| reader.accounts(now)).await
+        let clock = Arc::clone(&self.clock);
+        self.read(move |reader| reader.accounts(&clock)).await
     }
 
     async fn batches(&self, before: Option<BatchNumber>, limit: usize) -> Result<Vec<BatchStatus>> {
@@ -444,6 +509,18 @@ impl Operate for SqliteStore {
             .call(move |tx| {
                 tx.state.refuse_if_closed()?;
                 tx.park(&account, &reason)
+            })
+            .await
+    }
+
+    async fn mark_restored(&self) -> Result<u64> {
+        self.take_place()?;
+        let beside = self.counter_beside();
+        self.writer
+            .call(move |tx| {
+                tx.state.refuse_if_closed()?;
+                tx.take_over(beside)?;
+                tx.distrust()
             })
             .await
     }

@@ -53,7 +53,7 @@ impl Tx<'_> {
         if state.after(Event::Retried).is_err() {
             return Ok(Retried::NotNow(state));
         }
-        let now = self.state.now();
+        let now = self.state.wall();
         let place = &self.state.place;
         let plan: Plan = from_json(place, "plan", &found.plan)?;
         let mut journal = journal_of(place, found.journal.as_deref(), &plan)?;
@@ -80,7 +80,7 @@ impl Tx<'_> {
             return Ok(Cancelled::Unknown);
         };
         let state = state_of(found.state, found.parked);
-        let now = self.state.now();
+        let now = self.state.wall();
         let Ok(next) = state.after(Event::Cancelled) else {
             return Ok(Cancelled::NotNow(state));
         };
@@ -102,7 +102,7 @@ impl Tx<'_> {
             .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
             .map_err(|error| self.fail(error))?;
         if found.epoch > 0 {
-            self.schedule_late_check(found.seq, now)?;
+            self.schedule_late_check(found.seq, self.state.now())?;
         }
         self.state.news.moved(now, found.seq, state, next);
         self.state.mark(self.connection, found.lane)?;

@@ -40,7 +40,7 @@ impl Tx<'_> {
         if mark.as_deref() != before {
             return Ok(false);
         }
-        let now = self.state.now();
+        let now = self.state.wall();
         let mut insert = self
             .connection
             .prepare_cached(
@@ -69,7 +69,7 @@ impl Tx<'_> {
 
     fn take_due(&self, max: usize, hold: Duration) -> Result<Due> {
         self.state.refuse_if_closed()?;
-        let now = self.state.now();
+        let now = self.state.wall();
         let sql = format!(
             "SELECT {COLUMNS} FROM delivery INDEXED BY delivery_due \
              WHERE state = 0 AND next_at <= ?1 ORDER BY next_at LIMIT ?2"
@@ -125,7 +125,7 @@ impl Tx<'_> {
         made: &Attempt,
         then: AfterAttempt,
     ) -> Result<bool> {
-        let now = self.state.now();
+        let now = self.state.wall();
         let (state, next_at) = match then {
             AfterAttempt::Delivered => (DeliveryState::Delivered, None),
             AfterAttempt::Again { delay } => {
@@ -165,7 +165,7 @@ impl Tx<'_> {
                 "UPDATE delivery SET state = 0, attempts_before = attempts, since = ?2, \
                  next_at = ?2 WHERE id = ?1",
             )
-            .and_then(|mut s| s.execute((id.as_str(), self.state.now())))
+            .and_then(|mut s| s.execute((id.as_str(), self.state.wall())))
             .map_err(|error| self.fail(error))?;
         Ok(written > 0)
     }

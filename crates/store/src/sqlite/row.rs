@@ -178,7 +178,8 @@ mod tests {
     fn one_onboarding_is_found_without_reading_the_others() {
         let mut file = Connection::open_in_memory().unwrap();
         let (key, _) = SealingKey::generate();
-        schema::prepare(&mut file, "a test", World::Live, &key).unwrap();
+        let clock = std::sync::Arc::new(crate::clock::SystemClock::default());
+        schema::prepare(&mut file, "a test", World::Live, &key, clock).unwrap();
         let sql = format!("EXPLAIN QUERY PLAN SELECT {COLUMNS} FROM {TABLES_BY_ID}");
         let mut statement = file.prepare(&sql).unwrap();
         let steps = statement

@@ -1,6 +1,7 @@
 //! The tables, and how an older file becomes a newer one.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -9,8 +10,8 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, config::DbConfig,
 };
 
-use super::failure::Failure;
-use crate::{Error, Result, SealingKey, World};
+use super::{failure::Failure, steady_clock::SteadyClock};
+use crate::{Error, Result, SealingKey, World, clock::Clock};
 
 /// Each entry brings a file from the version of its index to the next. Entries are never edited
 /// once released; a change of the tables is a new entry.
@@ -57,22 +58,25 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Brings the file to the newest version, and checks that it belongs to this world and key.
+/// Brings the file to the newest version, checks that it belongs to this world and key, and goes on
+/// with its time.
 pub(super) fn prepare(
     connection: &mut Connection,
     place: &str,
     world: World,
     key: &SealingKey,
-) -> Result<()> {
+    clock: Arc<dyn Clock>,
+) -> Result<SteadyClock> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|error| Failure::new(place, error))?;
     migrate(&transaction, place)?;
     check_world(&transaction, place, world)?;
     check_key(&transaction, place, key)?;
-    transaction
-        .commit()
-        .map_err(|error| Failure::new(place, error).into())
+    let fail = |error| Error::from(Failure::new(place, error));
+    let clock = SteadyClock::of_file(&transaction, clock).map_err(fail)?;
+    transaction.commit().map_err(fail)?;
+    Ok(clock)
 }
 
 fn migrate(transaction: &Transaction<'_>, place: &str) -> Result<()> {

@@ -8,14 +8,17 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{
     failure::Failure,
     feed::News,
+    file_identity::FileIdentity,
     lane::{Lane, NextProbe, StoppedLane},
     lanes::Lanes,
+    restored::WorkMark,
     retention::Retention,
     row::{from_json, journal_of},
+    steady_clock::SteadyClock,
 };
 use crate::{
     CLOSED_AT_MOST, Error, Limits, ProbeKind, Result, SealingKey, StopKind, WorkerName, World,
-    clock::Clock, transfer::Mark,
+    transfer::Mark,
 };
 
 /// An onboarding that a worker of this process holds.
@@ -37,6 +40,9 @@ pub(super) struct Running {
 /// changed, `save` writes out what this one did.
 pub(super) struct State {
     pub(super) place: String,
+    pub(super) identity: Arc<FileIdentity>,
+    /// Of a process that works on the store.
+    work_mark: Option<WorkMark>,
     pub(super) world: World,
     /// Another process filled the file for the other world after this one had opened it.
     pub(super) other_world: bool,
@@ -78,18 +84,8 @@ const LANE_COLUMNS: &str = "id, account, requests_per_window, window_ms, in_flig
      parked_reason IS NOT NULL, closed_until, outage_reason IS NOT NULL, parked_at, outage_at, \
      probe_kind, probe_at, probe_failures";
 
-/// The longest that an account is closed or an onboarding delayed: what lies further ahead was
-/// written by a clock that was wrong, and waiting for it would be for days.
+/// The longest that an account is closed, or waits to be tried again.
 pub(super) const FARTHEST_MS: i64 = CLOSED_AT_MOST.as_millis() as i64;
-
-/// A time that was written, or now where it cannot be right.
-pub(super) fn not_too_far(now: i64, at: i64) -> i64 {
-    if at > now.saturating_add(FARTHEST_MS) {
-        now
-    } else {
-        at
-    }
-}
 
 struct LaneRow {
     id: i64,
@@ -172,19 +168,11 @@ pub(super) fn probe_kind_of(number: i64) -> Option<ProbeKind> {
     }
 }
 
-/// What is out of a lane's permits. What lies too far ahead counts as taken now.
-fn permits_of(connection: &Connection, lane: i64, now: i64) -> rusqlite::Result<Vec<(i64, u32)>> {
+/// What is out of a lane's permits.
+fn permits_of(connection: &Connection, lane: i64) -> rusqlite::Result<Vec<(i64, u32)>> {
     connection
         .prepare_cached("SELECT free_at, n FROM permit WHERE lane = ?1 AND n > 0")?
-        .query_map([lane], |row| {
-            let at: i64 = row.get(0)?;
-            let at = if at > now.saturating_add(FARTHEST_MS) {
-                now.saturating_add(60_000)
-            } else {
-                at
-            };
-            Ok((at, row.get(1)?))
-        })?
+        .query_map([lane], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
@@ -193,11 +181,14 @@ impl State {
         place: String,
         world: World,
         key: SealingKey,
-        clock: Arc<dyn Clock>,
+        identity: Arc<FileIdentity>,
+        clock: Arc<SteadyClock>,
         notify: Arc<tokio::sync::Notify>,
     ) -> Self {
         Self {
             place,
+            identity,
+            work_mark: None,
             world,
             other_world: false,
             mark: None,
@@ -221,8 +212,14 @@ impl State {
         }
     }
 
+    /// Now, in the file's time (ms): what permits, delays, closing and leases are counted in.
     pub(super) fn now(&self) -> i64 {
         self.lanes.clock.now_ms()
+    }
+
+    /// The time of day (ms): what people read.
+    pub(super) fn wall(&self) -> i64 {
+        self.lanes.clock.wall_ms()
     }
 
     /// After a transaction that was undone: believe the file again.
@@ -235,13 +232,19 @@ impl State {
         self.running.extend(std::mem::take(&mut self.ended));
         drop(self.lanes.take_unsaved());
         self.news = News::default();
+        if let Some(mark) = &mut self.work_mark {
+            mark.forget();
+        }
         for id in self.lanes.ids() {
             self.lanes.change(id, |lane| lane.has_due = true);
         }
     }
 
-    /// Tells waiting claimers, if there is something to tell.
+    /// After a commit: tells waiting claimers, if there is something to tell.
     pub(super) fn announce(&mut self) {
+        if let Some(mark) = &mut self.work_mark {
+            mark.write();
+        }
         self.entered.clear();
         self.ended.clear();
         if std::mem::take(&mut self.changed) {
@@ -392,7 +395,7 @@ impl State {
             place: format!("{}, table lane", self.place),
             message: format!("{error}"),
         })?;
-        let permits = permits_of(connection, row.id, self.now()).map_err(fail)?;
+        let permits = permits_of(connection, row.id).map_err(fail)?;
         let configured = self.configured.get(&account).copied();
         let limits = configured
             .or(row.limits)
@@ -400,13 +403,12 @@ impl State {
         if self.lanes.get(row.id).is_none() {
             self.enter(row.id, &account);
         }
-        let now = self.now();
         let served = self.serving && configured.is_some();
         self.lanes.change(row.id, |lane| {
             lane.set_limits(limits);
             lane.served = served;
-            lane.stopped = row.stopped.map(|stopped| stopped.not_too_far(now));
-            lane.closed_until = not_too_far(now, row.closed_until);
+            lane.stopped = row.stopped;
+            lane.closed_until = row.closed_until;
             lane.has_due = true;
             lane.load_permits(permits);
         });
@@ -428,9 +430,10 @@ impl State {
         self.serving
     }
 
-    /// From now on this process works on the store.
-    pub(super) fn start_serving(&mut self) {
+    /// From now on this process works on the store, whose counter stands at `counter`.
+    pub(super) fn start_serving(&mut self, counter: i64) {
         self.serving = true;
+        self.work_mark = Some(WorkMark::at(self.identity.real_path(), counter));
         for id in self.lanes.ids() {
             let configured = &self.configured;
             self.lanes.change(id, |lane| {
@@ -486,13 +489,16 @@ impl State {
                 }
             }
             self.news.save(connection)?;
-            self.retention.keep_to(connection, now)?;
-            // The worker alone: a process whose clock is ahead must not remove another's permits.
+            self.retention
+                .keep_to(connection, self.lanes.clock.wall_ms())?;
             if self.serving && now >= self.next_sweep {
                 connection
                     .prepare_cached("DELETE FROM permit WHERE free_at <= ?1 OR n = 0")?
                     .execute([now])?;
                 self.next_sweep = now.saturating_add(SWEEP_MS);
+            }
+            if let Some(mark) = &mut self.work_mark {
+                mark.grow(connection, &self.lanes.clock)?;
             }
             Ok(())
         };
@@ -503,7 +509,7 @@ impl State {
     /// whose every request it does not hear of.
     pub(super) fn reload_permits(&mut self, connection: &Connection, lane: i64) -> Result<()> {
         self.save(connection)?;
-        let permits = permits_of(connection, lane, self.now())
+        let permits = permits_of(connection, lane)
             .map_err(|error| Error::from(Failure::new(&self.place, error)))?;
         self.lanes.change(lane, |lane| lane.load_permits(permits));
         Ok(())

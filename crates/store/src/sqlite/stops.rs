@@ -4,7 +4,6 @@ use onboarding::AccountName;
 
 use super::{
     lane::{Asker, NextProbe, StoppedLane},
-    row::time,
     state::FARTHEST_MS,
     writer::Tx,
 };
@@ -33,13 +32,16 @@ impl Tx<'_> {
             }
             (Some(StopKind::Outage), StopKind::Parked) | (None, _) => {}
         }
-        let now = self.state.now();
         let probe = stop.probe.map(|(kind, after)| NextProbe {
             kind,
-            at: now.saturating_add(millis(after).min(FARTHEST_MS)),
+            at: self
+                .state
+                .now()
+                .saturating_add(millis(after).min(FARTHEST_MS)),
             failures: 0,
         });
-        self.keep_stopped(lane, stop.kind, &stop.reason, now, probe)?;
+        let since = self.state.wall();
+        self.keep_stopped(lane, stop.kind, &stop.reason, since, probe)?;
         self.tell_parked(lane, stop.kind, &stop.reason);
         Ok(true)
     }
@@ -49,7 +51,7 @@ impl Tx<'_> {
         let lane = self.lane_of(account)?;
         let before = self.state.lanes.get(lane).and_then(|lane| lane.stopped);
         let parked = before.filter(|before| before.kind == StopKind::Parked);
-        let since = parked.map_or_else(|| self.state.now(), |parked| parked.since);
+        let since = parked.map_or_else(|| self.state.wall(), |parked| parked.since);
         self.keep_stopped(lane, StopKind::Parked, reason, since, None)?;
         if parked.is_none() {
             self.tell_parked(lane, StopKind::Parked, reason);
@@ -80,7 +82,7 @@ impl Tx<'_> {
 
     fn tell_parked(&mut self, lane: i64, kind: StopKind, reason: &str) {
         if kind == StopKind::Parked {
-            let now = self.state.now();
+            let now = self.state.wall();
             self.state.news.parked(now, lane, Some(reason));
         }
     }
@@ -138,6 +140,7 @@ impl Tx<'_> {
         };
         self.open(lane, true)?;
         if was == Resumed::Parked {
+            let now = self.state.wall();
             self.state.news.parked(now, lane, None);
         }
         Ok(was)
@@ -185,7 +188,7 @@ impl Tx<'_> {
             kind: next.kind,
             stopped: stopped.kind,
             lasts: std::time::Duration::from_millis(
-                u64::try_from(now - stopped.since).unwrap_or(0),
+                u64::try_from(self.state.wall() - stopped.since).unwrap_or(0),
             ),
             failures: next.failures,
             token,
@@ -228,6 +231,7 @@ impl Tx<'_> {
             Probed::Works => {
                 self.open(lane, false)?;
                 if stopped.kind == StopKind::Parked {
+                    let now = self.state.wall();
                     self.state.news.parked(now, lane, None);
                 }
             }
@@ -239,7 +243,8 @@ impl Tx<'_> {
                 });
                 match park {
                     Some(reason) if stopped.kind == StopKind::Outage => {
-                        self.keep_stopped(lane, StopKind::Parked, reason, now, next)?;
+                        let since = self.state.wall();
+                        self.keep_stopped(lane, StopKind::Parked, reason, since, next)?;
                         self.tell_parked(lane, StopKind::Parked, reason);
                     }
                     Some(_) | None => {
@@ -259,7 +264,7 @@ impl Tx<'_> {
     }
 }
 
-/// How and when an account is tried again, as people see it.
-pub(super) fn next_probe(kind: i64, at: i64) -> Option<(ProbeKind, jiff::Timestamp)> {
-    Some((super::state::probe_kind_of(kind)?, time(at)))
+/// How and when (ms) an account is tried again.
+pub(super) fn next_probe(kind: i64, at: i64) -> Option<(ProbeKind, i64)> {
+    Some((super::state::probe_kind_of(kind)?, at))
 }

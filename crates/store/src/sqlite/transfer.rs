@@ -26,14 +26,15 @@ impl Transfer for SqliteStore {
     async fn begin_departure(&self, to: &str) -> Result<Departure> {
         // Held until this process ends, so that nobody works on it meanwhile.
         self.take_place()?;
+        let beside = self.counter_beside();
         let to = to.to_owned();
         self.writer
             .call(move |tx| {
-                let now = tx.state.now();
+                let now = tx.state.wall();
                 let before = tx.state.mark.as_ref();
                 let (mark, departure) = Mark::depart(before, &tx.state.place, &to, now)?;
                 // The place was free, so whoever holds a lease is gone.
-                tx.take_back_all()?;
+                tx.take_over(beside)?;
                 tx.keep_mark(mark)?;
                 Ok(departure)
             })
@@ -75,7 +76,7 @@ impl Transfer for SqliteStore {
         let id = id.clone();
         self.writer
             .call(move |tx| {
-                let now = tx.state.now();
+                let now = tx.state.wall();
                 let before = tx.state.mark.as_ref();
                 let mark = Mark::departed(before, &tx.state.place, &id, now)?;
                 tx.keep_mark(mark)
@@ -87,7 +88,7 @@ impl Transfer for SqliteStore {
         let (id, from) = (id.clone(), from.to_owned());
         self.writer
             .call(move |tx| {
-                let now = tx.state.now();
+                let now = tx.state.wall();
                 let is_empty = tx.is_empty()?;
                 let before = tx.state.mark.as_ref();
                 let (mark, to_come) =
@@ -124,7 +125,7 @@ impl Transfer for SqliteStore {
         let id = id.clone();
         self.writer
             .call(move |tx| {
-                let now = tx.state.now();
+                let now = tx.state.wall();
                 let before = tx.state.mark.as_ref();
                 let mark = Mark::arrived(before, &tx.state.place, &id, now)?;
                 tx.keep_mark(mark)

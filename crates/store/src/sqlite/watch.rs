@@ -9,6 +9,9 @@ use rusqlite::Connection;
 /// acceptance.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// How many looks are between two at whether the file is still the same: a tenth of a second.
+pub(super) const LOOKS_PER_CHECK: u32 = 20;
+
 /// A connection for that question alone, and its last answers.
 pub(super) struct Watch(Mutex<Seen>);
 
@@ -39,6 +42,15 @@ impl Watch {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         seen.look().unwrap_or(true)
+    }
+
+    /// The file was replaced: nothing is written to it at the end.
+    pub(super) fn leave_alone(&self) {
+        let seen = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        super::writer::leave_alone(&seen.connection);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::failure::Failure;
+use super::{failure::Failure, file_identity::refuse_second_path};
 use crate::{Error, Result, World};
 
 /// The world of the store in a file; `None` where there is no store yet, or nothing in it. Changes
@@ -18,6 +18,7 @@ pub fn world_of(path: &Path) -> Result<Option<World>> {
         return Ok(None);
     }
     let place = format!("sqlite:{}", path.display());
+    refuse_second_path(path)?;
     let fail = |error| Error::from(Failure::new(&place, error));
     // Not read-only: a file whose writer was killed is brought up to date by its first reader.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,15 +1,19 @@
 //! The one thread that writes: callers' operations share transactions and their flush to disk.
 
 use std::{
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::oneshot;
 
-use super::{failure::Failure, state::State};
+use super::{failure::Failure, state::State, writer_health::WriterHealth};
 use crate::{Error, Result};
 
 /// Most operations of one transaction: bounds how long the first waits for the last.
@@ -36,6 +40,10 @@ impl Tx<'_> {
 type Reply = Box<dyn FnOnce(Option<&Error>) + Send>;
 
 trait Operation: Send {
+    /// When it was asked for.
+    fn asked(&self) -> Instant;
+    /// Begins it, unless its caller has given up; from then on it does not any more.
+    fn begin(&self) -> bool;
     /// Runs it. The flag says that the transaction cannot be committed any more.
     fn run(self: Box<Self>, tx: &mut Tx<'_>) -> (Reply, bool);
     /// Does not run it.
@@ -45,6 +53,27 @@ trait Operation: Send {
 struct Call<T, F> {
     run: F,
     reply: oneshot::Sender<Result<T>>,
+    asked: Instant,
+    turn: Arc<Turn>,
+}
+
+/// Taken once: by the thread that begins an operation, or by the caller that gives up before that.
+#[derive(Default)]
+struct Turn(AtomicBool);
+
+impl Turn {
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
+}
+
+/// A caller that waits. One that goes away takes its operation along if that was not begun.
+struct Waiting(Arc<Turn>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.take();
+    }
 }
 
 impl<T, F> Operation for Call<T, F>
@@ -52,6 +81,14 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Tx<'_>) -> Result<T> + Send,
 {
+    fn asked(&self) -> Instant {
+        self.asked
+    }
+
+    fn begin(&self) -> bool {
+        self.turn.take()
+    }
+
     fn run(self: Box<Self>, tx: &mut Tx<'_>) -> (Reply, bool) {
         let result = (self.run)(tx);
         // A lost lease is an answer: nothing was written for it. Everything else leaves the
@@ -64,7 +101,7 @@ where
         let tell: Reply = Box::new(move |failure| {
             // The caller may have gone away; then nobody wants to know.
             drop(reply.send(match failure {
-                Some(error) if !broken => Err(copy(error)),
+                Some(error) if !broken => Err(error.again()),
                 _ => result,
             }));
         });
@@ -72,57 +109,28 @@ where
     }
 
     fn refuse(self: Box<Self>, error: &Error) {
-        drop(self.reply.send(Err(copy(error))));
-    }
-}
-
-/// The same failure for another caller of the same transaction.
-fn copy(error: &Error) -> Error {
-    match error {
-        Error::LeaseLost { id, epoch } => Error::LeaseLost {
-            id: *id,
-            epoch: *epoch,
-        },
-        Error::WorkerRunning { place } => Error::WorkerRunning {
-            place: place.clone(),
-        },
-        Error::Unusable { place, message } => Error::Unusable {
-            place: place.clone(),
-            message: message.clone(),
-        },
-        Error::Corrupt { place, message } => Error::Corrupt {
-            place: place.clone(),
-            message: message.clone(),
-        },
-        Error::Unavailable {
-            place,
-            message,
-            source,
-        } => Error::Unavailable {
-            place: place.clone(),
-            message: match source {
-                Some(source) => format!("{message} ({source})"),
-                None => message.clone(),
-            },
-            source: None,
-        },
+        drop(self.reply.send(Err(error.again())));
     }
 }
 
 /// The thread, and the way to it.
 pub(super) struct Writer {
     place: String,
+    patience: Duration,
+    health: Arc<WriterHealth>,
     operations: Option<Sender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, state: State) -> Result<Self> {
+    pub(super) fn start(connection: Connection, state: State, patience: Duration) -> Result<Self> {
         let place = state.place.clone();
         let (operations, queue) = channel();
+        let health = Arc::new(WriterHealth::default());
+        let told = Arc::clone(&health);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&connection, state, &queue))
+            .spawn(move || serve(&connection, state, &queue, &told))
             .map_err(|error| Error::Unavailable {
                 place: place.clone(),
                 message: "the thread that writes cannot be started".to_owned(),
@@ -130,12 +138,20 @@ impl Writer {
             })?;
         Ok(Self {
             place,
+            patience,
+            health,
             operations: Some(operations),
             thread: Some(thread),
         })
     }
 
-    /// Runs `run` in a transaction and returns when it is durable.
+    /// What is known of the thread.
+    pub(super) fn health(&self) -> &WriterHealth {
+        &self.health
+    }
+
+    /// Runs `run` in a transaction and returns when it is durable. It is not run where it was not
+    /// begun within the store's patience, or before the caller went away.
     pub(super) async fn call<T, F>(&self, run: F) -> Result<T>
     where
         T: Send + 'static,
@@ -146,12 +162,35 @@ impl Writer {
             message: "the thread that writes has ended".to_owned(),
             source: None,
         };
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let operations = self.operations.as_ref().ok_or_else(gone)?;
-        operations
-            .send(Box::new(Call { run, reply }))
-            .map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let waiting = Waiting(Arc::default());
+        let call = Call {
+            run,
+            reply,
+            asked: Instant::now(),
+            turn: Arc::clone(&waiting.0),
+        };
+        operations.send(Box::new(call)).map_err(|_| gone())?;
+        if let Ok(answer) = tokio::time::timeout(self.patience, &mut answer).await {
+            return answer.map_err(|_| gone())?;
+        }
+        if waiting.0.take() {
+            return Err(self.slow("another process keeps the file locked; nothing was changed"));
+        }
+        // It is under way, and nothing but its end tells what became of it.
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(answer) => answer.map_err(|_| gone())?,
+            Err(_) => Err(self.slow("whether it was done is not known")),
+        }
+    }
+
+    fn slow(&self, what: &str) -> Error {
+        Error::Unavailable {
+            place: self.place.clone(),
+            message: format!("a write took longer than {:?}: {what}", self.patience),
+            source: None,
+        }
     }
 }
 
@@ -165,15 +204,22 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut state: State, queue: &Receiver<Box<dyn Operation>>) {
+fn serve(
+    connection: &Connection,
+    mut state: State,
+    queue: &Receiver<Box<dyn Operation>>,
+    health: &WriterHealth,
+) {
     let mut last = None::<Instant>;
     while let Ok(first) = queue.recv() {
+        health.begin(first.asked());
         if let Some(wait) = last.and_then(|last| SPACING.checked_sub(last.elapsed())) {
             std::thread::sleep(wait);
         }
         last = Some(Instant::now());
         if let Err(error) = begin(connection, &mut state) {
             first.refuse(&error);
+            health.end(true);
             continue;
         }
         let mut replies = Vec::new();
@@ -181,6 +227,7 @@ fn serve(connection: &Connection, mut state: State, queue: &Receiver<Box<dyn Ope
         if failure.is_none() {
             failure = commit(connection, &mut state).err();
         }
+        health.end(failure.is_some());
         if failure.is_some() {
             // What is in memory may be ahead of the file now.
             drop(connection.execute_batch("ROLLBACK"));
@@ -193,9 +240,22 @@ fn serve(connection: &Connection, mut state: State, queue: &Receiver<Box<dyn Ope
             state.announce();
         }
     }
+    if state.identity.check().is_err() {
+        leave_alone(connection);
+    }
+}
+
+/// Keeps a connection from writing to the file when it is closed: what is at the file's path now was
+/// put there by others.
+pub(super) fn leave_alone(connection: &Connection) {
+    let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    if let Err(error) = connection.set_db_config(option, true) {
+        tracing::error!(%error, "a database that was replaced may be written to at the end");
+    }
 }
 
 fn begin(connection: &Connection, state: &mut State) -> Result<()> {
+    state.identity.check()?;
     let fail = |error| Error::from(Failure::new(&state.place, error));
     connection
         .prepare_cached("BEGIN IMMEDIATE")
@@ -215,9 +275,13 @@ fn run_group(
 ) -> Option<Error> {
     let mut next = Some(first);
     while let Some(operation) = next {
-        let mut tx = Tx { connection, state };
-        let (reply, broken) = operation.run(&mut tx);
-        replies.push(reply);
+        let mut broken = false;
+        if operation.begin() {
+            let mut tx = Tx { connection, state };
+            let (reply, failed) = operation.run(&mut tx);
+            replies.push(reply);
+            broken = failed;
+        }
         if broken {
             return Some(Error::Unavailable {
                 place: state.place.clone(),
@@ -242,5 +306,7 @@ fn commit(connection: &Connection, state: &mut State) -> Result<()> {
         .prepare_cached("COMMIT")
         .and_then(|mut statement| statement.execute([]))
         .map(drop)
-        .map_err(|error| Failure::new(&state.place, error).into())
+        .map_err(|error| Error::from(Failure::new(&state.place, error)))?;
+    // Last of all: what is answered from here on is in the file that is at its path.
+    state.identity.check()
 }

@@ -38,6 +38,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("trunkline.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: SealingKey::generate().0,
             world: store::World::Sandbox,
             clock: Arc::new(SystemClock::default()),

@@ -43,6 +43,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(SqliteOptions {
             path: folder.path().join("store.db"),
+            patience: store::sqlite::BUSY_TIMEOUT,
             key: SealingKey::generate().0,
             world: World::Live,
             clock,

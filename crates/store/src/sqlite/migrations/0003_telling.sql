@@ -86,3 +86,24 @@ ALTER TABLE lane ADD COLUMN outage_at INTEGER;
 ALTER TABLE lane ADD COLUMN probe_kind INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN probe_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN probe_failures INTEGER NOT NULL DEFAULT 0;
+
+-- The file's time and the time of day at the same moment (ms), and what the first is ahead of the
+-- steady clock of a boot. One row.
+CREATE TABLE timeline (
+    boot      TEXT NOT NULL,
+    offset_ms INTEGER NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    wall_ms   INTEGER NOT NULL
+);
+
+-- By what a file is known that was put in place of this one: a counter that grows with a worker's
+-- writes and is kept beside the file too; the inode of the file and when it was made (ns). One row.
+CREATE TABLE work_mark (
+    counter INTEGER NOT NULL,
+    inode   INTEGER NOT NULL,
+    born    INTEGER NOT NULL
+);
+INSERT INTO work_mark (counter, inode, born) VALUES (0, 0, 0);
+
+-- Of the permits that are out, how many are of requests in flight outside of any onboarding.
+ALTER TABLE permit ADD COLUMN outside INTEGER NOT NULL DEFAULT 0;
