@@ -22,7 +22,8 @@ fn onboard(place: &Place) -> Ended {
 on_both_stores!(
     the_same_key_with_other_content_is_refused_naming_the_field_and_changes_nothing,
     without_keys_the_same_account_partner_and_number_are_one_onboarding,
-    after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password,
+    after_a_lost_store_the_same_file_adopts_what_is_there_and_replaces_no_live_credentials,
+    live_credentials_are_replaced_when_a_person_says_so_and_only_those,
     after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is,
 );
 
@@ -83,7 +84,7 @@ fn without_keys_the_same_account_partner_and_number_are_one_onboarding(kind: Sto
     assert_eq!(resources(&simulator.state()["acme"]).trunks, 1);
 }
 
-fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_password(
+fn after_a_lost_store_the_same_file_adopts_what_is_there_and_replaces_no_live_credentials(
     kind: StoreKind,
 ) {
     // Lost after all steps, and after each of the first few, in both of the simulator's worlds.
@@ -114,7 +115,16 @@ fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_pas
         }
         place.lose_the_store();
 
-        let ended = onboard(&place);
+        let mut ended = onboard(&place);
+        if done >= 4 {
+            let before = credentials(&simulator);
+            let live = ended.with(1);
+            assert_eq!(live.record("summary")["credentials_live"], 1);
+            assert_eq!(credentials(&simulator), before, "nothing was changed");
+            let _ = replace(&place, &["--all"]).with(0);
+            ended = onboard(&place);
+            assert_ne!(credentials(&simulator), before);
+        }
         let handoffs = place.handoffs("out");
         let handoff = handoffs
             .first()
@@ -134,6 +144,92 @@ fn after_a_lost_store_the_same_file_adopts_what_is_there_and_tells_the_right_pas
             "lost after {done} steps"
         );
     }
+}
+
+/// The credentials that the account has, with their passwords.
+fn credentials(simulator: &Simulator) -> Value {
+    simulator.state()["acme"]["trunks"][0]["credentials"].take()
+}
+
+fn replace(place: &Place, which: &[&str]) -> Ended {
+    let command = ["retry", "--replace-credentials", "--yes", "--json"];
+    place.run(&[&command, which].concat())
+}
+
+fn live_credentials_are_replaced_when_a_person_says_so_and_only_those(kind: StoreKind) {
+    let simulator = Simulator::start();
+    let place = Place::new(&simulator, &["acme", "globex"]).kept_in(kind);
+    let other = Signup::new("globex", "everything", 2).with("key", "crm-2");
+    place.write("signups.jsonl", &lines_of(&[first()]));
+    let _ = onboard(&place).with(0);
+    place.lose_the_store();
+    let refused = json!({"method": "POST", "account": "globex", "path": "/trunks$", "status": 400});
+    simulator.break_with(&[refused]);
+    place.write("signups.jsonl", &lines_of(&[first(), other]));
+    let ended = onboard(&place).with(1);
+    let summary = ended.record("summary");
+    assert_eq!(
+        (&summary["failed"], &summary["credentials_live"]),
+        (&json!(2), &json!(1))
+    );
+    let note = "1 stopped because their credentials are in use with a password that this store does \
+                not have";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+    let before = credentials(&simulator);
+
+    // Nobody can be asked here, and one that failed for something else has nothing to replace.
+    let unasked = place
+        .run(&["retry", "--replace-credentials", "crm-1"])
+        .with(2);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    let without = place.run(&["retry", "crm-1", "--yes"]).with(2);
+    assert!(
+        without.stderr.contains("--replace-credentials"),
+        "{}",
+        without.stderr
+    );
+    let wrong = replace(&place, &["crm-1", "crm-2"]).with(2);
+    let problem = wrong.record("problem");
+    let message = problem["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("crm-2") && message.contains("credentials_live"),
+        "{message}"
+    );
+    let states = || {
+        place
+            .list()
+            .iter()
+            .map(|it| it["state"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["failed", "failed"]);
+
+    // A retry without the word changes nothing.
+    let _ = place.run(&["retry", "crm-1"]).with(0);
+    let again = onboard(&place).with(1);
+    assert_eq!(again.record("summary")["credentials_live"], 1);
+    assert_eq!(credentials(&simulator), before);
+
+    let retried = replace(&place, &["--all"]).with(0).records_of("onboarding");
+    assert_eq!(retried.len(), 1, "{retried:?}");
+    assert_eq!(
+        (&retried[0]["key"], &retried[0]["state"]),
+        (&json!("crm-1"), &json!("queued"))
+    );
+    let ended = onboard(&place).with(1);
+    assert_eq!(ended.record("summary")["succeeded"], 1);
+    assert_eq!(ended.record("summary")["credentials_live"], json!(null));
+    let now = credentials(&simulator);
+    let handoff = &place.handoffs("out")[0];
+    assert_eq!(now.as_array().map(Vec::len), Some(1));
+    assert_eq!(now[0]["password"], handoff["credentials"]["password"]);
+    assert_ne!(now[0]["id"], before[0]["id"]);
+    let nothing = replace(&place, &["--all"]).with(0);
+    assert!(
+        nothing.stderr.contains("nothing was changed"),
+        "{}",
+        nothing.stderr
+    );
 }
 
 fn after_a_lost_store_a_chosen_name_is_left_alone_and_the_error_says_whose_it_is(kind: StoreKind) {

@@ -36,6 +36,7 @@ mod happy_path;
 mod http_crash;
 mod http_signups;
 mod idempotency;
+mod late;
 mod newcomers;
 mod outage;
 mod parked_account;

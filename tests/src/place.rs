@@ -76,6 +76,8 @@ lease_ms = 4000
 shutdown_timeout_ms = 4000
 retry_first_ms = 20
 retry_max_ms = 200
+settling_ms = 300
+late_check_ms = 2000
 ";
 
 /// A folder with settings, accounts, and the recipe [`EVERYTHING`].

@@ -192,7 +192,12 @@ impl Run<'_> {
     async fn run(mut self, mut verify: bool) -> Ending {
         loop {
             let step = self.next();
-            let span = step.map_or_else(Span::none, |step| self.step_span(step));
+            let span = match step {
+                Some(step) => step_span(step.as_str()),
+                // After the last step.
+                None if self.has_repeats() => step_span("remove_surplus"),
+                None => Span::none(),
+            };
             let ended = self.next_step(verify).instrument(span.clone()).await;
             self.tell_of_step(step, &ended, &span);
             if let Err(Halt(ending)) = ended {
@@ -207,18 +212,6 @@ impl Run<'_> {
     fn next(&self) -> Option<StepKind> {
         let index = self.journal.first_unfinished()?;
         self.plan.steps.get(index).map(Step::kind)
-    }
-
-    /// At the lowest level: for traces, not for the log.
-    fn step_span(&self, step: StepKind) -> Span {
-        tracing::trace_span!(
-            "step",
-            otel.name = step.as_str(),
-            otel.status_code = Empty,
-            step = step.as_str(),
-            outcome = Empty,
-            code = Empty,
-        )
     }
 
     /// Tells what became of the step, if that is recorded.
@@ -457,4 +450,16 @@ impl Run<'_> {
             .get(self.index)
             .map_or("none", |step| step.kind().as_str())
     }
+}
+
+/// At the lowest level: for traces, not for the log.
+fn step_span(name: &'static str) -> Span {
+    tracing::trace_span!(
+        "step",
+        otel.name = name,
+        otel.status_code = Empty,
+        step = name,
+        outcome = Empty,
+        code = Empty,
+    )
 }

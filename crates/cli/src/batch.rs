@@ -6,7 +6,7 @@ use std::{
 };
 
 use onboarding::{AccountName, Handoff, OnboardingId, State};
-use records::{Handoffs, OnboardingRecord, Parked, beside_step, faulty_step};
+use records::{Handoffs, OnboardingRecord, Parked, beside_step, faulty_step, has_live_credentials};
 use store::{Filter, Inspect, Onboarding};
 
 use crate::{
@@ -249,7 +249,10 @@ impl<'a> Batch<'a> {
         self.close(own.id);
         match own.state {
             State::Succeeded => self.counts.succeeded += 1,
-            State::Failed => self.counts.failed += 1,
+            State::Failed => {
+                self.counts.failed += 1;
+                self.counts.credentials_live += u64::from(has_live_credentials(own));
+            }
             State::Cancelled | State::Queued | State::Running | State::Blocked => {
                 self.counts.cancelled += 1;
             }

@@ -38,6 +38,19 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     pub(crate) blocked: u64,
     pub(crate) cancelled: u64,
+    /// Those of the failed ones whose credentials are in use with a password that the store does not
+    /// have.
+    pub(crate) credentials_live: u64,
+    /// Those that wait until an earlier request is certain.
+    pub(crate) settling: Settling,
+}
+
+/// Onboardings that wait because an earlier request may still be processed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Settling {
+    pub(crate) count: u64,
+    /// For how long at most.
+    pub(crate) longest: Duration,
 }
 
 impl Counts {
@@ -59,6 +72,7 @@ impl Counts {
             failed: self.failed,
             blocked: self.blocked,
             cancelled: self.cancelled,
+            credentials_live: self.credentials_live,
             requests,
             elapsed_ms,
         }
@@ -227,6 +241,13 @@ fn sentence(counts: &Counts, rate: f64) -> String {
             text.push_str(&format!(", {count} {word}"));
         }
     }
+    let Settling { count, longest } = counts.settling;
+    if count > 0 {
+        let longest = duration(longest.as_secs_f64());
+        text.push_str(&format!(
+            ", {count} waiting until an earlier request is certain, {longest} at most"
+        ));
+    }
     text
 }
 
@@ -319,11 +340,22 @@ mod tests {
             succeeded: 30,
             failed: 5,
             blocked: 5,
-            cancelled: 0,
+            ..Counts::default()
         };
         assert_eq!(
             sentence(&counts, 2.0),
             "2.0/s, 30 s left, 5 failed, 5 blocked"
+        );
+        let counts = Counts {
+            settling: Settling {
+                count: 3,
+                longest: Duration::from_millis(27_100),
+            },
+            ..counts
+        };
+        assert_eq!(
+            sentence(&counts, 0.0),
+            "0.0/s, 5 failed, 5 blocked, 3 waiting until an earlier request is certain, 28 s at most"
         );
     }
 }

@@ -1,9 +1,9 @@
 //! A worker that runs beside a command, and what it tells.
 
 use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use onboarding::{AccountName, OnboardingId, State};
@@ -18,6 +18,7 @@ use worker::{Event, Observer, RetryPolicy, Served, Stats};
 use crate::{
     accounts::{Accounts, Keys, client_config},
     error::{Error, Result},
+    progress::Settling,
     settings::Settings,
 };
 
@@ -45,9 +46,32 @@ pub(crate) enum Told {
     Ended(Result<Stats>),
 }
 
+/// Onboardings that wait because an earlier request may still be processed, and until when.
+#[derive(Debug, Clone, Default)]
+struct Waiting(Arc<Mutex<HashMap<OnboardingId, Instant>>>);
+
+impl Waiting {
+    fn begin(&self, id: OnboardingId, delay: Duration) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(id, Instant::now() + delay);
+    }
+
+    fn now(&self) -> Settling {
+        let now = Instant::now();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, until| *until > now);
+        let longest = all.values().max().map(|until| until.duration_since(now));
+        Settling {
+            count: all.len() as u64,
+            longest: longest.unwrap_or_default(),
+        }
+    }
+}
+
 /// Passes on what happens.
 struct Ear {
     tell: mpsc::UnboundedSender<Happened>,
+    waiting: Waiting,
     /// Counts all of it.
     metrics: Arc<Metrics>,
 }
@@ -58,6 +82,10 @@ impl Observer for Ear {
         let happened = match event {
             Event::Finished { id, state } => Happened::Finished(id, state),
             Event::Parked { .. } | Event::Resumed { .. } => Happened::BlockingChanged,
+            Event::Settling { id, delay, .. } => {
+                self.waiting.begin(id, delay);
+                return;
+            }
             Event::Request { .. } | Event::Closed { .. } | _ => return,
         };
         // Nobody listens at the end of the command.
@@ -136,6 +164,7 @@ pub(crate) struct WorkerRun {
     task: JoinHandle<Result<Stats, worker::Error>>,
     stop: watch::Sender<bool>,
     events: mpsc::UnboundedReceiver<Happened>,
+    waiting: Waiting,
 }
 
 impl WorkerRun {
@@ -152,13 +181,28 @@ impl WorkerRun {
         let (stop, mut stopped) = watch::channel(false);
         let mut own = self::settings(name, settings);
         own.drain = drain;
-        own.observer = Some(Arc::new(Ear { tell, metrics }));
+        let waiting = Waiting::default();
+        own.observer = Some(Arc::new(Ear {
+            tell,
+            waiting: waiting.clone(),
+            metrics,
+        }));
         let asked = async move {
             // Also where whoever would ask is gone.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let task = tokio::spawn(worker::run(own, store, accounts.into(), asked));
-        Self { task, stop, events }
+        Self {
+            task,
+            stop,
+            events,
+            waiting,
+        }
+    }
+
+    /// What waits until an earlier request is certain.
+    pub(crate) fn settling(&self) -> Settling {
+        self.waiting.now()
     }
 
     /// What it tells next; its end once it has ended and everything was told.
@@ -167,7 +211,7 @@ impl WorkerRun {
             biased;
             Some(happened) = self.events.recv() => Told::Happened(happened),
             ended = &mut self.task => {
-                Told::Ended(outcome(ended))
+                Told::Ended(joined(ended))
             }
         }
     }
@@ -198,17 +242,24 @@ impl WorkerRun {
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stopped(&mut self) -> Result<Stats> {
         self.ask_to_stop();
-        outcome((&mut self.task).await)
+        joined((&mut self.task).await)
     }
 }
 
-fn outcome(ended: Result<Result<Stats, worker::Error>, JoinError>) -> Result<Stats> {
+fn joined(ended: Result<Result<Stats, worker::Error>, JoinError>) -> Result<Stats> {
     match ended {
-        Ok(Ok(stats)) => Ok(stats),
-        Ok(Err(worker::Error::Settings(message))) => Err(Error::refused("settings", message)),
-        Ok(Err(worker::Error::Store(error))) => Err(Error::from(error).once_begun()),
-        Ok(Err(error)) => Err(Error::failed("the worker ended", &error)),
+        Ok(ended) => outcome(ended),
         Err(error) => Err(Error::failed("the worker broke", &error)),
+    }
+}
+
+/// How a worker ended, as a command's outcome.
+pub(crate) fn outcome(ended: Result<Stats, worker::Error>) -> Result<Stats> {
+    match ended {
+        Ok(stats) => Ok(stats),
+        Err(worker::Error::Settings(message)) => Err(Error::refused("settings", message)),
+        Err(worker::Error::Store(error)) => Err(Error::from(error).once_begun()),
+        Err(error) => Err(Error::failed("the worker ended", &error)),
     }
 }
 

@@ -18,7 +18,10 @@ pub use account_record::{AccountRecord, LimitsLine, StoppedLine};
 pub use accounts::{AccountBook, AccountFacts};
 pub use error::Error;
 pub use handoffs::Handoffs;
-pub use onboarding_record::{ErrorLine, OnboardingRecord, StepLine, beside_step, faulty_step};
+pub use onboarding_record::{
+    ErrorLine, OnboardingRecord, StepLine, beside_step, faulty_step, has_live_credentials,
+    settles_at,
+};
 pub use parked::{ACCOUNT_PARKED, Parked, with_remedy};
 pub use run::{Enqueued, Summary};
 pub use time::{Time, time};

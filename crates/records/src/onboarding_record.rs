@@ -1,8 +1,9 @@
 //! The record of an onboarding.
 
+use jiff::Timestamp;
 use onboarding::{
-    AccountName, Direction, Fault, Key, OnboardingId, PartnerName, PhoneNumber, State, StepKind,
-    StepRecord, StepResult, StepState,
+    AccountName, CREDENTIALS_LIVE, Direction, Fault, Key, OnboardingId, PartnerName, PhoneNumber,
+    State, StepKind, StepRecord, StepResult, StepState,
 };
 use serde::Serialize;
 use store::Onboarding;
@@ -50,6 +51,9 @@ pub struct StepLine<'o> {
     pub result: Option<&'o StepResult>,
     /// Its last error.
     pub error: Option<&'o Fault>,
+    /// Its outcome is not known, and an earlier request may be processed until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Time>,
 }
 
 /// What a person has to know.
@@ -93,6 +97,7 @@ impl<'o> OnboardingRecord<'o> {
                 attempts: record.attempts,
                 result: record.result.as_ref(),
                 error: record.error.as_ref(),
+                settles_at: settles_at(record).map(Time),
             }
         });
         Self {
@@ -109,6 +114,25 @@ impl<'o> OnboardingRecord<'o> {
             updated_at: Time(own.updated_at),
         }
     }
+}
+
+/// Until when an earlier request of a step whose outcome is not known may still be processed.
+#[must_use]
+pub fn settles_at(record: &StepRecord) -> Option<Timestamp> {
+    let doubt = record.doubt?;
+    let unknown = record.state == StepState::Unknown;
+    unknown
+        .then(|| Timestamp::from_millisecond(doubt.settles_ms).ok())
+        .flatten()
+}
+
+/// Whether an onboarding failed because its credentials are in use with a password that this store
+/// does not have.
+#[must_use]
+pub fn has_live_credentials(own: &Onboarding) -> bool {
+    own.fault
+        .as_ref()
+        .is_some_and(|(fault, _)| fault.code == CREDENTIALS_LIVE)
 }
 
 /// The step that an onboarding's fault is of.

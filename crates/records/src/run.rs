@@ -12,6 +12,9 @@ pub struct Summary {
     pub succeeded: u64,
     /// Those that a person decides about.
     pub failed: u64,
+    /// Of these, those whose credentials are in use with a password that this store does not have.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub credentials_live: u64,
     /// Those whose account is parked.
     pub blocked: u64,
     /// Those that a person called off.
@@ -20,6 +23,10 @@ pub struct Summary {
     pub requests: u64,
     /// How long it took.
     pub elapsed_ms: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was taken in.

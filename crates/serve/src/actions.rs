@@ -13,13 +13,19 @@ use crate::{
 };
 
 impl App {
-    /// Queues a failed or cancelled onboarding again.
+    /// Queues a failed or cancelled onboarding again. With `replace_credentials`, credentials that it
+    /// failed for, because their password is not in the store, are replaced.
     ///
     /// # Errors
     /// As the store answers.
-    pub async fn retry(&self, caller: &Caller, id: OnboardingId) -> store::Result<Retried> {
-        let came = self.store().retry(id, false).await?;
-        tracing::info!(target: "audit", token = caller.token(), action = "retry", onboarding = %id, outcome = ?came, "retry");
+    pub async fn retry(
+        &self,
+        caller: &Caller,
+        id: OnboardingId,
+        replace_credentials: bool,
+    ) -> store::Result<Retried> {
+        let came = self.store().retry(id, replace_credentials).await?;
+        tracing::info!(target: "audit", token = caller.token(), action = "retry", onboarding = %id, replace_credentials, outcome = ?came, "retry");
         Ok(came)
     }
 

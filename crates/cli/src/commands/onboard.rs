@@ -19,8 +19,9 @@ use crate::{
     error::{Error, Result, unless_away},
     exit::Exit,
     handoff_folder::Folder,
+    late_checks,
     output::{Output, counted, note},
-    progress::Progress,
+    progress::{Counts, Progress},
     settings::Settings,
     signals::Shutdown,
     signups, simulator, store_place,
@@ -72,26 +73,31 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         unless_away(batch.look_at_all(output).await)?;
     }
     let mut requests = 0;
+    let base_url = simulator.as_ref().map(|running| running.base_url());
+    let names = served(&*store, &accounts).await?;
+    let own = || worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
     if !batch.is_over() {
-        let base_url = simulator.as_ref().map(|running| running.base_url());
-        let names = served(&*store, &accounts).await?;
-        let own = worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
         let worker = WorkerRun::start(
-            name,
+            name.clone(),
             Arc::clone(&store),
-            own,
+            own(),
             settings,
             false,
             Arc::new(Metrics::new()),
         );
         requests = watch(&mut batch, worker, &*store, &mut shutdown, settings, output).await?;
     }
+    requests += late_checks::make(name, &store, own(), settings, &mut shutdown).await?;
     if let Some(simulator) = simulator {
         simulator.stop().await;
     }
     let told = batch.tell_blocked(false, output).await;
     told.map_err(Error::once_begun)?;
-    Ok(end(&batch, requests, started, folder.as_ref(), output))
+    let exit = end(&batch, requests, started, folder.as_ref(), output);
+    late_checks::tell_left(&*store)
+        .await
+        .map_err(Error::once_begun)?;
+    Ok(exit)
 }
 
 /// Every account that a worker serves: those of the file, and in the sandbox those of the store.
@@ -164,7 +170,7 @@ async fn watch(
             _ = tick.tick() => {
                 output.flush();
                 let looked = progress.look_at_accounts(store, batch.counts()).await;
-                progress.update(batch.counts());
+                progress.update(&Counts { settling: worker.settling(), ..*batch.counts() });
                 let looked = unless_away(looked).map(drop);
                 looked
                     .and(lookout.look(batch, store, output).await)
@@ -316,6 +322,12 @@ pub(crate) fn end(
         note(format_args!(
             "{} ended and left the store before they were looked at, so nothing is known of them here; raise keep_finished_days",
             counted(batch.gone(), "onboarding")
+        ));
+    }
+    if counts.credentials_live > 0 {
+        note(format_args!(
+            "{} stopped because their credentials are in use with a password that this store does not have: if another store made them, take the handoffs from there; otherwise `trunkline retry --all --replace-credentials` replaces the credentials, and the partner's calls fail from then on until it has the new handoff",
+            counts.credentials_live
         ));
     }
     if let Some(folder) = folder {

@@ -1,8 +1,10 @@
 //! `trunkline status`.
 
+use jiff::Timestamp;
 use onboarding::{State, StepRecord, StepResult, StepState};
 use records::{
-    ACCOUNT_PARKED, AccountBook, AccountRecord, OnboardingRecord, Parked, beside_step, time,
+    ACCOUNT_PARKED, AccountBook, AccountRecord, OnboardingRecord, Parked, beside_step, settles_at,
+    time,
 };
 use serde::Serialize;
 use store::{Inspect, Onboarding};
@@ -23,6 +25,7 @@ struct TallyRecord {
     blocked: u64,
     cancelled: u64,
     total: u64,
+    late_checks_left: u64,
 }
 
 /// Shows one onboarding, or how many there are and how the accounts stand.
@@ -46,6 +49,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 
 async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output) -> Result<()> {
     let tally = store.tally().await?;
+    let late_checks_left = store.late_checks_left().await?;
     for state in State::ALL {
         output.line(format_args!("{state:<10} {:>9}", tally.of(state)));
     }
@@ -57,8 +61,15 @@ async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output)
         blocked: tally.of(State::Blocked),
         cancelled: tally.of(State::Cancelled),
         total: tally.total(),
+        late_checks_left,
     });
-    output.line(format_args!("{:<10} {:>9}\n", "total", tally.total()));
+    output.line(format_args!("{:<10} {:>9}", "total", tally.total()));
+    if late_checks_left > 0 {
+        output.line(format_args!(
+            "\n{late_checks_left} to be checked once more: an earlier request may still take effect"
+        ));
+    }
+    output.line("");
     for status in store.accounts().await? {
         let facts = AccountBook::find(accounts, &status.name);
         let record = AccountRecord::of(&status.name, facts.as_ref(), Some(&status));
@@ -93,6 +104,12 @@ fn detail(own: &Onboarding, parked: &Parked, output: &mut Output) {
             told(step),
             result(&record)
         ));
+        if let Some(at) = settles_at(&record).filter(|at| *at > Timestamp::now()) {
+            output.line(format_args!(
+                "      an earlier request may still be processed; certain at {}",
+                time(at)
+            ));
+        }
         if let Some(error) = record.error.filter(|_| record.state != StepState::Done) {
             let message = beside_step(&error.message, step.kind());
             output.line(format_args!("      {}: {message}", error.code));

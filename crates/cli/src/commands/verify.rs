@@ -78,6 +78,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         settings,
         wrong: 0,
         right: 0,
+        compared_credentials: false,
     };
     let checked = async {
         if args.all {
@@ -104,6 +105,11 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
             "; stopped before the end"
         }
     ));
+    if check.compared_credentials {
+        output.line(
+            "a password that was changed in Exotel's console cannot be seen: Exotel shows none, and only the fingerprint in the label of credentials is compared",
+        );
+    }
     Ok(if check.wrong > 0 || !whole {
         Exit::Left
     } else {
@@ -120,6 +126,8 @@ struct Check<'c> {
     settings: &'c Settings,
     wrong: u64,
     right: u64,
+    /// Whether one of them has credentials.
+    compared_credentials: bool,
 }
 
 impl Check<'_> {
@@ -147,6 +155,10 @@ impl Check<'_> {
             } else {
                 &mut self.wrong
             }) += 1;
+            self.compared_credentials |= outcome.as_ref().is_ok_and(|comparison| {
+                let mut steps = comparison.steps.iter();
+                steps.any(|step| step.kind == StepKind::CreateCredentials)
+            });
             tell(own, outcome, output);
             output.flush();
         }

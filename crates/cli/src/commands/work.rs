@@ -21,10 +21,11 @@ use crate::{
     commands::onboard::{end, served},
     error::{Error, Result, refuse_if_any, unless_away},
     exit::Exit,
+    late_checks,
     newcomers::Newcomers,
     output::{Output, counted, note},
     problem::Problem,
-    progress::{Counts, Progress},
+    progress::{Counts, Progress, Settling},
     settings::Settings,
     signals::Shutdown,
     simulator, store_place,
@@ -152,6 +153,7 @@ async fn conclude(
 ) -> Result<Exit> {
     batch.tell_blocked(true, output).await?;
     let exit = end(batch, requests, started, None, output);
+    late_checks::tell_left(store).await?;
     Ok(exit.max(left(store, batch.counts()).await?))
 }
 
@@ -226,7 +228,7 @@ async fn watch(
             }
             _ = tick.tick() => {
                 output.flush();
-                let shown = show(&mut progress, store).await;
+                let shown = show(&mut progress, store, worker.settling()).await;
                 shown.and(batch.catch_up(output).await)
             }
         };
@@ -261,7 +263,7 @@ async fn hear(
 }
 
 /// Shows how far the store is, if it answers.
-async fn show(progress: &mut Progress, store: &dyn Inspect) -> Result<()> {
+async fn show(progress: &mut Progress, store: &dyn Inspect, settling: Settling) -> Result<()> {
     // A store that is away must not keep a signal from being heard.
     if let Ok(counted) = tokio::time::timeout(TICK, counts(store)).await
         && let Some(counts) = unless_away(counted)?
@@ -270,7 +272,7 @@ async fn show(progress: &mut Progress, store: &dyn Inspect) -> Result<()> {
         if let Ok(looked) = tokio::time::timeout(TICK, looked).await {
             unless_away(looked)?;
         }
-        progress.update(&counts);
+        progress.update(&Counts { settling, ..counts });
     }
     Ok(())
 }
@@ -293,5 +295,6 @@ async fn counts(store: &dyn Inspect) -> Result<Counts> {
         failed: tally.of(State::Failed),
         blocked: tally.of(State::Blocked),
         cancelled: tally.of(State::Cancelled),
+        ..Counts::default()
     })
 }

@@ -48,6 +48,14 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["connect_timeout_ms: 0", "50 to 600000"],
     ),
     (
+        "settling_ms = 600001",
+        &["settling_ms: 600001", "0 to 600000"],
+    ),
+    (
+        "late_check_ms = 86400001",
+        &["late_check_ms: 86400001", "0 to 86400000"],
+    ),
+    (
         "retry_first_ms = 0",
         &["retry_first_ms: 0", "10 to 3600000"],
     ),

@@ -12,7 +12,7 @@ use axum::{
 use onboarding::AccountName;
 use serde::Deserialize;
 use serve::auth::{Caller, Scope};
-use store::{Cancelled, Delivery, DeliveryId, Resumed, Retried};
+use store::{Cancelled, Delivery, DeliveryId, Onboarding, Resumed, Retried};
 
 use super::onboarding::find;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     shell::{Section, Shell},
     site::Site,
     view::{
-        onboarding::{can_cancel, can_retry},
+        onboarding::{can_cancel, can_replace, can_retry},
         parts::Prose,
     },
     visitor::Visitor,
@@ -132,11 +132,62 @@ pub(super) async fn retry(
 ) -> Result<Response, Failure> {
     let (_, caller) = checked(&visitor, form, |form| &form.csrf)?;
     let own = find(&site, &id).await?;
-    let came = match site.app.retry(&caller, own.id).await? {
+    try_again(&site, &caller, &own, false).await
+}
+
+async fn try_again(
+    site: &Site,
+    caller: &Caller,
+    own: &Onboarding,
+    replace_credentials: bool,
+) -> Result<Response, Failure> {
+    let came = match site.app.retry(caller, own.id, replace_credentials).await? {
         Retried::Queued => Done::Retried,
         Retried::NotNow(_) | Retried::Unknown => Done::NotNow,
     };
     Ok(done(&link::onboarding(own.id), came))
+}
+
+/// Whether to replace credentials that are in use.
+pub(super) async fn ask_replace(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let own = find(&site, &id).await?;
+    let href = link::onboarding(own.id);
+    if !can_replace(&own) {
+        return Ok(done(&href, Done::NotNow));
+    }
+    let ask = Ask {
+        question: format!("Replace the credentials of {}?", own.key),
+        lines: prose([
+            "The partner may be using them now. From then on its calls fail, until the new handoff with the new password is entered there.".to_owned(),
+            "If another store made them, its handoff has the password that works; then nothing needs to be replaced. Cancel this onboarding instead.".to_owned(),
+        ]),
+        action: format!("{href}/replace-credentials"),
+        fields: vec![],
+        verb: "Replace the credentials",
+        tone: "danger",
+        leave: "Leave them as they are",
+        back: href,
+    };
+    page(&visitor, Section::Onboardings, ask)
+}
+
+/// Queues it again, to replace its credentials.
+pub(super) async fn replace(
+    State(site): State<Site>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    form: Filled<Csrf>,
+) -> Result<Response, Failure> {
+    let (_, caller) = checked(&visitor, form, |form| &form.csrf)?;
+    let own = find(&site, &id).await?;
+    if !can_replace(&own) {
+        return Ok(done(&link::onboarding(own.id), Done::NotNow));
+    }
+    try_again(&site, &caller, &own, true).await
 }
 
 /// Whether to cancel.

@@ -50,6 +50,10 @@ pub(crate) fn router(site: Site) -> Router {
             get(actions::ask_retry).post(actions::retry),
         )
         .route(
+            "/onboardings/{id}/replace-credentials",
+            get(actions::ask_replace).post(actions::replace),
+        )
+        .route(
             "/onboardings/{id}/cancel",
             get(actions::ask_cancel).post(actions::cancel),
         )

@@ -1,7 +1,7 @@
 //! What a person has to know of an onboarding, and what to do next.
 
 use onboarding::State;
-use records::{ACCOUNT_PARKED, Parked, beside_step, faulty_step};
+use records::{ACCOUNT_PARKED, Parked, beside_step, faulty_step, has_live_credentials};
 use store::Onboarding;
 
 use crate::{
@@ -28,6 +28,11 @@ impl ErrorView {
     /// Of an onboarding that has one.
     pub(crate) fn of(own: &Onboarding, parked: &Parked) -> Option<Self> {
         let (class, headline, next) = match own.state {
+            State::Failed if has_live_credentials(own) => (
+                "failed",
+                "Its credentials are in use, with a password that is not known here",
+                "If another store made them, its handoff has the password: cancel this onboarding. Otherwise replace the credentials, and give the partner the new handoff.",
+            ),
             State::Failed => (
                 "failed",
                 "It failed, and waits for you",

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use onboarding::{Signup, State, StepState};
-use records::Parked;
+use records::{Parked, has_live_credentials};
 use serde_json::Value as Json;
 use store::Onboarding;
 
@@ -73,6 +73,7 @@ pub(crate) struct Detail {
     pub(crate) key: String,
     pub(crate) badge: Badge,
     pub(crate) can_retry: bool,
+    pub(crate) can_replace: bool,
     pub(crate) can_cancel: bool,
     pub(crate) error: Option<ErrorView>,
     pub(crate) steps: Vec<StepView>,
@@ -85,6 +86,11 @@ pub(crate) struct Detail {
 /// Whether a person may have it tried again.
 pub(crate) fn can_retry(state: State) -> bool {
     matches!(state, State::Failed | State::Cancelled)
+}
+
+/// Whether a person may have its credentials replaced.
+pub(crate) fn can_replace(own: &Onboarding) -> bool {
+    can_retry(own.state) && has_live_credentials(own)
 }
 
 /// Whether a person may call it off.
@@ -105,9 +111,10 @@ impl Detail {
             key: own.key.to_string(),
             badge: Badge::of(own.state),
             can_retry: can_retry(own.state),
+            can_replace: can_replace(own),
             can_cancel: can_cancel(own.state),
             error: ErrorView::of(own, parked),
-            steps: timeline(&own.plan, &own.journal),
+            steps: timeline(&own.plan, &own.journal, now),
             warnings: own.plan.warnings.clone(),
             facts: facts(own),
             accepted: when(own.created_at),

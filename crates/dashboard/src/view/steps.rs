@@ -1,9 +1,10 @@
 //! Steps, as a timeline.
 
+use jiff::Timestamp;
 use onboarding::{Journal, Plan, Step, StepKind, StepRecord, StepResult, StepState};
-use records::beside_step;
+use records::{beside_step, settles_at};
 
-use crate::view::parts::{Prose, Value};
+use crate::view::parts::{Prose, Value, When};
 
 /// One step of an onboarding.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct StepView {
     pub(crate) detail: String,
     pub(crate) attempts: u32,
     pub(crate) adopted: bool,
+    /// Until when an earlier request may still be processed.
+    pub(crate) settles: Option<When>,
     pub(crate) result: Option<Value>,
     pub(crate) error: Option<StepError>,
 }
@@ -26,15 +29,18 @@ pub(crate) struct StepError {
 }
 
 /// The steps of a plan, and what is known of them.
-pub(crate) fn timeline(plan: &Plan, journal: &Journal) -> Vec<StepView> {
+pub(crate) fn timeline(plan: &Plan, journal: &Journal, now: Timestamp) -> Vec<StepView> {
     let steps = plan.steps.iter().enumerate();
     steps
-        .map(|(at, step)| view(step, journal.record(at).cloned().unwrap_or_default()))
+        .map(|(at, step)| view(step, journal.record(at).cloned().unwrap_or_default(), now))
         .collect()
 }
 
-fn view(step: &Step, record: StepRecord) -> StepView {
+fn view(step: &Step, record: StepRecord, now: Timestamp) -> StepView {
     let kind = step.kind();
+    let settles = settles_at(&record)
+        .filter(|at| *at > now)
+        .map(|at| When { at, now });
     let (class, state) = match record.state {
         StepState::Pending => ("pending", "to do"),
         StepState::Unknown => ("unknown", "sent, outcome not known"),
@@ -49,6 +55,7 @@ fn view(step: &Step, record: StepRecord) -> StepView {
         detail: detail(step),
         attempts: record.attempts,
         adopted: record.adopted,
+        settles,
         result: record.result.as_ref().and_then(|own| result(kind, own)),
         error: error.map(|error| StepError {
             message: Prose(beside_step(&error.message, kind).to_owned()),
@@ -140,7 +147,7 @@ mod tests {
             ..StepRecord::default()
         };
         journal.set(0, record.clone());
-        let view = timeline(&plan, &journal);
+        let view = timeline(&plan, &journal, Timestamp::UNIX_EPOCH);
         assert_eq!(view[0].class, "failed");
         assert_eq!(view[0].attempts, 3);
         let shown = view[0].error.as_ref().unwrap();
@@ -155,13 +162,16 @@ mod tests {
                 ..record
             },
         );
-        let view = timeline(&plan, &journal);
+        let view = timeline(&plan, &journal, Timestamp::UNIX_EPOCH);
         assert_eq!(view[0].error, None);
         assert!(view[0].result.as_ref().unwrap().to_string().contains("77"));
     }
 
     #[test]
     fn a_journal_that_is_shorter_than_its_plan_is_shown_all_the_same() {
-        assert_eq!(timeline(&plan(), &Journal::default()).len(), 2);
+        assert_eq!(
+            timeline(&plan(), &Journal::default(), Timestamp::UNIX_EPOCH).len(),
+            2
+        );
     }
 }

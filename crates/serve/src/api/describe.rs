@@ -77,7 +77,10 @@ const OWN: &[(&str, &[Code])] = &[
     (
         "retry_onboarding",
         &[
-            Code::InvalidParameter,
+            Code::InvalidBody,
+            Code::RequestTimeout,
+            Code::TooLarge,
+            Code::UnsupportedMediaType,
             Code::NotFound,
             Code::WrongState,
             Code::StoreUnavailable,

@@ -4,16 +4,17 @@ use axum::{
     extract::{FromRequestParts, Path, State},
     response::Response,
 };
-use http::{StatusCode, Uri, request::Parts};
+use http::{HeaderMap, StatusCode, Uri, request::Parts};
 use onboarding::{Key, OnboardingId, State as OnboardingState};
-use records::{OnboardingRecord, Parked};
-use serde::Serialize;
+use records::{OnboardingRecord, Parked, has_live_credentials};
+use serde::{Deserialize, Serialize};
 use store::{BatchNumber, Cancelled, Filter, Onboarding, Retried};
 
 use super::{
     answer::{self, Listed},
     cursor,
     params::Params,
+    payload::{Payload, check_json, json},
     schema,
 };
 use crate::{
@@ -162,10 +163,38 @@ pub(super) async fn handoff(
     Ok(answer::ok(&app.handoff(&caller, &own, show_secrets).await?))
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryBody {
+    #[serde(default)]
+    replace_credentials: bool,
+}
+
+impl RetryBody {
+    /// A body may be left out.
+    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        check_json(headers)?;
+        serde_json::from_value(json(body)?).map_err(|error| {
+            let detail = format!(
+                "the body is not one of a retry ({error}); send {{\"replace_credentials\": true}}, or none"
+            );
+            Problem::new(Code::InvalidBody, detail)
+        })
+    }
+}
+
 /// Queues a failed or cancelled onboarding again. What was done stays done.
+///
+/// One that failed as `credentials_live` has credentials in use with a password that this store does not
+/// have. With `replace_credentials` they are replaced: the partner's calls fail from then on until it has
+/// the new handoff.
 #[utoipa::path(
     post, path = "/v1/onboardings/{id}/retry", operation_id = "retry_onboarding", tag = "onboardings",
     params(("id" = String, Path, description = "Its id or its key")),
+    request_body(content = Option<schema::Retry>, content_type = "application/json"),
     responses((status = 200, description = "It is queued again", body = schema::Onboarding)),
 )]
 pub(super) async fn retry(
@@ -173,9 +202,18 @@ pub(super) async fn retry(
     caller: Caller,
     Named(id): Named,
     uri: Uri,
+    headers: HeaderMap,
+    payload: Payload,
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[]).done()?;
-    match app.retry(&caller, id).await? {
+    let asked = RetryBody::read(&headers, &payload.bytes)?;
+    if asked.replace_credentials && !has_live_credentials(&find(&app, id).await?) {
+        return Err(Problem::new(
+            Code::WrongState,
+            "the onboarding did not fail as credentials_live, so there is nothing to replace; send the request without replace_credentials",
+        ));
+    }
+    match app.retry(&caller, id, asked.replace_credentials).await? {
         Retried::Queued => record(&app, &find(&app, id).await?).await,
         Retried::NotNow(state) => Err(not_now(state, "retried", "failed or cancelled")),
         Retried::Unknown => Err(unknown()),

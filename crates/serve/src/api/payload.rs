@@ -104,7 +104,8 @@ impl FromRequest<App> for Payload {
         if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
             return Err(too_large());
         }
-        let small = announced.is_some_and(|bytes| bytes <= SMALL_BYTES as u64);
+        let empty = http_body::Body::is_end_stream(request.body());
+        let small = empty || announced.is_some_and(|bytes| bytes <= SMALL_BYTES as u64);
         let turn = if small {
             None
         } else {

@@ -147,6 +147,15 @@ pub(crate) struct EnqueuedOne {
     key: String,
 }
 
+/// How it is tried again.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retry {
+    /// Whether credentials that are in use with a password that this store does not have are replaced.
+    #[serde(default)]
+    replace_credentials: bool,
+}
+
 /// One onboarding.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Onboarding {
@@ -185,6 +194,10 @@ pub(crate) struct Step {
     /// Its last error.
     #[schema(required = true)]
     error: Option<StepError>,
+    /// Where its outcome is not known: until when an earlier request may still be processed.
+    #[schema(format = DateTime, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settles_at: Option<String>,
 }
 
 /// The last error of a step.

@@ -71,7 +71,8 @@ impl Gathering {
         let tally = store.tally().await?;
         let accounts = store.accounts().await?;
         let waiting = store.deliveries_waiting().await?;
-        let text = up(true) + &render(&tally, accounts, waiting, Timestamp::now());
+        let late = store.late_checks_left().await?;
+        let text = up(true) + &render(&tally, accounts, waiting, late, Timestamp::now());
         *last = Some((Instant::now(), text.clone()));
         Ok(text)
     }
@@ -98,6 +99,7 @@ pub(super) fn render(
     tally: &Tally,
     accounts: Vec<AccountStatus>,
     deliveries: u64,
+    late_checks: u64,
     now: Timestamp,
 ) -> String {
     let mut registry = Registry::with_prefix("trunkline");
@@ -113,6 +115,11 @@ pub(super) fn render(
         "deliveries_waiting",
         "Deliveries that wait to be made, or to be made again",
         ConstGauge::new(deliveries),
+    );
+    registry.register(
+        "late_checks_left",
+        "Onboardings that ended and are to be checked once more, due or not",
+        ConstGauge::new(late_checks),
     );
     of_all(&mut registry, &accounts, now);
     of_each(&mut registry, busiest(accounts), now);

@@ -48,6 +48,16 @@ fn everything(metrics: &Arc<Metrics>) -> Watcher {
             account,
             delay: second,
         },
+        Event::Settling {
+            account,
+            id: OnboardingId::from_bytes([7; 16]),
+            delay: second,
+        },
+        Event::SurplusRemoved {
+            account,
+            step: StepKind::MapDestination,
+            copies: 2,
+        },
         Event::Parked {
             account,
             reason: "made up",
@@ -75,7 +85,7 @@ async fn all_text() -> String {
     let own = metrics.text(None).await;
     let own = own.strip_suffix("# EOF\n").unwrap();
     let now = Timestamp::now();
-    let store = store::render(&Tally::default(), vec![status("acme", 1)], 0, now);
+    let store = store::render(&Tally::default(), vec![status("acme", 1)], 0, 0, now);
     format!("{own}{}{store}# EOF\n", store::up(true))
 }
 
@@ -231,6 +241,9 @@ async fn what_happens_is_counted_under_its_labels() {
         "trunkline_onboardings_ended_total{state=\"succeeded\"} 1",
         "trunkline_onboardings_ended_total{state=\"failed\"} 0",
         "trunkline_parkings_total 1",
+        "trunkline_settling_total 1",
+        "trunkline_surplus_removed_total{step=\"map_destination\"} 2",
+        "trunkline_surplus_removed_total{step=\"create_credentials\"} 0",
         "trunkline_http_requests_total{route=\"/v1/onboardings\",method=\"POST\",status=\"202\"} 1",
         "trunkline_signups_total{source=\"api\",outcome=\"accepted\"} 3",
         "trunkline_delivery_attempts_total{outcome=\"delivered\"} 1",
@@ -291,7 +304,7 @@ fn the_busiest_accounts_have_series_of_their_own_and_the_others_are_counted() {
         reason: "made up".to_owned(),
         since: Timestamp::now(),
     });
-    let text = store::render(&Tally::default(), accounts, 4, Timestamp::now());
+    let text = store::render(&Tally::default(), accounts, 4, 2, Timestamp::now());
     let series = text
         .lines()
         .filter(|line| line.starts_with("trunkline_account_waiting{"));
@@ -303,6 +316,7 @@ fn the_busiest_accounts_have_series_of_their_own_and_the_others_are_counted() {
         "trunkline_accounts_parked 1",
         "trunkline_queue_waiting 1124250",
         "trunkline_deliveries_waiting 4",
+        "trunkline_late_checks_left 2",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}");
     }
@@ -327,7 +341,7 @@ fn ages_and_closings_are_measured_against_the_clock() {
         reason: "made up".to_owned(),
         since: now,
     });
-    let text = store::render(&Tally::default(), accounts, 0, now);
+    let text = store::render(&Tally::default(), accounts, 0, 0, now);
     for line in [
         "trunkline_queue_oldest_age_seconds 90.0",
         "trunkline_account_oldest_age_seconds{account=\"old\"} 90.0",

@@ -44,6 +44,11 @@ struct Step {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Surplus {
+    step: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Wait {
     outcome: &'static str,
 }
@@ -70,6 +75,8 @@ pub(super) struct Families {
     handlers_broken: Counter,
     onboardings_ended: Family<Ended, Counter>,
     parkings: Counter,
+    settling: Counter,
+    surplus_removed: Family<Surplus, Counter>,
 }
 
 impl Families {
@@ -85,6 +92,8 @@ impl Families {
             handlers_broken: Counter::default(),
             onboardings_ended: Family::default(),
             parkings: Counter::default(),
+            settling: Counter::default(),
+            surplus_removed: Family::default(),
         };
         all.enter(registry);
         all.begin();
@@ -144,6 +153,16 @@ impl Families {
             "Times that this process parked an account",
             self.parkings.clone(),
         );
+        registry.register(
+            "settling",
+            "Times that an onboarding waited because an earlier request might still be processed",
+            self.settling.clone(),
+        );
+        registry.register(
+            "surplus_removed",
+            "Copies of a repeated write that were removed, by step",
+            self.surplus_removed.clone(),
+        );
     }
 
     /// Those whose labels are all known begin at zero, so that their first increase is seen as one.
@@ -158,6 +177,11 @@ impl Families {
             StepOutcome::PutBack,
             StepOutcome::Unknown,
         ];
+        // What a repeat may double.
+        for step in [StepKind::CreateCredentials, StepKind::MapDestination] {
+            let step = step.as_str();
+            drop(self.surplus_removed.get_or_create(&Surplus { step }));
+        }
         for step in StepKind::ALL {
             for outcome in outcomes {
                 let step = step.as_str();
@@ -232,6 +256,14 @@ impl Families {
             }
             Event::Parked { .. } => {
                 self.parkings.inc();
+            }
+            Event::Settling { .. } => {
+                self.settling.inc();
+            }
+            Event::SurplusRemoved { step, copies, .. } => {
+                let step = step.as_str();
+                let removed = self.surplus_removed.get_or_create(&Surplus { step });
+                removed.inc_by(u64::from(copies));
             }
             // Counted as the request that was answered so.
             Event::Closed { .. } | _ => {}

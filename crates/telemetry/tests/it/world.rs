@@ -79,6 +79,8 @@ impl World {
     pub(crate) async fn drain(&self) -> Stats {
         let mut settings = worker::Settings::new(WorkerName("w".to_owned()));
         settings.drain = true;
+        settings.request_timeout = Duration::from_secs(1);
+        settings.settling = Duration::from_millis(50);
         settings.follow = Some(trace::follow);
         settings.retry = RetryPolicy {
             base: Duration::from_millis(5),
