@@ -2,7 +2,7 @@
 //! thing all the same.
 //!
 //! The real times are 10 s for a request, 30 s of settling and 5 minutes until the late check. Here
-//! they are a tenth and less, and so is every lateness: 0.2, 1, 5, 12 and 40 s of the real ones.
+//! they are a tenth and less, and so is every lateness: 0.2, 1, 5, 12 and 45 s of the real ones.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set up its world has nothing to show"
@@ -154,8 +154,8 @@ async fn what_is_processed_before_absence_is_believed_is_there_once_at_the_end()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_processed_after_the_repeat_is_removed_by_the_end_or_the_late_check() {
     let world = World::new().await;
-    // 40 s, and what comes when everything is done.
-    let lateness = [4_000, 6_500];
+    // 45 s, and what comes when everything is done.
+    let lateness = [4_500, 6_500];
     let cells = enqueue(&world, &lateness, &WRITES).await;
     let settings = scaled("w", Duration::from_secs(10));
     drain(&world, &cells, settings.clone()).await;
@@ -187,7 +187,7 @@ async fn what_is_processed_after_the_repeat_is_removed_by_the_end_or_the_late_ch
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_processed_after_the_late_check_is_seen_by_verify() {
     let world = World::new().await;
-    let cells = enqueue(&world, &[8_000], &["/destination-uris"]).await;
+    let cells = enqueue(&world, &[9_500], &["/destination-uris"]).await;
     let settings = scaled("w", Duration::from_millis(1));
     drain(&world, &cells, settings.clone()).await;
     until_checked(&world, &cells, &settings).await;
