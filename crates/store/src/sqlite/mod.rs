@@ -24,6 +24,7 @@ mod lane;
 mod lane_table;
 mod lanes;
 mod late_check;
+mod numbers;
 mod operate;
 mod outbox;
 mod retention;
@@ -46,7 +47,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use onboarding::{AccountName, OnboardingId, SipPassword};
+use onboarding::{AccountName, OnboardingId, PhoneNumber, SipPassword};
 use rusqlite::Connection;
 
 use self::{
@@ -56,8 +57,8 @@ use self::{
 use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
     Error, Filter, Granted, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease, Limits,
-    Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey, Settled, Stop,
-    Tally, Work, WorkerName, World,
+    NumberHolder, Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey,
+    Settled, Stop, Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
@@ -386,6 +387,12 @@ impl Inspect for SqliteStore {
 
     async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>> {
         self.read(move |reader| reader.batch(number)).await
+    }
+
+    async fn number_holders(&self, numbers: &[PhoneNumber]) -> Result<Vec<Option<NumberHolder>>> {
+        let numbers = numbers.to_vec();
+        self.read(move |reader| reader.number_holders(&numbers))
+            .await
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

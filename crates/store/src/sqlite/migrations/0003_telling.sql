@@ -86,3 +86,10 @@ ALTER TABLE lane ADD COLUMN outage_at INTEGER;
 ALTER TABLE lane ADD COLUMN probe_kind INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN probe_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN probe_failures INTEGER NOT NULL DEFAULT 0;
+
+-- Which onboarding has a number: one in all, whatever its account, because a number is mapped once in
+-- all of Exotel. The number is its digits. One that is cancelled has none.
+CREATE TABLE number_holder (
+    number INTEGER PRIMARY KEY,
+    seq    INTEGER NOT NULL
+);
