@@ -95,6 +95,7 @@ pub(crate) fn settle(committed: Committed, names: Names<'_>) -> Result<Report, E
             accepted,
             duplicates,
             batch,
+            ..
         } => Ok(Report {
             accepted,
             duplicates,
