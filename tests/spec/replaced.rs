@@ -26,8 +26,10 @@ fn is_gone(worker: Program) {
     assert!(ended.stderr.contains(why), "{}", ended.stderr);
 }
 
-/// What an operator does to the files of a running Trunkline.
-const REPLACED: [(&str, fn(&Place)); 4] = [
+/// What an operator does to the files of a running Trunkline, and what that is.
+type Replacing = (&'static str, fn(&Place));
+
+const REPLACED: [Replacing; 4] = [
     ("a backup is put in place", |place| {
         for suffix in ["", "-wal", "-shm"] {
             fs::remove_file(place.path(&format!("trunkline.db{suffix}"))).unwrap();

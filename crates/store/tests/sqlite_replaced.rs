@@ -62,8 +62,10 @@ async fn batch(store: &Arc<dyn Store>, n: u64) -> Box<dyn Batch> {
     batch
 }
 
-/// What is done to the files of a store that is open.
-const REPLACED: [(&str, fn(&File)); 6] = [
+/// What is done to the files of a store that is open, and what that is.
+type Replacing = (&'static str, fn(&File));
+
+const REPLACED: [Replacing; 6] = [
     ("another file is put in place", |file| {
         fs::copy(file.path("store.db"), file.path("other.db")).expect("copied");
         fs::rename(file.path("other.db"), file.path("store.db")).expect("renamed");

@@ -33,8 +33,9 @@ const STATUS: &str = "SELECT account, requests_per_window, window_ms, in_flight,
 struct Found {
     name: String,
     limits: Option<Limits>,
-    parked: Option<Stopped>,
-    outage: Option<Stopped>,
+    /// Why, and since when (ms).
+    parked: Option<(String, i64)>,
+    outage: Option<(String, i64)>,
     /// How it is tried next, and when (ms).
     next_probe: Option<(ProbeKind, i64)>,
     closed_until: i64,
@@ -49,9 +50,8 @@ struct Found {
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let stopped = |reason: usize, since: usize| {
         let since: Option<i64> = row.get(since)?;
-        let since = time(since.unwrap_or(0));
         let reason: Option<String> = row.get(reason)?;
-        Ok::<_, rusqlite::Error>(reason.map(|reason| Stopped { reason, since }))
+        Ok::<_, rusqlite::Error>(reason.map(|reason| (reason, since.unwrap_or(0))))
     };
     Ok(Found {
         name: row.get(0)?,
@@ -90,6 +90,10 @@ impl Reader {
     pub(super) fn accounts(&self, clock: &SteadyClock) -> Result<Vec<AccountStatus>> {
         let now = clock.now_ms();
         let at = |steady| time(clock.to_wall(steady));
+        let stopped = |(reason, since)| Stopped {
+            reason,
+            since: at(since),
+        };
         let rows: Vec<Found> = self
             .connection
             .prepare_cached(STATUS)
@@ -101,8 +105,8 @@ impl Reader {
                 next_permit_at: found.next_permit_at(now).map(at),
                 closed_until: (found.closed_until > now).then(|| at(found.closed_until)),
                 oldest_waiting_at: found.oldest.map(time),
-                parked: found.parked,
-                outage: found.outage,
+                parked: found.parked.map(stopped),
+                outage: found.outage.map(stopped),
                 next_probe: found.next_probe.map(|(kind, ms)| (kind, at(ms))),
                 waiting: found.waiting,
                 running: found.running,

@@ -67,7 +67,7 @@ pub(super) enum Asker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoppedLane {
     pub(super) kind: StopKind,
-    /// Since when (ms), by the time of day.
+    /// Since when (ms).
     pub(super) since: i64,
     pub(super) probe: Option<NextProbe>,
 }

@@ -89,6 +89,11 @@ impl SteadyClock {
         at_ms.saturating_add(self.wall_ms() - self.now_ms())
     }
 
+    /// The moment of the file's time at a time of day (ms).
+    pub(super) fn of_wall(&self, wall_ms: i64) -> i64 {
+        wall_ms.saturating_add(self.now_ms() - self.wall_ms())
+    }
+
     /// Writes down how late it is, for a later boot.
     pub(super) fn record(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection

@@ -40,7 +40,7 @@ impl Tx<'_> {
                 .saturating_add(millis(after).min(FARTHEST_MS)),
             failures: 0,
         });
-        let since = self.state.wall();
+        let since = self.state.now();
         self.keep_stopped(lane, stop.kind, &stop.reason, since, probe)?;
         self.tell_parked(lane, stop.kind, &stop.reason);
         Ok(true)
@@ -51,7 +51,7 @@ impl Tx<'_> {
         let lane = self.lane_of(account)?;
         let before = self.state.lanes.get(lane).and_then(|lane| lane.stopped);
         let parked = before.filter(|before| before.kind == StopKind::Parked);
-        let since = parked.map_or_else(|| self.state.wall(), |parked| parked.since);
+        let since = parked.map_or_else(|| self.state.now(), |parked| parked.since);
         self.keep_stopped(lane, StopKind::Parked, reason, since, None)?;
         if parked.is_none() {
             self.tell_parked(lane, StopKind::Parked, reason);
@@ -59,7 +59,8 @@ impl Tx<'_> {
         Ok(parked.is_none())
     }
 
-    /// Takes in an account that was stopped elsewhere since an earlier time (ms): it is no news.
+    /// Takes in an account that was stopped elsewhere since an earlier time of day (ms): it is no
+    /// news.
     pub(super) fn carry_stopped(
         &mut self,
         lane: i64,
@@ -77,6 +78,7 @@ impl Tx<'_> {
             at: now,
             failures: 0,
         });
+        let since = self.state.lanes.clock.of_wall(since);
         self.keep_stopped(lane, kind, reason, since, probe)
     }
 
@@ -188,7 +190,7 @@ impl Tx<'_> {
             kind: next.kind,
             stopped: stopped.kind,
             lasts: std::time::Duration::from_millis(
-                u64::try_from(self.state.wall() - stopped.since).unwrap_or(0),
+                u64::try_from(now - stopped.since).unwrap_or(0),
             ),
             failures: next.failures,
             token,
@@ -243,8 +245,7 @@ impl Tx<'_> {
                 });
                 match park {
                     Some(reason) if stopped.kind == StopKind::Outage => {
-                        let since = self.state.wall();
-                        self.keep_stopped(lane, StopKind::Parked, reason, since, next)?;
+                        self.keep_stopped(lane, StopKind::Parked, reason, now, next)?;
                         self.tell_parked(lane, StopKind::Parked, reason);
                     }
                     Some(_) | None => {
