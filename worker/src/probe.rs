@@ -20,7 +20,6 @@ use crate::{
     account_trouble::{self, CHEAP_READ, Trouble, no_answer, say_closed, say_parked},
     execute::Run,
     observe::Event,
-    request,
     settings::Settings,
     shared::Shared,
     steps::Write,
@@ -68,7 +67,7 @@ async fn read(shared: &Shared, given: ReadProbe) {
         // Nothing is left in doubt by a read, and the probe is another worker's later.
         () = shared.stop.wait() => return,
     };
-    request::tell(shared, &account, &result, before);
+    shared.sent(&account, &result, before);
     let answered = !matches!(&result, Err(error) if error.class() == Class::Unknown);
     let settled = vec![Settled { permit, answered }];
     if let Err(error) = shared.store.settle(settled).await {

@@ -8,7 +8,6 @@ use store::{Advance, Advanced, Permit, Settled, Then, WriteId};
 use tokio::time::Instant;
 
 use crate::{
-    Account,
     account_trouble::Trouble,
     execute::{Ending, Halt, Run},
     fault::Interrupt,
@@ -16,7 +15,6 @@ use crate::{
     read::{Reader, Reading, Request},
     retry,
     settings::PERMIT_AGE_MAX,
-    shared::Shared,
 };
 
 /// The longest that a lease is held to wait for one permit. A saturated account of Exotel's
@@ -118,7 +116,7 @@ impl Run<'_> {
 
     /// Counts a request and tells of it. `before`: from before it was sent.
     pub(crate) fn sent<T>(&mut self, result: &Result<Answer<T>, exotel::Error>, before: Instant) {
-        tell(self.shared, self.account, result, before);
+        self.shared.sent(self.account, result, before);
         // Else it is kept until the account is stopped, or this onboarding given back.
         if self.account.is_proven() {
             self.turn = None;
@@ -244,24 +242,6 @@ impl Run<'_> {
                 Err(Interrupt::Refused(error))
             }
         }
-    }
-}
-
-/// Counts a request of an account and tells of it. `before`: from before it was sent.
-pub(crate) fn tell<T>(
-    shared: &Shared,
-    account: &Account,
-    result: &Result<Answer<T>, exotel::Error>,
-    before: Instant,
-) {
-    shared.sent(account, result, before);
-    let error = result.as_ref().err();
-    let no_answer = matches!(
-        error.map(exotel::Error::class),
-        Some(Class::Throttled { .. } | Class::Unknown | Class::NeverSent)
-    );
-    if !no_answer && error.and_then(Trouble::of).is_none() {
-        account.answered();
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     Account, Settings,
+    account_trouble::Trouble,
     flag::Flag,
     lease::Leases,
     observe::{Counters, Event, count},
@@ -88,6 +89,13 @@ impl Shared {
             Err(error) => (error.call(), error.http_status(), error.date()),
         };
         account.note_date(date);
+        let no_answer = matches!(
+            failure,
+            Some(Class::Throttled { .. } | Class::Unknown | Class::NeverSent)
+        );
+        if !no_answer && result.as_ref().err().and_then(Trouble::of).is_none() {
+            account.answered();
+        }
         self.tell(Event::Request {
             account: &account.name,
             call,
