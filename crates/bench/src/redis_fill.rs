@@ -61,6 +61,7 @@ impl Batch for Catcher {
             accepted: self.with(|made| made.candidates.len()) as u64,
             duplicates: 0,
             batch: None,
+            numbers_in_use: Vec::new(),
         })
     }
 }

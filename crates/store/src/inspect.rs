@@ -9,7 +9,7 @@ use onboarding::{
     SipPassword, State,
 };
 
-use crate::{AccountStatus, Error, Result};
+use crate::{AccountStatus, Error, NumberHolder, Result};
 
 /// An onboarding, whole. Its password is not in it; see [`Inspect::password`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +180,10 @@ pub trait Inspect: Send + Sync + 'static {
 
     /// Every account that the store knows, by name.
     async fn accounts(&self) -> Result<Vec<AccountStatus>>;
+
+    /// Who has each of these numbers, of whatever account: the onboarding that asked for it first and
+    /// is not cancelled.
+    async fn number_holders(&self, numbers: &[PhoneNumber]) -> Result<Vec<Option<NumberHolder>>>;
 
     /// A recipe (canonical JSON) by its digest.
     async fn recipe(&self, digest: &str) -> Result<Option<String>>;

@@ -87,6 +87,32 @@ pub enum ClashKind {
     },
 }
 
+/// The onboarding that has a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberHolder {
+    /// Its id.
+    pub id: OnboardingId,
+    /// Its key.
+    pub key: Key,
+}
+
+/// An accepted signup whose number another onboarding has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberInUse {
+    /// Where it stood.
+    pub origin: Origin,
+    /// The number.
+    pub number: PhoneNumber,
+    /// The other one: accepted before, whatever its account, and not cancelled.
+    pub holder: NumberHolder,
+}
+
+/// A number's digits, as one number.
+pub(crate) fn digits_of(number: &PhoneNumber) -> u64 {
+    // At most 15 digits.
+    number.as_str().trim_start_matches('+').parse().unwrap_or(0)
+}
+
 /// As much of where a batch comes from as is kept of it.
 pub(crate) fn kept_source(source: &str) -> &str {
     &source[..source.floor_char_boundary(<dyn Batch>::SOURCE_MAX)]
@@ -103,6 +129,9 @@ pub enum Committed {
         duplicates: u64,
         /// The batch, where it said where it came from and something of it is new.
         batch: Option<BatchNumber>,
+        /// Those whose number another onboarding has, at most a thousand. They will fail before
+        /// anything is sent, unless that one is cancelled first.
+        numbers_in_use: Vec<NumberInUse>,
     },
     /// Nothing of it was taken.
     Refused {
@@ -139,7 +168,7 @@ pub trait Batch: Send {
 }
 
 impl dyn Batch {
-    /// Most clashes that a refused batch lists.
+    /// Most clashes that a refused batch lists, and most numbers in use of an accepted one.
     pub const CLASHES_MAX: usize = 1000;
     /// Most bytes that are kept of where a batch comes from: a line.
     pub const SOURCE_MAX: usize = 200;

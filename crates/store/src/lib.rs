@@ -45,7 +45,10 @@ pub use feed::{Feed, Happening, Position, What};
 pub use inspect::{
     BatchNumber, BatchStatus, Cursor, Filter, Health, Inspect, Onboarding, Page, Tally,
 };
-pub use intake::{Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, Origin};
+pub use intake::{
+    Batch, Candidate, Clash, ClashKind, Committed, Intake, NewOnboarding, NumberHolder,
+    NumberInUse, Origin,
+};
 pub use operate::{Cancelled, Operate, Retried};
 pub use outbox::{
     AfterAttempt, Attempt, Delivery, DeliveryFilter, DeliveryId, DeliveryPage, DeliveryState, Due,

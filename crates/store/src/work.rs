@@ -12,7 +12,7 @@ use onboarding::{
     SipPassword, StepRecord, TraceContext,
 };
 
-use crate::{Limits, Probe, Probed, Result, Stop};
+use crate::{Limits, NumberHolder, Probe, Probed, Result, Stop};
 
 /// Names a worker process, uniquely per start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,6 +92,8 @@ pub struct Claim {
     pub trace: Option<TraceContext>,
     /// For the first request.
     pub permit: Permit,
+    /// Another onboarding that has its number: then it is not to begin.
+    pub number_in_use: Option<NumberHolder>,
     /// Its account is stopped, and this onboarding's `create_trunk` is to show whether it may go
     /// on. It takes permits all the same; [`Work::probed`] is told what came of it.
     pub probe: Option<Probe>,

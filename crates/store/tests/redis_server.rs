@@ -337,6 +337,7 @@ async fn what_is_finished_leaves_when_its_time_is_over_and_its_ids_are_free_agai
         accepted: 0,
         duplicates: 1,
         batch: None,
+        numbers_in_use: Vec::new(),
     };
     assert_eq!(committed, known);
     let left = async {

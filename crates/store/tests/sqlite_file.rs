@@ -233,6 +233,7 @@ async fn an_operation_that_fails_undoes_its_neighbours_and_says_so_and_the_store
             accepted: 1,
             duplicates: 0,
             batch: None,
+            numbers_in_use: Vec::new(),
         }
     );
     assert!(store.recipe(RECIPE).await.expect("read").is_some());

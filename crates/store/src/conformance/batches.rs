@@ -61,6 +61,7 @@ pub async fn a_batch_that_says_where_it_comes_from_is_counted(fixture: Box<dyn F
         accepted: 3,
         duplicates: 2,
         batch: Some(number),
+        ..
     } = committed
     else {
         panic!("three are new and two were there: {committed:?}");
@@ -101,6 +102,7 @@ pub async fn a_batch_that_brings_nothing_new_is_none(fixture: Box<dyn Fixture>) 
             accepted: 0,
             duplicates,
             batch: None,
+            numbers_in_use: Vec::new(),
         };
         assert_eq!(offer_from(&store, "made up", again).await, expected);
     }

@@ -54,12 +54,14 @@ pub async fn the_same_signup_twice_is_one_onboarding(fixture: Box<dyn Fixture>) 
         accepted: 2,
         duplicates: 1,
         batch: None,
+        numbers_in_use: Vec::new(),
     };
     assert_eq!(offer(&store, twice.clone()).await, expected);
     let expected = Committed::Accepted {
         accepted: 0,
         duplicates: 3,
         batch: None,
+        numbers_in_use: Vec::new(),
     };
     assert_eq!(offer(&store, twice).await, expected);
     assert_eq!(store.tally().await.expect("countable").total(), 2);
@@ -182,6 +184,7 @@ pub async fn a_batch_larger_than_memory_is_accepted_whole(fixture: Box<dyn Fixtu
         accepted: 20_000,
         duplicates: 1,
         batch: None,
+        numbers_in_use: Vec::new(),
     };
     assert_eq!(batch.commit().await.expect("committed"), expected);
     let page = store

@@ -21,6 +21,7 @@ pub mod lanes;
 pub mod late_checks;
 pub mod leases;
 pub mod looking;
+pub mod numbers;
 pub mod operating;
 pub mod outbox;
 pub mod sample;
@@ -75,6 +76,14 @@ macro_rules! conformance {
             lanes::a_claimer_hears_of_signups_from_elsewhere,
             lanes::a_claimer_hears_of_operators_elsewhere,
             lanes::only_registered_accounts_are_handed_out,
+            numbers::a_number_is_the_firsts_that_asks_for_it_whatever_its_account,
+            numbers::a_large_batch_says_whose_numbers_are_in_use,
+            numbers::a_claim_says_who_has_the_number,
+            numbers::a_cancelled_onboarding_leaves_its_number_to_others,
+            numbers::a_number_is_free_once_its_cancel_is_recorded,
+            numbers::a_retry_takes_a_number_that_is_free,
+            numbers::who_has_a_number_is_carried_along,
+            numbers::a_refused_batch_takes_no_number,
             stops::a_stopped_account_is_tried_by_one_read_when_it_is_due,
             stops::an_outage_blocks_nothing_and_is_no_news_of_the_feed,
             stops::a_probe_that_fails_changes_its_next_time_alone,

@@ -26,7 +26,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// The `n`th signup of `acme` as it comes from another store.
-fn carried(n: u64, state: State) -> Carried {
+pub(super) fn carried(n: u64, state: State) -> Carried {
     let new = signup("acme", n).new;
     let mut journal = Journal::new(&new.plan);
     if state != State::Queued {
@@ -62,6 +62,7 @@ fn carried(n: u64, state: State) -> Carried {
             "planted-{n}"
         )))),
         in_doubt: false,
+        has_number: state != State::Cancelled,
     }
 }
 

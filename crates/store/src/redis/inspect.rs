@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
-use onboarding::{AccountName, Journal, OnboardingId, SipPassword, State};
+use onboarding::{AccountName, Journal, OnboardingId, PhoneNumber, SipPassword, State};
 use redis::{Cmd, Value, cmd};
 
 use super::{
@@ -19,8 +19,8 @@ use super::{
     record::{self, Entry, Record},
 };
 use crate::{
-    AccountStatus, BatchNumber, BatchStatus, Cursor, Error, Filter, Inspect, Onboarding, Page,
-    Result, Stopped, Tally,
+    AccountStatus, BatchNumber, BatchStatus, Cursor, Error, Filter, Inspect, NumberHolder,
+    Onboarding, Page, Result, Stopped, Tally,
 };
 
 /// Where [`RedisStore::scan`] begins.
@@ -74,6 +74,21 @@ impl RedisStore {
         packed
             .map(|packed| record::unpack(id, &packed, &self.key, self.place()))
             .transpose()
+    }
+
+    /// Those of `ids` that are there, by id and key.
+    pub(super) async fn holders(&self, ids: &[OnboardingId]) -> Result<Vec<Option<NumberHolder>>> {
+        let keys: Vec<[u8; 16]> = ids.iter().map(|id| id.to_bytes()).collect();
+        let records = self.fields("onboarding", &keys).await?;
+        let holder = |(id, packed): (&OnboardingId, Option<Vec<u8>>)| {
+            let Some(packed) = packed else {
+                return Ok(None);
+            };
+            let record = record::unpack(*id, &packed, &self.key, self.place())?;
+            let key = record.key;
+            Ok(Some(NumberHolder { id: *id, key }))
+        };
+        ids.iter().zip(records).map(holder).collect()
     }
 
     /// The accounts that are parked, with why and since when.
@@ -345,6 +360,19 @@ impl Inspect for RedisStore {
 
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
         self.account_statuses().await
+    }
+
+    async fn number_holders(&self, numbers: &[PhoneNumber]) -> Result<Vec<Option<NumberHolder>>> {
+        let fields: Vec<[u8; 7]> = numbers.iter().map(record::number_field).collect();
+        let found = self.fields("numbers", &fields).await?;
+        let ids: Vec<Option<OnboardingId>> = found
+            .into_iter()
+            .map(|id| Some(OnboardingId::from_bytes(id?.try_into().ok()?)))
+            .collect();
+        let known: Vec<OnboardingId> = ids.iter().copied().flatten().collect();
+        let mut holders = self.holders(&known).await?.into_iter();
+        let holder = |id: Option<OnboardingId>| id.and_then(|_| holders.next().flatten());
+        Ok(ids.into_iter().map(holder).collect())
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

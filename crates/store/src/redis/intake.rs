@@ -19,7 +19,7 @@ use super::{
     script::ACCEPT,
 };
 use crate::{
-    Batch, Candidate, Clash, ClashKind, Committed, Origin, Result,
+    Batch, Candidate, Clash, ClashKind, Committed, NumberInUse, Origin, Result,
     intake::kept_source,
     spool::{self, Spool},
 };
@@ -169,7 +169,19 @@ impl RedisStore {
             match verdict.state.as_str() {
                 "busy" => self.await_others(&verdict, began).await?,
                 "refused" => return self.refused(verdict.obstacles, spool).await,
-                _ => return Ok(verdict.accepted()),
+                _ => {
+                    let rows: HashMap<u64, &[u8]> = verdict
+                        .obstacles
+                        .iter()
+                        .map(|one| (one.row, one.whose.as_slice()))
+                        .collect();
+                    let holder = |nth, _| {
+                        let id = (*rows.get(&nth)?).try_into().ok()?;
+                        Some(OnboardingId::from_bytes(id))
+                    };
+                    let in_use = self.numbers_in_use(rows.len(), holder, spool).await;
+                    return Ok(verdict.accepted(in_use));
+                }
             }
         }
     }
@@ -191,8 +203,10 @@ impl RedisStore {
                     chunks,
                 }) => {
                     let down = (new, duplicates, chunks);
-                    if let Some(decided) = self.decide(batch, down, source).await? {
-                        return Ok(decided.accepted());
+                    if let Some((decided, in_use)) = self.decide(batch, down, source).await? {
+                        let holder = |_, id| in_use.get(&id).copied();
+                        let in_use = self.numbers_in_use(in_use.len(), holder, spool).await;
+                        return Ok(decided.accepted(in_use));
                     }
                     // It took so long that it was taken away; nothing of it is there.
                     self.patience(began)?;
@@ -216,6 +230,63 @@ impl RedisStore {
             batch = rand::random();
             laid = self.lay_down(batch, spool, began).await;
         }
+    }
+
+    /// What is told of the signups whose number another onboarding has: `holder` knows which, by place
+    /// and id. The batch is accepted whatever comes of it.
+    async fn numbers_in_use(
+        &self,
+        count: usize,
+        holder: impl Fn(u64, OnboardingId) -> Option<OnboardingId>,
+        spool: &mut Spool<Row>,
+    ) -> Vec<NumberInUse> {
+        if count == 0 {
+            return Vec::new();
+        }
+        self.look_up_holders(holder, spool)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "who has the numbers of accepted signups could not be looked up"
+                );
+                Vec::new()
+            })
+    }
+
+    async fn look_up_holders(
+        &self,
+        holder: impl Fn(u64, OnboardingId) -> Option<OnboardingId>,
+        spool: &mut Spool<Row>,
+    ) -> Result<Vec<NumberInUse>> {
+        let mut found = Vec::new();
+        let mut nth = 0;
+        spool.each(
+            |row| {
+                if found.len() < <dyn Batch>::CLASHES_MAX
+                    && let Some(holder) = holder(nth, row.id)
+                {
+                    let packed = row.packed(self.place())?;
+                    let own = record::unpack(row.id, &packed, &self.key, self.place())?;
+                    found.push((row.origin(), own.number, holder));
+                }
+                nth += 1;
+                Ok(())
+            },
+            self.place(),
+        )?;
+        let ids: Vec<OnboardingId> = found.iter().map(|(.., holder)| *holder).collect();
+        let holders = self.holders(&ids).await?;
+        let all = found.into_iter().zip(holders);
+        Ok(all
+            .filter_map(|((origin, number, _), holder)| {
+                Some(NumberInUse {
+                    origin,
+                    number,
+                    holder: holder?,
+                })
+            })
+            .collect())
     }
 
     /// Says what is wrong with a refused batch.

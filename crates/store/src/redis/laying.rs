@@ -1,7 +1,8 @@
 //! Laying a large batch down where nobody sees it, and deciding about it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use onboarding::OnboardingId;
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -14,7 +15,7 @@ use super::{
     intake::{CHUNK, Row, VALUES, push_row},
     script::{APPLY, COMMIT, STAGE, UNSTAGE},
 };
-use crate::{Batch, BatchNumber, Committed, Error, Result, spool::Spool};
+use crate::{Batch, BatchNumber, Committed, Error, NumberInUse, Result, spool::Spool};
 
 /// Chunks that wait to be laid down while more is added.
 const CHUNKS_AHEAD: usize = 4;
@@ -36,6 +37,9 @@ const AGAIN: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
+
+/// By onboarding: the one that has its number.
+pub(super) type Holders = HashMap<OnboardingId, OnboardingId>;
 
 /// A batch's name: drawn at random.
 pub(super) type BatchId = [u8; 8];
@@ -94,11 +98,12 @@ impl Verdict {
     }
 
     /// What it means where it is that the batch is accepted.
-    pub(super) fn accepted(self) -> Committed {
+    pub(super) fn accepted(self, numbers_in_use: Vec<NumberInUse>) -> Committed {
         Committed::Accepted {
             accepted: self.new,
             duplicates: self.duplicates,
             batch: self.batch,
+            numbers_in_use,
         }
     }
 
@@ -258,13 +263,14 @@ impl Ahead {
 }
 
 impl RedisStore {
-    /// Decides that a batch which is down is accepted, and enters it. `None`: it is gone.
+    /// Decides that a batch which is down is accepted, and enters it. Also tells of those whose number
+    /// another onboarding has, as far as this process entered them. `None`: it is gone.
     pub(super) async fn decide(
         &self,
         batch: BatchId,
         (new, duplicates, chunks): (u64, u64, u64),
         source: &[u8],
-    ) -> Result<Option<Verdict>> {
+    ) -> Result<Option<(Verdict, Holders)>> {
         let args = [
             batch.to_vec(),
             new.to_string().into_bytes(),
@@ -279,13 +285,14 @@ impl RedisStore {
             return Ok(None);
         }
         // It is accepted, whatever comes now; a claim rolls it forward where this does not.
-        if let Err(error) = self.roll_forward(batch).await {
+        let mut in_use = Holders::new();
+        if let Err(error) = self.roll_forward(batch, &mut in_use).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "an accepted batch is not entered yet; the next claim goes on with it"
             );
         }
-        Ok(Some(decided))
+        Ok(Some((decided, in_use)))
     }
 
     /// Lays all rows down.
@@ -340,19 +347,26 @@ impl RedisStore {
     /// Brings a batch that somebody else left on its way to its end: forward where it was
     /// accepted, away where it was not and its time is over.
     pub(super) async fn see_to_batch(&self, batch: BatchId) -> Result<()> {
-        self.roll_forward(batch).await?;
+        self.roll_forward(batch, &mut Holders::new()).await?;
         self.take_away(batch, true).await
     }
 
     /// Enters an accepted batch into the lanes.
-    async fn roll_forward(&self, batch: BatchId) -> Result<()> {
-        while self
-            .again(&APPLY, batch, &[batch.to_vec()], false)
-            .await?
-            .number()?
-            > 0
-        {}
-        Ok(())
+    async fn roll_forward(&self, batch: BatchId, in_use: &mut Holders) -> Result<()> {
+        loop {
+            let mut answer = self.again(&APPLY, batch, &[batch.to_vec()], false).await?;
+            let left = answer.number()?;
+            while !answer.is_empty() {
+                let (id, holder) = (answer.exactly()?, answer.exactly()?);
+                if in_use.len() < <dyn Batch>::CLASHES_MAX {
+                    let holder = OnboardingId::from_bytes(holder);
+                    in_use.insert(OnboardingId::from_bytes(id), holder);
+                }
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes away what was laid down of a batch that is not accepted.

@@ -20,6 +20,7 @@
 //! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane; what was not begun waits there |
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
 //! | `names` `recipes` | chosen trunk names; recipes by digest |
+//! | `numbers` | by number, in seven bytes: the onboarding that has it |
 //! | `parked` `outages` | why and since when accounts are parked, or Exotel does not answer, by lane |
 //! | `batches` `committed` `batch:ID` | batches being laid down, and being entered |
 //! | `batch_order` `batch_rows` | batches that said where they came from, by their first and last place; what they are and their counts |

@@ -1,7 +1,7 @@
 //! An onboarding as it was accepted, packed: what a million of them cost is mostly this.
 //!
-//! The length of a trunk name that a person chose and the name, the digest of the signup, the
-//! sealed password, the trace that it came with if it did, and the texts, compressed against a
+//! The length of a trunk name that a person chose and the name, the digest of the signup, the number in
+//! seven bytes, the sealed password, the trace that it came with if it did, and the texts, compressed against a
 //! dictionary of what they have in common.
 //!
 //! What comes behind the password begins with a byte that says what it is. A version that does not
@@ -13,7 +13,7 @@ use onboarding::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{Error, NewOnboarding, Result, SealingKey};
+use crate::{Error, NewOnboarding, Result, SealingKey, intake::digits_of};
 
 /// What the texts of onboardings have in common. Records name the dictionary that they were
 /// compressed against, so this one is never edited: a better one is a second file.
@@ -84,7 +84,6 @@ pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result
         new.partner.as_str(),
         new.key.as_str(),
         &new.recipe,
-        new.number.as_str(),
         new.direction.as_str(),
         &new.signup,
         &plan,
@@ -96,6 +95,7 @@ pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result
     let mut packed = vec![length(name.len(), "a trunk name")?];
     packed.extend_from_slice(name.as_bytes());
     packed.extend_from_slice(&Sha256::digest(new.signup.as_bytes())[..16]);
+    packed.extend_from_slice(&number_field(&new.number));
     packed.push(length(sealed.len(), "a sealed password")?);
     packed.extend_from_slice(&sealed);
     if let Some(trace) = new.trace {
@@ -105,6 +105,12 @@ pub(super) fn pack(new: &NewOnboarding, key: &SealingKey, place: &str) -> Result
     put_text(&mut packed, &texts)
         .ok_or_else(|| unusable(format!("the signup {} is too long", new.key)))?;
     Ok(packed)
+}
+
+/// A number as the scripts know it: its digits, at most 15, in seven bytes.
+pub(super) fn number_field(number: &PhoneNumber) -> [u8; 7] {
+    let [_, field @ ..] = digits_of(number).to_be_bytes();
+    field
 }
 
 /// Appends a text, compressed: which dictionary, how long it is, and it. `None`: it is too long.
@@ -181,18 +187,8 @@ pub(super) fn unpack(
     };
     let parts = split(packed).ok_or_else(|| damaged("the record is cut off"))?;
     let texts = text_of(parts.texts).map_err(|wrong| damaged(&wrong))?;
-    let texts: Vec<&str> = texts.splitn(8, BETWEEN).collect();
-    let [
-        account,
-        partner,
-        own_key,
-        recipe,
-        number,
-        direction,
-        signup,
-        plan,
-    ] = texts[..]
-    else {
+    let texts: Vec<&str> = texts.splitn(7, BETWEEN).collect();
+    let [account, partner, own_key, recipe, direction, signup, plan] = texts[..] else {
         return Err(damaged("the record has not all of its texts"));
     };
     let password = if parts.sealed.is_empty() {
@@ -216,7 +212,9 @@ pub(super) fn unpack(
         partner: partner
             .parse()
             .map_err(|error| invalid("partner", &error))?,
-        number: number.parse().map_err(|error| invalid("number", &error))?,
+        number: format!("+{}", parts.number)
+            .parse()
+            .map_err(|error| invalid("number", &error))?,
         direction: direction
             .parse()
             .map_err(|error| invalid("direction", &error))?,
@@ -229,6 +227,8 @@ pub(super) fn unpack(
 }
 
 struct Parts<'a> {
+    /// Its digits.
+    number: u64,
     sealed: &'a [u8],
     trace: Option<TraceContext>,
     /// See [`text_of`].
@@ -240,6 +240,7 @@ fn split(packed: &[u8]) -> Option<Parts<'_>> {
     let name = bytes.byte()?;
     bytes.take(usize::from(name))?;
     bytes.take(16)?;
+    let number = bytes.number(7)?;
     let sealed = bytes.byte()?;
     let sealed = bytes.take(usize::from(sealed))?;
     let trace = match bytes.0.split_first() {
@@ -251,6 +252,7 @@ fn split(packed: &[u8]) -> Option<Parts<'_>> {
         Some(_) | None => None,
     };
     Some(Parts {
+        number,
         sealed,
         trace,
         texts: bytes.0,
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(packed.len(), bare.len() + 1 + TraceContext::BYTES);
         // As it was written before traces were known.
         assert_eq!(unpack(without.id, &bare, &key, PLACE).unwrap().trace, None);
-        let sealed = 18 + usize::from(bare[17]);
+        let sealed = 25 + usize::from(bare[24]);
         assert_eq!(bare[sealed], DICTIONARY_NUMBER);
         for length in 0..packed.len() {
             assert!(unpack(traced.id, &packed[..length], &key, PLACE).is_err());
@@ -349,7 +351,7 @@ mod tests {
         let key = SealingKey::generate().0;
         let new = four_steps();
         let mut packed = pack(&new, &key, PLACE).unwrap();
-        let sealed = 18 + usize::from(packed[17]);
+        let sealed = 25 + usize::from(packed[24]);
         packed[sealed] = 0x7f;
         let refused = unpack(new.id, &packed, &key, PLACE).unwrap_err();
         assert!(refused.to_string().contains("newer"), "{refused}");

@@ -17,7 +17,7 @@ const STOPS: &[&str] = &["parked", "outages"];
 /// What the scripts of onboardings touch besides.
 const PROGRESS: &[&str] = &["onboarding", "entry", "progress", "delayed", "leases"];
 /// What taking in and leaving touch besides.
-const ORDERS: &[&str] = &["order", "lane_order", "names"];
+const ORDERS: &[&str] = &["order", "lane_order", "names", "numbers"];
 /// What those of batches that said where they came from touch.
 const BATCHES: &[&str] = &["batch_order", "batch_rows"];
 /// What those of deliveries touch.
@@ -203,14 +203,14 @@ scripts! {
     UNSTAGE = "unstage", keys [&["onboarding", "entry", "names", "batches", "batch", "rows"]];
     REGISTER = "register", keys [LANES, &["meta", "groups"]];
     CLAIM = "claim", keys [LANES, STOPS, PROGRESS, ORDERS, BATCHES, &["meta", "done", "cancelled", "batches", "committed", "late"]];
-    ADVANCE = "advance", keys [LANES, PROGRESS, BATCHES, &["meta", "done", "failed", "cancelled", "feed", "late"]];
+    ADVANCE = "advance", keys [LANES, PROGRESS, BATCHES, &["numbers", "meta", "done", "failed", "cancelled", "feed", "late"]];
     RENEW = "renew", keys [&["progress", "leases"]];
     ABANDON = "abandon", keys [LANES, PROGRESS];
     PERMIT = "permit", keys [LANES, STOPS, &["meta"]];
     SETTLE = "settle", keys [LANES];
     ACCOUNT = "account", keys [LANES, STOPS, &["meta", "feed"]];
-    RETRY = "retry", keys [LANES, PROGRESS, &["meta", "failed", "cancelled", "feed", "late"]];
-    CANCEL = "cancel", keys [LANES, PROGRESS, &["meta", "done", "failed", "cancelled", "feed", "late"]];
+    RETRY = "retry", keys [LANES, PROGRESS, &["numbers", "meta", "failed", "cancelled", "feed", "late"]];
+    CANCEL = "cancel", keys [LANES, PROGRESS, &["numbers", "meta", "done", "failed", "cancelled", "feed", "late"]];
     TAKE_LATE = "take_late", keys [&["progress", "late"]];
     LATE_CHECKED = "late_checked", keys [&["progress", "late"]];
     DISTRUST = "distrust", keys [LANES, PROGRESS, &["meta"]];

@@ -163,6 +163,7 @@ impl RedisStore {
         ));
         let late = carried.arrives_as().is_finished() && own.journal.needs_late_check();
         args.push(number(late.into()));
+        args.push(number(carried.has_number.into()));
         let nothing = onboarding::Journal::new(&own.plan);
         let steps = if own.journal == nothing {
             &[]
@@ -203,6 +204,12 @@ impl Transfer for RedisStore {
         let ids: Vec<[u8; 16]> = page.items.iter().map(|one| one.id.to_bytes()).collect();
         let records = self.fields("onboarding", &ids).await?;
         let progress = self.fields("progress", &ids).await?;
+        let numbers: Vec<[u8; 7]> = page
+            .items
+            .iter()
+            .map(|one| record::number_field(&one.number))
+            .collect();
+        let mut holders = self.fields("numbers", &numbers).await?.into_iter();
         let mut items = Vec::with_capacity(page.items.len());
         for ((own, packed), progress) in page.items.into_iter().zip(records).zip(progress) {
             let place = format!("{}, {}", self.place(), own.id);
@@ -217,6 +224,7 @@ impl Transfer for RedisStore {
             items.push(Carried {
                 password: record.password,
                 in_doubt: progress.is_some_and(|progress| progress.suspect == 1),
+                has_number: holders.next().flatten().as_deref() == Some(&own.id.to_bytes()[..]),
                 onboarding: own,
             });
         }

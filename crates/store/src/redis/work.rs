@@ -51,6 +51,8 @@ pub(super) struct Handed {
     progress: Vec<u8>,
     record: Vec<u8>,
     age: Duration,
+    /// Who has its number, if it is another.
+    in_use: Option<OnboardingId>,
 }
 
 impl Handed {
@@ -64,6 +66,9 @@ impl Handed {
             progress: answer.bytes()?.unwrap_or_default(),
             record: answer.bytes()?.unwrap_or_default(),
             age: Duration::from_millis(answer.count()?),
+            in_use: answer
+                .bytes()?
+                .and_then(|id| Some(OnboardingId::from_bytes(id.try_into().ok()?))),
         })
     }
 
@@ -234,6 +239,15 @@ impl RedisStore {
             account,
             epoch: handed.epoch,
         };
+        let number_in_use = match handed.in_use {
+            // One that cannot be read is in nobody's way.
+            Some(id) => self
+                .holders(&[id])
+                .await
+                .ok()
+                .and_then(|mut one| one.pop()?),
+            None => None,
+        };
         match self.read(&handed) {
             Ok((record, journal)) => Ok(Some(Claim {
                 lease: lease(record.account.clone()),
@@ -253,6 +267,7 @@ impl RedisStore {
                     serial: handed.serial,
                     expires_ms: handed.expires_ms,
                 },
+                number_in_use,
                 probe,
             })),
             Err(error) => {

@@ -271,6 +271,9 @@ impl Tx<'_> {
             State::Succeeded | State::Failed | State::Cancelled => {
                 let news = &mut self.state.news;
                 news.moved(now, seq, State::Running, written.state);
+                if written.state == State::Cancelled {
+                    self.free_number(seq)?;
+                }
                 if written.late_check {
                     self.schedule_late_check(seq, self.state.now())?;
                 }

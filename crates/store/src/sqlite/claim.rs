@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Claim, Claims, Error, Lease, Permit, Probe, ProbeKind, ReadProbe, Result, WorkerName,
-    clock::millis,
+    clock::millis, intake::digits_of,
 };
 
 /// How often leases are looked through for ended ones.
@@ -308,6 +308,11 @@ impl Tx<'_> {
             )
             .and_then(|mut s| s.execute((seq, epoch, wall)))
             .map_err(|error| self.fail(error))?;
+        let holder = self.take_number(digits_of(&ready.number), seq)?;
+        let number_in_use = match holder {
+            Some(holder) => self.holder_at(holder)?,
+            None => None,
+        };
         let claim = Claim {
             lease: Lease {
                 id,
@@ -326,6 +331,7 @@ impl Tx<'_> {
             age: Duration::from_millis(u64::try_from(wall - ready.created_at).unwrap_or(0)),
             trace: ready.trace,
             permit,
+            number_in_use,
             probe,
         };
         let running = Running {
@@ -461,6 +467,7 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))?;
         let news = &mut self.state.news;
         news.moved(now, *seq, State::Running, State::Cancelled);
+        self.free_number(*seq)?;
         self.schedule_late_check(*seq, self.state.now())
     }
 

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SqliteStore,
-    row::{direction_number, to_json},
+    row::{direction_number, parse, to_json},
     schema::other_world,
     writer::Tx,
 };
 use crate::{
-    Batch, Candidate, Clash, ClashKind, Committed, Error, Origin, Result,
+    Batch, Candidate, Clash, ClashKind, Committed, Error, NumberInUse, Origin, Result,
     intake::kept_source,
     spool::{self, Spool},
 };
@@ -148,7 +148,8 @@ impl Batch for SqliteBatch {
 
 /// What became of one row.
 enum Taken {
-    New,
+    /// Who has its number, if it is another.
+    New(Option<i64>),
     Duplicate,
     Clash(Clash),
 }
@@ -170,6 +171,7 @@ impl Tx<'_> {
         self.bind_world()?;
         let (mut accepted, mut duplicates) = (0_u64, 0_u64);
         let mut clashes: Vec<Clash> = Vec::new();
+        let mut numbers_in_use = Vec::new();
         let mut lanes = std::collections::BTreeSet::new();
         let place = self.state.place.clone();
         let lanes_before = self.state.entered();
@@ -179,7 +181,19 @@ impl Tx<'_> {
                     return Ok(());
                 }
                 match self.take_row(row, &mut lanes)? {
-                    Taken::New => accepted += 1,
+                    Taken::New(holder) => {
+                        accepted += 1;
+                        if let Some(seq) = holder
+                            && numbers_in_use.len() < <dyn Batch>::CLASHES_MAX
+                            && let Some(holder) = self.holder_at(seq)?
+                        {
+                            numbers_in_use.push(NumberInUse {
+                                origin: row.origin(),
+                                number: parse(&place, "number", &row.number)?,
+                                holder,
+                            });
+                        }
+                    }
                     Taken::Duplicate => duplicates += 1,
                     Taken::Clash(clash) => clashes.push(clash),
                 }
@@ -205,6 +219,7 @@ impl Tx<'_> {
                 accepted,
                 duplicates,
                 batch,
+                numbers_in_use,
             });
         }
         self.name_origins(&mut clashes, first_seq, spool)?;
@@ -270,7 +285,7 @@ impl Tx<'_> {
                 kind,
             }));
         }
-        let account = super::row::parse(&self.state.place, "account", &row.account)?;
+        let account = parse(&self.state.place, "account", &row.account)?;
         let lane = self.lane_of(&account)?;
         lanes.insert(lane);
         if let Some(name) = &row.trunk_name
@@ -287,8 +302,9 @@ impl Tx<'_> {
                 kind,
             }));
         }
-        self.insert(row, lane)?;
-        Ok(Taken::New)
+        let seq = self.insert(row, lane)?;
+        let number = row.number.trim_start_matches('+').parse().unwrap_or(0);
+        self.take_number(number, seq).map(Taken::New)
     }
 
     fn trunk_name_taken(&self, lane: i64, name: &str) -> Result<Option<OnboardingId>> {
@@ -301,7 +317,8 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))
     }
 
-    fn insert(&self, row: &Row, lane: i64) -> Result<()> {
+    /// Writes a row; returns its place in the order of acceptance.
+    fn insert(&self, row: &Row, lane: i64) -> Result<i64> {
         let now = self.state.wall();
         self.connection
             .prepare_cached(
@@ -331,7 +348,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached("INSERT INTO progress (seq, lane, updated_at) VALUES (?1, ?2, ?3)")
             .and_then(|mut s| s.execute((seq, lane, now)))
-            .map(drop)
+            .map(|_| seq)
             .map_err(|error| self.fail(error))
     }
 

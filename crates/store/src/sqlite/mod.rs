@@ -25,6 +25,7 @@ mod lane;
 mod lane_table;
 mod lanes;
 mod late_check;
+mod numbers;
 mod operate;
 mod outbox;
 mod outside;
@@ -51,7 +52,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use onboarding::{AccountName, OnboardingId, SipPassword};
+use onboarding::{AccountName, OnboardingId, PhoneNumber, SipPassword};
 use rusqlite::Connection;
 
 use self::{
@@ -62,8 +63,8 @@ use self::{
 use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
     Error, Filter, Granted, Health, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease,
-    Limits, Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried, SealingKey,
-    Settled, Stop, Tally, Work, WorkerName, World,
+    Limits, NumberHolder, Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried,
+    SealingKey, Settled, Stop, Tally, Work, WorkerName, World,
     clock::{Clock, millis},
 };
 
@@ -451,6 +452,12 @@ impl Inspect for SqliteStore {
 
     async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>> {
         self.read(move |reader| reader.batch(number)).await
+    }
+
+    async fn number_holders(&self, numbers: &[PhoneNumber]) -> Result<Vec<Option<NumberHolder>>> {
+        let numbers = numbers.to_vec();
+        self.read(move |reader| reader.number_holders(&numbers))
+            .await
     }
 
     async fn recipe(&self, digest: &str) -> Result<Option<String>> {

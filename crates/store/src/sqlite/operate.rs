@@ -14,6 +14,8 @@ struct Found {
     seq: i64,
     lane: i64,
     epoch: u64,
+    /// Its digits.
+    number: u64,
     state: i64,
     parked: bool,
     plan: String,
@@ -24,8 +26,9 @@ impl Tx<'_> {
     fn find(&self, id: OnboardingId) -> Result<Option<Found>> {
         self.connection
             .prepare_cached(
-                "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal, p.epoch \
-                 FROM onboarding o JOIN progress p ON p.seq = o.seq JOIN lane l ON l.id = p.lane \
+                "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal, \
+                 p.epoch, CAST(substr(o.number, 2) AS INTEGER) FROM onboarding o \
+                 JOIN progress p ON p.seq = o.seq JOIN lane l ON l.id = p.lane \
                  WHERE o.id = ?1",
             )
             .and_then(|mut s| {
@@ -38,6 +41,7 @@ impl Tx<'_> {
                         plan: row.get(4)?,
                         journal: row.get(5)?,
                         epoch: row.get(6)?,
+                        number: row.get(7)?,
                     })
                 })
                 .optional()
@@ -67,6 +71,7 @@ impl Tx<'_> {
             .and_then(|mut s| s.execute((found.seq, journal, now)))
             .map_err(|error| self.fail(error))?;
         self.forget_late_check(found.seq)?;
+        self.take_number(found.number, found.seq)?;
         self.state.news.moved(now, found.seq, state, State::Queued);
         self.state
             .lanes
@@ -104,6 +109,7 @@ impl Tx<'_> {
         if found.epoch > 0 {
             self.schedule_late_check(found.seq, self.state.now())?;
         }
+        self.free_number(found.seq)?;
         self.state.news.moved(now, found.seq, state, next);
         self.state.mark(self.connection, found.lane)?;
         Ok(Cancelled::Now)

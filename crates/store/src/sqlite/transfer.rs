@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, MoveId, Outgoing, Result,
-    StopKind, Transfer, clock::millis, transfer::Mark,
+    StopKind, Transfer, clock::millis, intake::digits_of, transfer::Mark,
 };
 
 #[async_trait]
@@ -63,6 +63,7 @@ impl Transfer for SqliteStore {
             Ok(Carried {
                 password: password.transpose()?.map(SipPassword::from_secret),
                 in_doubt: row.suspect,
+                has_number: row.has_number,
                 onboarding,
             })
         });
@@ -139,6 +140,7 @@ struct CarriedRow {
     raw: Raw,
     suspect: bool,
     password: Option<Vec<u8>>,
+    has_number: bool,
 }
 
 fn carried(row: &Row<'_>) -> rusqlite::Result<CarriedRow> {
@@ -146,6 +148,7 @@ fn carried(row: &Row<'_>) -> rusqlite::Result<CarriedRow> {
         raw: raw(row)?,
         suspect: row.get("suspect")?,
         password: row.get("password")?,
+        has_number: row.get("has_number")?,
     })
 }
 
@@ -153,7 +156,9 @@ impl Reader {
     fn carried(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Vec<CarriedRow>> {
         let after = after(&self.place, cursor)?;
         let sql = format!(
-            "SELECT {COLUMNS}, p.suspect AS suspect, o.password AS password \
+            "SELECT {COLUMNS}, p.suspect AS suspect, o.password AS password, \
+             EXISTS (SELECT 1 FROM number_holder WHERE seq = p.seq \
+             AND number = CAST(substr(o.number, 2) AS INTEGER)) AS has_number \
              FROM {TABLES} WHERE p.seq > ?1 ORDER BY p.seq LIMIT ?2"
         );
         let limit = i64::try_from(limit.clamp(1, 1000)).unwrap_or(1000);
@@ -311,6 +316,9 @@ impl Tx<'_> {
                 ))
             })
             .map_err(|error| self.fail(error))?;
+        if one.has_number {
+            self.take_number(digits_of(&own.number), seq)?;
+        }
         if one.arrives_as().is_finished() && own.journal.needs_late_check() {
             self.schedule_late_check(seq, self.state.now())?;
         }

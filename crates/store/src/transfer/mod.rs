@@ -56,6 +56,8 @@ pub struct Carried {
     /// The first unfinished step has to be read back before it is repeated. So is that of an
     /// onboarding which was running, whatever this says.
     pub in_doubt: bool,
+    /// It is the one that has its number.
+    pub has_number: bool,
 }
 
 impl Carried {

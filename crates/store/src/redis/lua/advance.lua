@@ -93,6 +93,7 @@ local function record(values, from, last)
     elseif after == 'cancel' then
       ended = CANCELLED
       call('ZADD', K.cancelled, progress[SEQ], id)
+      free_number(id, call('HGET', K.onboarding, id))
       call('RPUSH', K.done, be6(now) .. id)
       answer = { 'cancelled' }
     else

@@ -1,18 +1,22 @@
 -- Enters the next chunk of a committed batch. Anybody may call it, any number of times. ARGV:
--- batch. Answers how many chunks are left.
+-- batch. Answers how many chunks are left, then those whose number another onboarding has, each followed
+-- by that one.
 local batch = ARGV[1]
 local applied = tonumber(call('HGET', K.batch, 'applied') or -1)
 if applied < 0 then
   call('LREM', K.committed, 1, batch)
-  return 0
+  return { 0 }
 end
+local answer = { 0 }
 local packed = call('LINDEX', K.rows, applied)
 if packed then
   local rows = cmsgpack.unpack(packed)
-  local ids, accounts = rows[1], rows[2]
+  local ids, accounts, numbers = rows[1], rows[2], rows[3]
   local seq = tonumber(call('HGET', K.batch, 'seq'))
   local created = tonumber(call('HGET', K.batch, 'created'))
-  if #ids > 0 then enter(seq, created, ids, accounts) end
+  if #ids > 0 then
+    for _, id in ipairs(enter(seq, created, ids, accounts, numbers)) do answer[#answer + 1] = id end
+  end
   call('HSET', K.batch, 'applied', applied + 1, 'seq', seq + #ids)
   call('HSET', K.count, 'entered:' .. batch, now)
 end
@@ -27,4 +31,5 @@ if left <= 0 then
   left = 0
 end
 finish()
-return left
+answer[1] = left
+return answer

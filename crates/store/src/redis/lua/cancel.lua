@@ -30,6 +30,7 @@ if state == FAILED then call('ZREM', K.failed, id) end
 progress[WAKE_AT] = 0
 move(progress, CANCELLED)
 call('ZADD', K.cancelled, progress[SEQ], id)
+free_number(id, call('HGET', K.onboarding, id))
 call('RPUSH', K.done, be6(now) .. id)
 if progress[EPOCH] > 0 then call('ZADD', K.late, now, id) end
 tell_moved(id, CANCELLED)

@@ -1,6 +1,7 @@
 -- Takes in onboardings of another store, behind those that came before. ARGV: world, then per
 -- onboarding id, account, record, created_at, state, epoch, updated_at, whether it is in doubt,
--- fault, faulty step, whether it is checked once more, how many steps, and those. What is there is left. Answers how many are new.
+-- fault, faulty step, whether it is checked once more, whether it has its number, how many steps, and
+-- those. What is there is left. Answers how many are new.
 call('HSETNX', K.meta, 'world', ARGV[1])
 local new = 0
 local i = 2
@@ -8,10 +9,10 @@ while i < #ARGV do
   local id, account, record, created = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local state, epoch, updated = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6])
   local suspect, fault, fault_step = tonumber(ARGV[i + 7]), ARGV[i + 8], tonumber(ARGV[i + 9])
-  local late = ARGV[i + 10]
+  local late, has_number = ARGV[i + 10], ARGV[i + 11] == '1'
   local steps = {}
-  for j = 1, tonumber(ARGV[i + 11]) do steps[j] = ARGV[i + 11 + j] end
-  i = i + 12 + #steps
+  for j = 1, tonumber(ARGV[i + 12]) do steps[j] = ARGV[i + 12 + j] end
+  i = i + 13 + #steps
   if call('HEXISTS', K.entry, id) == 0 then
     new = new + 1
     local L = lane_of(account)
@@ -24,6 +25,7 @@ while i < #ARGV do
     lane[TAKEN] = lane[TAKEN] + 1
     local name = name_in(record)
     if name ~= '' then call('HSET', K.names, account .. '\0' .. name, id) end
+    if has_number then take_number(id, number_in(record)) end
     count(state, 1)
     if state == QUEUED then lane[WAITING] = lane[WAITING] + 1 end
     -- One that was never begun waits in its lane's order.

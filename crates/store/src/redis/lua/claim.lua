@@ -81,7 +81,9 @@ if keep > 0 then
     local state = progress and progress[STATE]
     if progress and progress[UPDATED] <= at and (state == SUCCEEDED or state == CANCELLED) then
       local seq, _, L, nth = entry_of(id)
-      local name = name_in(call('HGET', K.onboarding, id))
+      local record = call('HGET', K.onboarding, id)
+      local name = name_in(record)
+      free_number(id, record)
       call('HDEL', K.onboarding, id)
       call('HDEL', K.entry, id)
       call('HDEL', K.progress, id)
@@ -158,7 +160,7 @@ local function give(L, lane, id, member, serial, expires)
   move(progress, RUNNING)
   save_progress(id, progress)
   call('ZADD', K.leases, now + lease, id)
-  hand_out(answer, id, progress[EPOCH], suspect, serial, expires, packed or '')
+  hand_out(answer, id, progress[EPOCH], suspect, serial, expires, packed or '', true)
   claimed = claimed + 1
 end
 

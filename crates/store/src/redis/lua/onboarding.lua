@@ -33,6 +33,29 @@ local function name_in(record)
   return string.sub(record, 2, 1 + string.byte(record, 1))
 end
 
+-- The number of an onboarding, in seven bytes, comes behind the name and the digest.
+local function number_in(record)
+  local length = string.byte(record, 1)
+  return string.sub(record, 18 + length, 24 + length)
+end
+
+-- Gives a number to an onboarding, if nobody has it; else says who does, or '' where it is its own.
+local function take_number(id, number)
+  local holder = call('HGET', K.numbers, number)
+  if holder == id then return '' end
+  -- A server that lost what came last may have kept this alone.
+  if holder and call('HEXISTS', K.entry, holder) == 1 then return holder end
+  call('HSET', K.numbers, number, id)
+  return ''
+end
+
+-- An onboarding was cancelled, or leaves: its number is free, if it had it.
+local function free_number(id, record)
+  if not record then return end
+  local number = number_in(record)
+  if call('HGET', K.numbers, number) == id then call('HDEL', K.numbers, number) end
+end
+
 local function progress_of(id)
   local packed = call('HGET', K.progress, id)
   return packed and cmsgpack.unpack(packed) or nil
@@ -96,17 +119,20 @@ local function give_back_in_doubt(id, progress, holder)
   return false
 end
 
--- Appends what a claimer has to know of an onboarding to an answer.
-local function hand_out(answer, id, epoch, suspect, serial, expires, packed)
+-- Appends what a claimer has to know of an onboarding to an answer. One that is `begun` now takes its
+-- number, or the claimer is told who has it.
+local function hand_out(answer, id, epoch, suspect, serial, expires, packed, begun)
   answer[#answer + 1] = id
   answer[#answer + 1] = epoch
   answer[#answer + 1] = suspect
   answer[#answer + 1] = serial
   answer[#answer + 1] = expires
   answer[#answer + 1] = packed
-  answer[#answer + 1] = call('HGET', K.onboarding, id) or ''
+  local record = call('HGET', K.onboarding, id) or ''
+  answer[#answer + 1] = record
   -- How long ago it was accepted; only read-backs need it.
   local _, accepted = nil, nil
   if suspect == 1 then _, accepted = entry_of(id) end
   answer[#answer + 1] = accepted and math.max(0, now - accepted) or 0
+  answer[#answer + 1] = begun and record ~= '' and take_number(id, number_in(record)) or ''
 end

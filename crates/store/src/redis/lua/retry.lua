@@ -14,6 +14,8 @@ progress[FAULT], progress[FAULT_STEP] = '', -1
 progress[WRITE], progress[ANSWER] = 0, ''
 progress[STEPS] = {}
 for i = 4, #ARGV do progress[STEPS][i - 3] = ARGV[i] end
+local record = call('HGET', K.onboarding, id)
+if record then take_number(id, number_in(record)) end
 move(progress, QUEUED)
 tell_moved(id, QUEUED)
 line_up(id, progress)

@@ -20,6 +20,6 @@ if not found.busy and laid == chunk then
     entries[2 * i] = 'S' .. batch .. be4(found.rows[i])
   end
   if #entries > 0 then call('HSET', K.entry, unpack(entries)) end
-  call('RPUSH', K.rows, cmsgpack.pack({ found.ids, found.accounts }))
+  call('RPUSH', K.rows, cmsgpack.pack({ found.ids, found.accounts, found.numbers }))
 end
 return verdict_on(found, 'staged')

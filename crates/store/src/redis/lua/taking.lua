@@ -27,9 +27,24 @@ local function obstacle(id, account, record, own, row)
   return 'n', taken
 end
 
--- Enters onboardings, whose records are there, with the sequence numbers from `seq` on. `ids` and
--- `accounts` are of the same length, at most some hundred.
-local function enter(seq, created, ids, accounts)
+-- Gives onboardings that are accepted their numbers, where nobody has them. Answers those whose number
+-- another one has, each followed by that one.
+local function take_numbers(ids, numbers)
+  local holders, mine, set, in_use = call('HMGET', K.numbers, unpack(numbers)), {}, {}, {}
+  for i, number in ipairs(numbers) do
+    local holder = holders[i] or mine[number]
+    local to = holder and in_use or set
+    to[#to + 1] = holder and ids[i] or number
+    to[#to + 1] = holder or ids[i]
+    if not holder then mine[number] = ids[i] end
+  end
+  if #set > 0 then call('HSET', K.numbers, unpack(set)) end
+  return in_use
+end
+
+-- Enters onboardings, whose records are there, with the sequence numbers from `seq` on. `ids`,
+-- `accounts` and `numbers` are of the same length, at most some hundred. Answers as `take_numbers`.
+local function enter(seq, created, ids, accounts, numbers)
   local entries, of_lane = {}, {}
   local at = be6(created)
   for i, id in ipairs(ids) do
@@ -54,12 +69,13 @@ local function enter(seq, created, ids, accounts)
     place(L, false)
   end
   count(QUEUED, #ids)
+  return take_numbers(ids, numbers)
 end
 
 -- What a script does with rows of id, account and record: those that are new, what stands in the
 -- others' way. `own` and `first` are the batch and its first row here, where it is laid down.
 local function look_at(args, from, own, first)
-  local found = { ids = {}, accounts = {}, rows = {}, records = {}, names = {}, obstacles = {}, duplicates = 0 }
+  local found = { ids = {}, accounts = {}, numbers = {}, rows = {}, records = {}, names = {}, obstacles = {}, duplicates = 0 }
   local seen, taken = {}, {}
   for i = from, #args, 3 do
     local id, account, record = args[i], args[i + 1], args[i + 2]
@@ -92,6 +108,7 @@ local function look_at(args, from, own, first)
       end
       found.ids[#found.ids + 1] = id
       found.accounts[#found.accounts + 1] = account
+      found.numbers[#found.numbers + 1] = number_in(record)
       found.rows[#found.rows + 1] = row
       found.records[#found.records + 1] = id
       found.records[#found.records + 1] = record

@@ -107,3 +107,10 @@ INSERT INTO work_mark (counter, inode, born) VALUES (0, 0, 0);
 
 -- Of the permits that are out, how many are of requests in flight outside of any onboarding.
 ALTER TABLE permit ADD COLUMN outside INTEGER NOT NULL DEFAULT 0;
+
+-- Which onboarding has a number: one in all, whatever its account, because a number is mapped once in
+-- all of Exotel. The number is its digits. One that is cancelled has none.
+CREATE TABLE number_holder (
+    number INTEGER PRIMARY KEY,
+    seq    INTEGER NOT NULL
+);
