@@ -328,7 +328,7 @@ impl From<producer::Error> for Problem {
 }
 
 /// A problem of the signup on a line, which is its place in the list, from 1.
-fn field_problem(located: producer::Located, single: bool) -> FieldProblem {
+pub(crate) fn field_problem(located: producer::Located, single: bool) -> FieldProblem {
     let mut pointer = if single {
         String::new()
     } else {
