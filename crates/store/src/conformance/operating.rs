@@ -202,7 +202,7 @@ pub async fn after_a_restore_what_is_not_finished_is_read_back_once(mut fixture:
     accept(&store, vec![signup("acme", 5)]).await;
     let failed = signup("acme", 2).new.id;
     assert_eq!(
-        store.retry(failed).await.expect("answered"),
+        store.retry(failed, false).await.expect("answered"),
         Retried::Queued
     );
     let verify = async || {

@@ -22,6 +22,14 @@ impl Clock for Off {
     fn now_ms(&self) -> i64 {
         self.0.now_ms() + self.1 * 24 * 60 * 60 * 1000
     }
+
+    fn steady_ms(&self) -> i64 {
+        self.0.steady_ms()
+    }
+
+    fn boot(&self) -> String {
+        self.0.boot()
+    }
 }
 
 #[tokio::test]
