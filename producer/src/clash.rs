@@ -1,7 +1,7 @@
 //! Signups that another one stands in the way of, told to people.
 
-use onboarding::{OnboardingId, Problem, Signup};
-use store::{Clash, ClashKind};
+use onboarding::{OnboardingId, PhoneNumber, Problem, Signup};
+use store::{Clash, ClashKind, NumberHolder};
 
 use crate::names::Names;
 
@@ -54,6 +54,17 @@ pub(crate) fn content(other: &str, refused: &str, existing: &str) -> Problem {
 pub(crate) fn differs(other: &str, field: &str) -> String {
     format!(
         "it has the same key as {other} and differs in {field}; make them equal, or give this one a key of its own (without one it is account/partner/number)"
+    )
+}
+
+/// That a number is another onboarding's.
+pub(crate) fn number_in_use(number: &PhoneNumber, holder: &NumberHolder) -> Problem {
+    let NumberHolder { id, key } = holder;
+    Problem::new(
+        "number",
+        format!(
+            "{number} is the number of the onboarding \"{key}\" ({id}), and Exotel maps a number to one trunk; while that one is not cancelled, this one fails before anything is sent"
+        ),
     )
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use onboarding::{Accepted, AccountName, Problem, Step, TrunkName};
-use store::{Limits, Origin};
+use store::{Limits, NumberHolder, Origin};
 
 use crate::{
     Error,
@@ -42,6 +42,17 @@ impl Planned<'_> {
         (self.content != existing).then(|| {
             let other = clash::before(self.accepted.id);
             let problem = clash::content(&other, self.content, existing);
+            Located::new(self.file, self.line, problem)
+        })
+    }
+}
+
+impl Planned<'_> {
+    /// What `enqueue` would warn of, where a store says who has its number. `None`: it is its own.
+    #[must_use]
+    pub fn number_warning(&self, holder: &NumberHolder) -> Option<Located> {
+        (holder.id != self.accepted.id).then(|| {
+            let problem = clash::number_in_use(&self.accepted.signup.number, holder);
             Located::new(self.file, self.line, problem)
         })
     }
@@ -212,13 +223,12 @@ impl<F> Forecast<F> {
 
     fn warn(&mut self, origin: Origin, accepted: &Accepted) {
         let signup = &accepted.signup;
-        let number = (&signup.account, &signup.number);
-        let again = self.numbers.before(&number, &accepted.id, origin).map(|(other, _)| {
+        let again = self.numbers.before(&signup.number, &accepted.id, origin).map(|(other, _)| {
             let other = self.names().place(other, origin);
             Problem::new(
                 "number",
                 format!(
-                    "{other} asks for {} of this account too, under another key; Exotel maps a number to one trunk, so the second to run will fail",
+                    "{other} asks for {} too, under another key; Exotel maps a number to one trunk, so the second one will fail",
                     signup.number
                 ),
             )

@@ -22,7 +22,7 @@ use crate::{
 const CHUNKS_AHEAD: usize = 2;
 
 /// What came of an input.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// New onboardings.
     pub accepted: u64,
@@ -32,6 +32,9 @@ pub struct Report {
     pub total: u64,
     /// The batch that the store keeps count of, where something was new.
     pub batch: Option<BatchNumber>,
+    /// Accepted signups that will fail unless something is done about it: their number is another
+    /// onboarding's. At most [`Batch::CLASHES_MAX`](store::Batch).
+    pub warnings: Vec<Located>,
 }
 
 /// Accepts all signups of all sources, or none.
@@ -95,12 +98,19 @@ pub(crate) fn settle(committed: Committed, names: Names<'_>) -> Result<Report, E
             accepted,
             duplicates,
             batch,
-            ..
+            numbers_in_use,
         } => Ok(Report {
             accepted,
             duplicates,
             batch,
             total: accepted + duplicates,
+            warnings: numbers_in_use
+                .iter()
+                .map(|one| {
+                    let problem = clash::number_in_use(&one.number, &one.holder);
+                    Located::new(names.file(one.origin), one.origin.line, problem)
+                })
+                .collect(),
         }),
         Committed::Refused { mut clashes } => {
             clashes.sort_by_key(|clash| clash.origin);

@@ -7,7 +7,7 @@ use onboarding::{
     Journal, OnboardingId, Plan, SipPassword, State, Step, StepKind, StepRecord, StepState,
     TraceContext,
 };
-use store::{Advanced, Permit, ProbeKind, Settled, Then};
+use store::{Advanced, NumberHolder, Permit, ProbeKind, Settled, Then};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
 
@@ -82,6 +82,8 @@ pub(crate) struct Run<'a> {
     pub(crate) surplus_removed: bool,
     /// An attempt of an earlier claim may have taken effect.
     pub(crate) earlier: bool,
+    /// Another onboarding that has its number.
+    pub(crate) number_in_use: Option<&'a NumberHolder>,
     /// It is to show whether its account goes on.
     pub(crate) creator: Option<&'a Creator>,
     /// The right to send the one request of an account that gave no answer yet.
@@ -138,6 +140,7 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
                 numbers: None,
                 surplus_removed: false,
                 earlier: false,
+                number_in_use: claim.number_in_use.as_ref(),
                 creator: creator.as_ref(),
                 turn: None,
                 permit: Some((claim.permit, claimed)),
@@ -262,6 +265,13 @@ impl Run<'_> {
                 Err(halt) => Err(halt),
             };
         };
+        if let (Step::CreateTrunk { .. }, Some(holder)) = (step, self.number_in_use) {
+            self.index = index;
+            let in_doubt = self.record().state == StepState::Unknown;
+            return Err(self
+                .fail(fault::number_in_use(plan, holder), in_doubt)
+                .await);
+        }
         self.begin(index, step, verify);
         if *step == Step::Verify {
             return self.verify().await;

@@ -1,6 +1,7 @@
 //! What a person is told.
 
 use onboarding::{Fault, Journal, Plan, Step, StepKind};
+use store::NumberHolder;
 
 /// What a read ends with, other than what it read.
 pub(crate) enum Interrupt<H> {
@@ -43,6 +44,22 @@ pub(crate) fn trunk_gone(step: &Step, error: &exotel::Error, journal: &Journal) 
         format!(
             "{}: Exotel says that {trunk} is not there for this account ({error}). It was created by this onboarding, so somebody deleted it, or the account's SID was changed since. Restore it through Exotel's support, or cancel this onboarding and sign up again with another key",
             step.kind()
+        ),
+    )
+}
+
+/// Another onboarding has the number, so that a trunk would be created for nothing.
+pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder) -> Fault {
+    let number = plan.steps.iter().find_map(|step| match step {
+        Step::MapNumber { number, .. } => Some(number.as_str()),
+        _ => None,
+    });
+    let NumberHolder { id, key } = holder;
+    fault(
+        "number_in_use",
+        format!(
+            "create_trunk: {} is the number of the onboarding \"{key}\" ({id}), and Exotel maps a number to one trunk; nothing was sent. Once that one is cancelled, `trunkline retry` goes on with this one; else cancel this one",
+            number.unwrap_or("its number")
         ),
     )
 }

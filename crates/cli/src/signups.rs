@@ -45,9 +45,13 @@ pub(crate) async fn enqueue(
         source: Some(described(&input.files)),
         trace: None,
     };
-    producer::enqueue(sources(input)?, &desk, about, store, on_id)
+    let report = producer::enqueue(sources(input)?, &desk, about, store, on_id)
         .await
-        .map_err(refusal)
+        .map_err(refusal)?;
+    for warning in &report.warnings {
+        note(format_args!("warning: {warning}"));
+    }
+    Ok(report)
 }
 
 /// What people find a batch by: the files as they were typed.

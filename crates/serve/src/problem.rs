@@ -7,7 +7,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The media type of a [`Problem`].
@@ -98,7 +98,7 @@ codes! {
 }
 
 /// One thing that is wrong with the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldProblem {
     /// Where, as a JSON Pointer (RFC 6901) into the body; empty for the body as a whole, and for what
     /// is not in the body.
@@ -328,7 +328,7 @@ impl From<producer::Error> for Problem {
 }
 
 /// A problem of the signup on a line, which is its place in the list, from 1.
-fn field_problem(located: producer::Located, single: bool) -> FieldProblem {
+pub(crate) fn field_problem(located: producer::Located, single: bool) -> FieldProblem {
     let mut pointer = if single {
         String::new()
     } else {

@@ -62,6 +62,7 @@ impl Batch for Catcher {
             accepted: told.candidates.len() as u64,
             duplicates: 0,
             batch: (!told.sources.is_empty()).then_some(BatchNumber(7)),
+            numbers_in_use: Vec::new(),
         })
     }
 }

@@ -171,6 +171,7 @@ async fn the_same_item_twice_is_one_onboarding_and_is_told_twice() {
             duplicates,
             total: 2,
             batch: None,
+            warnings: Vec::new(),
         };
         assert_eq!((taken.report, taken.ids.len()), (report, 2));
         assert_eq!(taken.ids[0], taken.ids[1]);

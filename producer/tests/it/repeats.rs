@@ -16,6 +16,7 @@ fn report(accepted: u64, duplicates: u64) -> Report {
         duplicates,
         total: accepted + duplicates,
         batch: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use onboarding::{AccountName, OnboardingId, SipPassword};
+use onboarding::{AccountName, OnboardingId, PhoneNumber, SipPassword};
 use store::{
     AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
-    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate,
-    Outbox, Outgoing, Page, Position, Probe, Probed, Remembered, Result, Resumed, Retried, Settled,
-    Stop, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
+    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, NumberHolder,
+    Onboarding, Operate, Outbox, Outgoing, Page, Position, Probe, Probed, Remembered, Result,
+    Resumed, Retried, Settled, Stop, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -129,6 +129,9 @@ impl Inspect for Line {
     }
     async fn tally(&self) -> Result<Tally> {
         self.store.tally().await
+    }
+    async fn number_holders(&self, numbers: &[PhoneNumber]) -> Result<Vec<Option<NumberHolder>>> {
+        self.store.number_holders(numbers).await
     }
     async fn accounts(&self) -> Result<Vec<AccountStatus>> {
         (self.pass)(Call::Accounts).await?;

@@ -4,11 +4,11 @@
     reason = "steps are made of texts that are known to parse"
 )]
 
-use onboarding::{Mode, State, Step};
+use onboarding::{Key, Mode, OnboardingId, State, Step};
 use serde_json::{Value, json};
-use store::Operate;
+use store::{NewOnboarding, Operate};
 
-use crate::world::{World, full, number, settings, sid, signup};
+use crate::world::{World, full, full_signup, number, settings, sid, signup};
 
 pub(crate) fn chosen(name: &str) -> Vec<Step> {
     vec![Step::CreateTrunk {
@@ -383,4 +383,64 @@ async fn a_half_finished_trunk_of_our_own_is_adopted() {
         assert_eq!(trunks.len(), 1);
         assert_eq!(trunks[0]["numbers"].as_array().unwrap().len(), 1);
     }
+}
+
+/// Another onboarding of the number of the first one.
+fn again(account: &str) -> NewOnboarding {
+    let key: Key = "a-later-id-of-the-same-customer".parse().unwrap();
+    let mut new = signup(account, 1, |id| full(id, 1));
+    new.id = OnboardingId::of(&key);
+    new.plan.steps = full(new.id, 1);
+    new.key = key;
+    new
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_another_onboarding_has_costs_no_request_and_no_trunk() {
+    let world = World::new().await;
+    let ids = world
+        .enqueue(vec![full_signup("acme", 1), again("bolt")])
+        .await;
+    let accounts = || vec![world.account("acme"), world.account("bolt")];
+    let stats = world.drain(settings("w1"), accounts()).await;
+    assert_eq!((stats.succeeded, stats.failed), (1, 1));
+    for worker in ["w2", "w3"] {
+        let (code, message) = world.fault(ids[1]).await;
+        assert_eq!(code, "number_in_use");
+        for word in [
+            "+918000000001",
+            "acme-1",
+            "nothing was sent",
+            "Nothing was left",
+        ] {
+            assert!(message.contains(word), "{word}: {message}");
+        }
+        assert_eq!(world.requests("bolt").await, Vec::<String>::new());
+        world.store.retry(ids[1], false).await.unwrap();
+        let stats = world.drain(settings(worker), accounts()).await;
+        assert_eq!(stats.failed, 1, "the other one is still there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_goes_on_once_the_one_that_had_the_number_is_cancelled() {
+    let world = World::new().await;
+    let refused = json!([{"method": "POST", "path": "/trunks$", "status": 400, "nth": 1}]);
+    world.put("faults", &refused).await;
+    let ids = world
+        .enqueue(vec![full_signup("acme", 1), again("acme")])
+        .await;
+    let stats = world
+        .drain(settings("w1"), vec![world.account("acme")])
+        .await;
+    assert_eq!((stats.failed, stats.requests), (2, 1));
+    assert_eq!(world.fault(ids[1]).await.0, "number_in_use");
+    world.store.cancel(ids[0]).await.unwrap();
+    world.store.retry(ids[1], false).await.unwrap();
+    world
+        .drain(settings("w2"), vec![world.account("acme")])
+        .await;
+    world
+        .assert_exactly_one("after the cancel", "acme", ids[1])
+        .await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use onboarding::{
     AccountName, Direction, Key, OnboardingId, PartnerName, PhoneNumber, State, Step,
 };
-use producer::{Desk, PlanReport, Planned};
+use producer::{Desk, Located, PlanReport, Planned};
 use serde::Serialize;
 use store::Inspect;
 use tokio::runtime::Handle;
@@ -39,7 +39,7 @@ struct PlanLine<'p> {
     state: Option<State>,
     steps: Vec<StepLine<'p>>,
     requests: u32,
-    warnings: &'p [String],
+    warnings: Vec<&'p str>,
 }
 
 #[derive(Serialize)]
@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     for (account, own) in &before.by_account {
         report.leave_out(account, own.signups, own.requests, &limits(account));
     }
-    for warning in &report.warnings {
+    for warning in report.warnings.iter().chain(&before.warnings) {
         note(format_args!("warning: {warning}"));
     }
     if report.more_warnings > 0 {
@@ -133,8 +133,14 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     Ok(Exit::Done)
 }
 
-/// Prints what one signup would do; `state` is that of its onboarding, if it was accepted before.
-pub(super) fn show(planned: &Planned<'_>, state: Option<State>, output: &mut Output) {
+/// Prints what one signup would do; `state` is that of its onboarding, if it was accepted before,
+/// `warning` what the store has to say about it.
+pub(super) fn show(
+    planned: &Planned<'_>,
+    state: Option<State>,
+    warning: Option<&Located>,
+    output: &mut Output,
+) {
     let accepted = planned.accepted;
     let signup = &accepted.signup;
     let costs = match state {
@@ -148,6 +154,8 @@ pub(super) fn show(planned: &Planned<'_>, state: Option<State>, output: &mut Out
     for step in &accepted.plan.steps {
         output.line(format_args!("  {:<18} {}", step.kind(), told(step)));
     }
+    let warnings = accepted.plan.warnings.iter().map(String::as_str);
+    let warnings = warnings.chain(warning.map(|warning| warning.message.as_str()));
     output.record(&PlanLine {
         file: planned.file,
         line: planned.line,
@@ -168,7 +176,7 @@ pub(super) fn show(planned: &Planned<'_>, state: Option<State>, output: &mut Out
             })
             .collect(),
         requests: accepted.plan.requests(),
-        warnings: &accepted.plan.warnings,
+        warnings: warnings.collect(),
     });
 }
 

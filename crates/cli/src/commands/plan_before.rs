@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use onboarding::{Accepted, AccountName, OnboardingId, State};
-use producer::Planned;
+use onboarding::{Accepted, AccountName, OnboardingId, PhoneNumber, State};
+use producer::{Located, Planned};
 use store::{Inspect, Onboarding};
 use tokio::runtime::Handle;
 
@@ -18,7 +18,7 @@ use crate::{
 /// How many are looked up at once.
 const CHUNK: usize = 500;
 
-/// Most problems that are told, as many as of an input.
+/// Most problems and warnings that are told, as many as of an input.
 const PROBLEMS_MAX: usize = 1000;
 
 /// What was accepted before.
@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub(super) accepted: u64,
     /// Those of them that need nothing more.
     pub(super) finished: u64,
+    /// Signups whose number is another onboarding's.
+    pub(super) warnings: Vec<Located>,
     /// All of them by account.
     pub(super) by_account: BTreeMap<AccountName, Share>,
 }
@@ -73,7 +75,7 @@ impl<'s> Before<'s> {
     /// Takes a signup, and shows it now or with its chunk. Blocks where the store is asked.
     pub(super) fn take(&mut self, planned: &Planned<'_>, output: &mut Output) {
         if self.store.is_none() {
-            show(planned, None, output);
+            show(planned, None, None, output);
             return;
         }
         self.waiting.push(Waiting {
@@ -102,7 +104,18 @@ impl<'s> Before<'s> {
                     return;
                 }
             };
-        for own in &waiting {
+        let numbers: Vec<PhoneNumber> = waiting
+            .iter()
+            .map(|own| own.accepted.signup.number.clone())
+            .collect();
+        let holders = match self.runtime.block_on(store.number_holders(&numbers)) {
+            Ok(holders) => holders,
+            Err(error) => {
+                self.failure = Err(error.into());
+                return;
+            }
+        };
+        for (own, holder) in waiting.iter().zip(holders) {
             let planned = Planned {
                 file: &own.file,
                 line: own.line,
@@ -119,7 +132,11 @@ impl<'s> Before<'s> {
                 None => {
                     let state = known.map(|known| known.state);
                     self.count(&own.accepted, state);
-                    show(&planned, state, output);
+                    let warning = holder.and_then(|holder| planned.number_warning(&holder));
+                    show(&planned, state, warning.as_ref(), output);
+                    if self.found.warnings.len() < PROBLEMS_MAX {
+                        self.found.warnings.extend(warning);
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@ use crate::{
     App,
     auth::Caller,
     layers::traceparent,
-    problem::{Code, Problem},
+    problem::{Code, FieldProblem, Problem, field_problem},
 };
 
 /// Most signups of one request. More are for a file.
@@ -33,6 +33,8 @@ pub(super) struct Enqueued<'t> {
     duplicates: u64,
     total: u64,
     onboardings: Vec<EnqueuedOne<'t>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<FieldProblem>,
 }
 
 /// The onboarding of a signup.
@@ -55,7 +57,15 @@ impl<'t> Enqueued<'t> {
             duplicates: taken.report.duplicates,
             total: taken.report.accepted + taken.report.duplicates,
             onboardings: each.collect(),
+            warnings: Vec::new(),
         }
+    }
+
+    /// With what the sender is to look at; `single` where the body is one signup.
+    fn with_warnings(mut self, taken: &Taken, single: bool) -> Self {
+        let warnings = taken.report.warnings.iter().cloned();
+        self.warnings = warnings.map(|one| field_problem(one, single)).collect();
+        self
     }
 }
 
@@ -102,7 +112,7 @@ pub(super) async fn enqueue(
     );
     let answer = Accepted {
         location: location.map(|(id, _)| format!("/v1/onboardings/{id}")),
-        body: answer::to_bytes(&Enqueued::of(&taken, "enqueued")),
+        body: answer::to_bytes(&Enqueued::of(&taken, "enqueued").with_warnings(&taken, single)),
     };
     let answer = match &asked {
         Some(asked) => asked.end(&app, answer).await?,

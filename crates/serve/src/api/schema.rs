@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::problem::FieldProblem;
+
 /// Where an onboarding stands.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -136,6 +138,11 @@ pub(crate) struct Enqueued {
     total: u64,
     /// The onboarding of each signup, in the order in which they were sent.
     onboardings: Vec<EnqueuedOne>,
+    /// Accepted signups that will fail unless something is done about it: their number is another
+    /// onboarding's, which is named.
+    #[schema(required = false)]
+    #[serde(default)]
+    warnings: Vec<FieldProblem>,
 }
 
 /// The onboarding of a signup.

@@ -132,6 +132,14 @@ async fn take_message(
         target: "audit", sender = %name, action = "enqueue",
         accepted = taken.report.accepted, duplicates = taken.report.duplicates, "webhook"
     );
+    for warning in &taken.report.warnings {
+        tracing::warn!(
+            sender = %name,
+            signup = warning.line,
+            field = warning.field,
+            "{}", warning.message
+        );
+    }
     let again = answer::to_bytes(&Enqueued::of(&taken, "duplicate"));
     app.store().answer(&scope, id, &again).await?;
     let first = answer::to_bytes(&Enqueued::of(&taken, "enqueued"));
