@@ -44,6 +44,7 @@ mod processes;
 mod readme;
 mod replaced;
 mod restored;
+mod refused;
 mod secrets;
 mod secrets_over_http;
 mod served_description;

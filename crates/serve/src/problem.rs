@@ -7,7 +7,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The media type of a [`Problem`].
@@ -73,6 +73,8 @@ codes! {
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request did not come in time";
     /// The state of the onboarding does not allow it.
     WrongState = CONFLICT, "wrong_state", "The state does not allow this";
+    /// The id of a webhook that came with other signups before.
+    MessageIdReused = CONFLICT, "message_id_reused", "The message's id belongs to other signups";
     /// The body is larger, or the list longer, than allowed.
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body's media type is another than the one that is asked for.
@@ -98,7 +100,7 @@ codes! {
 }
 
 /// One thing that is wrong with the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldProblem {
     /// Where, as a JSON Pointer (RFC 6901) into the body; empty for the body as a whole, and for what
     /// is not in the body.

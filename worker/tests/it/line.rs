@@ -8,9 +8,10 @@ use store::{
     AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
-    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, Onboarding, Operate,
-    Outbox, Outgoing, Page, Position, Probe, Probed, Remembered, Result, Resumed, Retried, Settled,
-    Stop, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
+    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, NewRefused, Onboarding,
+    Operate, Outbox, Outgoing, Page, Position, Probe, Probed, Refusals, Refused, RefusedId,
+    RefusedPage, Remembered, Result, Resumed, Retried, Settled, Stop, Tally, Transfer, Work,
+    WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -263,5 +264,29 @@ impl Answers for Line {
     }
     async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>> {
         self.store.answer(scope, key, answer).await
+    }
+}
+
+#[async_trait]
+impl Refusals for Line {
+    async fn refuse(&self, refused: NewRefused) -> Result<()> {
+        self.store.refuse(refused).await
+    }
+
+    async fn accepted_after_all(&self, sender: &str, message: &str) -> Result<()> {
+        self.store.accepted_after_all(sender, message).await
+    }
+
+    async fn refused(&self, id: RefusedId) -> Result<Option<Refused>> {
+        self.store.refused(id).await
+    }
+
+    async fn refusals(
+        &self,
+        sender: Option<&str>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<RefusedPage> {
+        self.store.refusals(sender, after, limit).await
     }
 }

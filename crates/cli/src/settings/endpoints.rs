@@ -18,7 +18,7 @@ const FAMILY: Family = Family {
 };
 
 /// What an endpoint may be told of.
-const EVENTS: [&str; 3] = ["succeeded", "failed", "blocked"];
+const EVENTS: [&str; 4] = ["succeeded", "failed", "blocked", "refused"];
 
 /// Who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/v1/accounts/acme/resume", false),
     ("GET", "/v1/recipes", true),
     ("GET", "/v1/deliveries", true),
+    ("GET", "/v1/refused", true),
     (
         "POST",
         "/v1/deliveries/msg_00000000000000000000000000000000/resend",

@@ -30,6 +30,7 @@ mod operate;
 mod outbox;
 mod outside;
 mod restored;
+mod refused;
 mod retention;
 mod row;
 mod schema;

@@ -47,7 +47,7 @@ impl Endpoint {
         if events.is_empty() {
             problems.push(Problem::new(
                 "events",
-                "it is told nothing; write some of \"succeeded\", \"failed\", \"blocked\"",
+                "it is told nothing; write some of \"succeeded\", \"failed\", \"blocked\", \"refused\"",
             ));
         }
         match check_url(url.expose(), allow_private) {

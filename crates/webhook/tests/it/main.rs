@@ -43,6 +43,7 @@ macro_rules! on_both_stores {
 on_both_stores!(
     delivering::a_success_is_told_once_and_its_signature_verifies,
     delivering::each_endpoint_is_told_what_it_asked_for,
+    delivering::signups_that_were_refused_are_told_of_once,
     delivering::a_receiver_that_fails_gets_the_same_message_again_signed_anew,
     delivering::a_redirect_is_a_failure_and_is_not_followed,
     delivering::a_receiver_that_is_gone_is_not_tried_again,
