@@ -55,5 +55,6 @@ mod store_copy;
 mod store_stuck;
 mod takeover;
 mod told;
+mod unfit_redis;
 mod wake_up;
 mod worker_listener;

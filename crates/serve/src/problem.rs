@@ -261,6 +261,15 @@ impl From<store::Error> for Problem {
     /// What is told to the client says nothing about where the store is; the log does.
     fn from(error: store::Error) -> Self {
         match error {
+            store::Error::Unavailable { .. } if error.unfit().is_some() => {
+                tracing::warn!(error = %chain(&error), "a request was not done");
+                let why = error.unfit().map(ToString::to_string).unwrap_or_default();
+                Self::new(
+                    Code::StoreUnavailable,
+                    format!("nothing was done: {why}; ask again when that is mended"),
+                )
+                .retry_after(STORE_RETRY)
+            }
             store::Error::Unavailable { .. } => {
                 tracing::warn!(error = %chain(&error), "the store did not answer a request");
                 Self::new(

@@ -41,7 +41,7 @@ pub use account::{
     Stopped,
 };
 pub use answers::{Answers, Remembered};
-pub use error::Error;
+pub use error::{Error, Unfit};
 pub use feed::{Feed, Happening, Position, What};
 pub use inspect::{
     BatchNumber, BatchStatus, Cursor, Filter, Health, Inspect, Onboarding, Page, Tally,
