@@ -109,6 +109,20 @@ pub(crate) async fn a_redirect_is_a_failure_and_is_not_followed(place: Place) {
     assert_eq!(elsewhere.arrived().len(), 0);
 }
 
+pub(crate) async fn a_redirect_is_taken_and_not_followed_where_the_endpoint_says_so(place: Place) {
+    let elsewhere = Receiver::taking().await;
+    let target = elsewhere.url.clone();
+    let receiver = Receiver::new(move |_| Reply::Header(302, "location", target.clone())).await;
+    let endpoint = receiver.endpoint("sheet", &Event::ALL);
+    let _running = place.run(vec![endpoint.accepting_redirects(true)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let delivery = place.only(DeliveryState::Delivered).await;
+    assert_eq!(delivery.attempts, 1);
+    assert_eq!(delivery.last.unwrap().0.status, Some(302));
+    assert_eq!(elsewhere.arrived().len(), 0);
+}
+
 pub(crate) async fn a_receiver_that_is_gone_is_not_tried_again(place: Place) {
     let receiver = Receiver::new(|_| Reply::Status(410)).await;
     let running = place.run(vec![receiver.endpoint("crm", &Event::ALL)], QUICK);
