@@ -37,6 +37,7 @@ mod http_crash;
 mod http_signups;
 mod idempotency;
 mod late;
+mod log_out;
 mod newcomers;
 mod outage;
 mod parked_account;

@@ -90,7 +90,6 @@ pub use entry_id::EntryId;
 pub use error::{Class, Error};
 pub use numbers::{NumberMapping, TrunkMap};
 pub use page::{NextPage, Page, Unreadable};
-pub use page::{NextPage, Page};
 pub use proxy::Proxy;
 pub use settings::Setting;
 pub use trunks::{Trunk, TrunkChange};

@@ -262,6 +262,9 @@ impl Answers for Line {
     ) -> Result<Remembered> {
         self.store.remember(scope, key, digest, keep).await
     }
+    async fn is_remembered(&self, scope: &str, key: &str) -> Result<bool> {
+        self.store.is_remembered(scope, key).await
+    }
     async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>> {
         self.store.answer(scope, key, answer).await
     }

@@ -196,6 +196,7 @@ macro_rules! telling_conformance {
             deliveries::a_list_follows_what_becomes_of_deliveries,
             deliveries::what_is_no_cursor_of_deliveries_is_refused,
             answers::a_question_is_new_once_and_answered_alike_from_then_on,
+            answers::whether_a_question_is_remembered_is_told_without_asking_it,
             answers::another_question_under_the_same_key_is_known_as_such,
             answers::scopes_and_keys_are_not_mixed_up,
             answers::the_first_answer_is_kept,
