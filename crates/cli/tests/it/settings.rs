@@ -55,6 +55,7 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         "late_check_ms = 86400001",
         &["late_check_ms: 86400001", "0 to 86400000"],
     ),
+    (
         "proxy = \"http://me:KEEPOUT@proxy.example.com:3128\"",
         &["proxy: this is no way out", "HTTPS_PROXY"],
     ),
