@@ -56,7 +56,7 @@ fn endpoint(
         .filter(|event| own.events.contains(&event.as_str()))
         .collect();
     match Endpoint::new(&own.name, &url?, keys?, events, own.allow_private) {
-        Ok(endpoint) => Some(endpoint),
+        Ok(endpoint) => Some(endpoint.accepting_redirects(own.accept_redirects)),
         Err(webhook::Error::Settings(found)) => {
             problems.extend(found.into_iter().map(|problem| {
                 let field = format!("{field}.{}", problem.field);

@@ -98,6 +98,12 @@ impl SecretSource {
         if bare.is_empty() {
             return Err(format!("{self} is empty; put the secret in it"));
         }
+        let quoted = |quote| bare.len() > 1 && bare.starts_with(quote) && bare.ends_with(quote);
+        if quoted('"') || quoted('\'') {
+            return Err(format!(
+                "{self} has quotes around the secret, which would be sent with it (`docker --env-file` keeps them, a shell does not); remove them"
+            ));
+        }
         Ok(Secret::new(bare))
     }
 }

@@ -114,6 +114,9 @@ fn senders(tables: &Tables) -> Result<Senders> {
         let Some(keys) = keys(&own.secrets, &field, &tables.file, &mut problems) else {
             continue;
         };
+        for problem in own.mapping.warnings() {
+            tracing::warn!("{field}.{}: {}", problem.field, problem.message);
+        }
         match Verifier::new(keys, own.tolerance) {
             Ok(verifier) => senders.push(Sender {
                 name: own.name.clone(),
@@ -140,7 +143,13 @@ pub(crate) fn keys(
         let read = place
             .source
             .load()
-            .and_then(|secret| key_of(&secret, place));
+            .and_then(|secret| Ok((key_of(&secret, place)?, SigningKey::reading(&secret))));
+        let read = read.map(|(key, reading)| {
+            if let Some(reading) = reading {
+                tracing::warn!("{of}.secrets: {}: {reading}", place.source);
+            }
+            key
+        });
         read.map_err(|message| {
             let field = format!("{of}.secrets");
             problems.push(Problem::at(file, Some(place.line), field, message));

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serve::Session;
 
 use crate::{
+    failure::Failure,
     link::{Address, is_own_page},
     note::{Done, Note},
     site::Site,
@@ -70,7 +71,9 @@ impl FromRequestParts<Site> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Response> {
-        let Some(session) = site.app.sessions().of(&parts.headers) else {
+        let session = site.app.session_of(&parts.headers).await;
+        let session = session.map_err(|error| Failure::from(error).into_response())?;
+        let Some(session) = session else {
             return Err(Redirect::to(&login(parts)).into_response());
         };
         let noted = Query::<Noted>::try_from_uri(&parts.uri);

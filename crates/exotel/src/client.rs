@@ -25,6 +25,7 @@ use crate::{
     envelope::{self, Amiss, Good, Listed, Read},
     error::{Class, Error},
     page::{NextPage, Page, follow},
+    proxy::InUse,
     redact, spans, tls,
     verdict::{self, Reply},
 };
@@ -81,6 +82,8 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     http: reqwest::Client,
+    /// What is between here and the base URL.
+    proxy: Option<InUse>,
     /// `https://host/v2/accounts/{sid}`
     account: String,
     /// The same with `/trunks`.
@@ -107,7 +110,8 @@ impl Client {
     /// [`ConfigError`] names the field that is wrong; or TLS cannot be set up on this machine.
     pub fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
         let base = config.validate()?;
-        let http = http_client(config, &base)?;
+        let proxy = InUse::find(config, &base)?;
+        let http = http_client(config, &base, proxy.as_ref())?;
         let basic = format!("{}:{}", config.api_key.expose(), config.api_token.expose());
         let encoded = BASE64_STANDARD.encode(basic);
         let headers = headers(&encoded)?;
@@ -122,6 +126,7 @@ impl Client {
         let account = format!("{base}/v2/accounts/{sid}");
         Ok(Self(Arc::new(Inner {
             http,
+            proxy,
             trunks: format!("{account}/trunks"),
             account,
             beta_account: format!("{base}/v2_beta/Accounts/{sid}"),
@@ -319,7 +324,12 @@ impl Client {
         } else {
             (Class::Unknown, "connection_lost")
         };
-        let what = redact::clean(&chain(&error), &self.secrets(None), redact::DESCRIPTION);
+        let mut what = redact::clean(&chain(&error), &self.secrets(None), redact::DESCRIPTION);
+        let mut code = code;
+        if let Some(proxy) = self.0.proxy.as_ref().filter(|_| error.is_connect()) {
+            let (refused, explained) = proxy.explain(&what);
+            (code, what) = (refused.unwrap_or(code), explained);
+        }
         Error::bare(call, class, code, date, what)
     }
 }
@@ -332,15 +342,21 @@ impl fmt::Debug for Client {
     }
 }
 
-fn http_client(config: &ClientConfig, base: &Url) -> Result<reqwest::Client, ConfigError> {
+fn http_client(
+    config: &ClientConfig,
+    base: &Url,
+    proxy: Option<&InUse>,
+) -> Result<reqwest::Client, ConfigError> {
     let tls = if base.scheme() == "https" {
         tls::verifying()?
     } else {
         tls::unused()?
     };
-    reqwest::Client::builder()
+    // Which one is decided here, and not by the library.
+    let direct = reqwest::Client::builder().no_proxy();
+    let builder = proxy.map_or(Ok(direct), |proxy| proxy.on(reqwest::Client::builder()))?;
+    builder
         .tls_backend_preconfigured(tls)
-        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())

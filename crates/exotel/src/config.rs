@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use onboarding::{Secret, problem::Invalid};
 use reqwest::Url;
 
-use crate::entry_id::is_word;
+use crate::{entry_id::is_word, proxy::Proxy};
 
 /// Where an account lives. A key works on its own region's host only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +74,9 @@ pub struct ClientConfig {
     /// Whether a plain `http://` base URL may name a host other than this machine. Credentials
     /// then cross the network in clear. Default false.
     pub allow_plain_http: bool,
+    /// Which proxy requests go through. Never used for this machine, or without TLS. Default that of the
+    /// environment.
+    pub proxy: Proxy,
 }
 
 impl ClientConfig {
@@ -93,6 +96,7 @@ impl ClientConfig {
             connect_timeout: Duration::from_secs(10),
             max_idle_connections: 10,
             allow_plain_http: false,
+            proxy: Proxy::default(),
         }
     }
 
@@ -165,7 +169,7 @@ fn parse_base_url(text: &str, allow_plain_http: bool) -> Result<Url, ConfigError
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
@@ -189,6 +193,11 @@ pub enum ConfigError {
     /// The base URL cannot be used, and why.
     #[error("base_url cannot be used: {0}; write such as https://api.in.exotel.com")]
     BaseUrl(&'static str),
+    /// The proxy cannot be used, and why. Its URL may have a password in it.
+    #[error(
+        "the proxy (the setting proxy, HTTPS_PROXY or ALL_PROXY) cannot be used: {0}; write such as http://proxy.example.com:3128, or proxy = \"none\""
+    )]
+    Proxy(&'static str),
     /// A timeout is zero.
     #[error("request_timeout and connect_timeout must be longer than zero")]
     Timeout,

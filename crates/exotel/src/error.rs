@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
+use crate::proxy::REFUSED as PROXY_REFUSED;
+
 /// A call that did not succeed.
 ///
 /// It never holds credentials, URLs or request bodies: what Exotel says is taken over only after
@@ -161,6 +163,8 @@ impl Error {
             Class::Unsupported => {
                 "Exotel does not offer this call here, and its API reference does not have it; use the documented calls"
             }
+            // What to do is in the proxy's part of it.
+            Class::NeverSent if self.code() == PROXY_REFUSED => "the request never left",
             Class::NeverSent => {
                 "the request never left; check the network and the base URL, then repeat"
             }

@@ -1,7 +1,7 @@
 //! The records that programs read, made of what a store knows.
 //!
 //! One line of JSON each, whether a command prints it or a server answers it: an
-//! [`OnboardingRecord`], an [`AccountRecord`], what a run came to ([`Summary`]) or took in
+//! [`OnboardingRecord`], an [`AccountRecord`], a [`RefusedRecord`], what a run came to ([`Summary`]) or took in
 //! ([`Enqueued`]), and the handoff that [`Handoffs`] renders.
 
 mod account_record;
@@ -10,6 +10,7 @@ mod error;
 mod handoffs;
 mod onboarding_record;
 mod parked;
+mod refused_record;
 mod run;
 mod time;
 mod undamaged;
@@ -23,6 +24,7 @@ pub use onboarding_record::{
     settles_at,
 };
 pub use parked::{ACCOUNT_PARKED, Parked, with_remedy};
+pub use refused_record::{RefusedProblem, RefusedRecord};
 pub use run::{Enqueued, Summary};
 pub use time::{Time, time};
 pub use undamaged::undamaged;

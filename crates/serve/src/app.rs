@@ -12,6 +12,7 @@ use crate::{
     api::Turns,
     auth::Tokens,
     live::Live,
+    problem::Code,
     readiness::Readiness,
     seldom::Seldom,
     session::{SessionKey, Sessions},
@@ -63,7 +64,11 @@ struct Inner {
     senders: Senders,
     turns: Turns,
     refused_webhooks: Seldom<Discriminant<Unauthentic>>,
+    refused_signups: Seldom<RefusalKind>,
 }
+
+/// Refusals of one kind are told once for a while: of which sender, with which code, in which field.
+pub(crate) type RefusalKind = (String, Code, String);
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,6 +110,7 @@ impl App {
             senders,
             turns: Turns::default(),
             refused_webhooks: Seldom::default(),
+            refused_signups: Seldom::default(),
         }))
     }
 
@@ -167,6 +173,11 @@ impl App {
     /// Which refusals of webhooks are told.
     pub(crate) fn refused_webhooks(&self) -> &Seldom<Discriminant<Unauthentic>> {
         &self.0.refused_webhooks
+    }
+
+    /// Which refusals of what authentic webhooks say are told.
+    pub(crate) fn refused_signups(&self) -> &Seldom<RefusalKind> {
+        &self.0.refused_signups
     }
 
     /// Says that it is not ready any more, and ends every stream.

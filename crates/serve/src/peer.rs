@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 use axum::extract::FromRequestParts;
@@ -26,18 +26,28 @@ impl Peer {
         let hops = hops
             .filter_map(|header| header.to_str().ok())
             .flat_map(|header| header.rsplit(','))
-            .map(|hop| hop.trim().parse::<IpAddr>());
+            .map(|hop| address(hop.trim()));
         for hop in hops.take(HOPS_MAX) {
             if !trusted.contains(&peer.0.to_canonical()) {
                 break;
             }
             match hop {
-                Ok(hop) => peer = Self(hop),
-                Err(_) => break,
+                Some(hop) => peer = Self(hop),
+                None => break,
             }
         }
         peer
     }
+}
+
+/// The address of a hop. Some gateways write a port behind it, which is another one for every connection
+/// and so says nothing of who it is.
+fn address(hop: &str) -> Option<IpAddr> {
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    hop.parse()
+        .ok()
+        .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
+        .or_else(in_brackets)
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
@@ -71,6 +81,23 @@ mod tests {
                 "127.0.0.1, 198.51.100.1",
                 "198.51.100.1",
             ),
+            ("a port", "10.0.0.1", "198.51.100.1:40001", "198.51.100.1"),
+            (
+                "ports of ours too",
+                "10.0.0.1",
+                "198.51.100.1:40001, 10.0.0.2:443",
+                "198.51.100.1",
+            ),
+            ("version 6", "10.0.0.1", "2001:db8::1", "2001:db8::1"),
+            ("brackets", "10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            (
+                "brackets and a port",
+                "10.0.0.1",
+                "[2001:db8::1]:40001",
+                "2001:db8::1",
+            ),
+            ("half a bracket", "10.0.0.1", "[2001:db8::1", "10.0.0.1"),
+            ("no port", "10.0.0.1", "198.51.100.1:", "10.0.0.1"),
             ("nonsense", "10.0.0.1", "nonsense", "10.0.0.1"),
             ("nothing", "10.0.0.1", "", "10.0.0.1"),
         ] {

@@ -73,6 +73,8 @@ codes! {
     RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The request did not come in time";
     /// The state of the onboarding does not allow it.
     WrongState = CONFLICT, "wrong_state", "The state does not allow this";
+    /// The id of a webhook that came with other signups before.
+    MessageIdReused = CONFLICT, "message_id_reused", "The message's id belongs to other signups";
     /// The body is larger, or the list longer, than allowed.
     TooLarge = PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
     /// The body's media type is another than the one that is asked for.
@@ -259,6 +261,15 @@ impl From<store::Error> for Problem {
     /// What is told to the client says nothing about where the store is; the log does.
     fn from(error: store::Error) -> Self {
         match error {
+            store::Error::Unavailable { .. } if error.unfit().is_some() => {
+                tracing::warn!(error = %chain(&error), "a request was not done");
+                let why = error.unfit().map(ToString::to_string).unwrap_or_default();
+                Self::new(
+                    Code::StoreUnavailable,
+                    format!("nothing was done: {why}; ask again when that is mended"),
+                )
+                .retry_after(STORE_RETRY)
+            }
             store::Error::Unavailable { .. } => {
                 tracing::warn!(error = %chain(&error), "the store did not answer a request");
                 Self::new(

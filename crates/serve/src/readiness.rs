@@ -70,7 +70,10 @@ async fn ask(store: &dyn Store) -> Result<(), Problem> {
         Ok(Err(error @ Error::Replaced { .. })) => Err(error.into()),
         Ok(Err(error)) => {
             tracing::warn!(error = %chain(&error), "not ready: the store does not answer");
-            unavailable("the store does not answer; the log says why".into())
+            let unfit = error.unfit().map(ToString::to_string);
+            unavailable(
+                unfit.unwrap_or_else(|| "the store does not answer; the log says why".into()),
+            )
         }
         Err(_) => {
             tracing::warn!("not ready: the store takes more than a second to answer");

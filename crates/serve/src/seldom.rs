@@ -11,7 +11,10 @@ use std::{
 /// some hundred lines an hour.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Counts what happens by its kind, of which there have to be few.
+/// Most kinds that are told apart at once; what is beyond is not told until some are forgotten.
+const KINDS_MAX: usize = 1000;
+
+/// Counts what happens by its kind.
 #[derive(Debug)]
 pub(crate) struct Seldom<K>(Mutex<HashMap<K, Told>>);
 
@@ -32,6 +35,12 @@ impl<K: Eq + Hash> Seldom<K> {
     /// was told, with this one.
     pub(crate) fn count(&self, kind: K, now: Instant) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= KINDS_MAX && !all.contains_key(&kind) {
+            all.retain(|_, told| now.saturating_duration_since(told.at) < EVERY);
+            if all.len() >= KINDS_MAX {
+                return None;
+            }
+        }
         let Some(told) = all.get_mut(&kind) else {
             let first = Told {
                 at: now,
@@ -62,5 +71,15 @@ mod tests {
             .collect();
         assert_eq!(told, [1, 1000, 1000]);
         assert_eq!(seldom.count("another", began), Some(1), "kinds are apart");
+    }
+
+    #[test]
+    fn kinds_without_end_cost_bounded_memory() {
+        let seldom = Seldom::default();
+        let began = Instant::now();
+        let told = (0..5000).filter_map(|kind| seldom.count(kind, began));
+        assert_eq!(told.count(), KINDS_MAX);
+        assert_eq!(seldom.count(9999, began + EVERY), Some(1));
+        assert_eq!(seldom.0.lock().unwrap().len(), 1);
     }
 }

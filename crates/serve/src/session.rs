@@ -1,14 +1,14 @@
-//! Sessions of people: a signed cookie, and nothing on the server.
+//! Sessions of people: a signed cookie, and on the server only those that were ended before their time.
 //!
 //! The cookie names a token, an end and a random id. Its MAC covers the token's digest too, so that a
-//! token that is changed or removed ends its sessions.
+//! token that is changed or removed ends its sessions. Who logs out has the id remembered in the store
+//! until the session's end, so that a copy of the cookie opens nothing, on any server of the store.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderMap, HeaderValue, header::COOKIE, request::Parts};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 use jiff::Timestamp;
 use onboarding::Secret;
 use sha2::Sha256;
@@ -118,7 +118,7 @@ impl Sessions {
         };
         let ends = now_seconds().saturating_add(LASTS.as_secs());
         let id: [u8; ID_BYTES] = rand::random();
-        let session = self.session(known.caller(), id);
+        let session = self.session(known.caller(), id, ends);
         let value = self.sign(&known.token.name, &known.token.sha256, ends, id);
         tracing::info!(target: "audit", token = session.caller.token(), action = "log_in", peer = %peer, "a session begins");
         Ok((session, self.cookie(&value, LASTS)))
@@ -126,13 +126,13 @@ impl Sessions {
 
     /// The header for `Set-Cookie` that ends a session in the browser.
     #[must_use]
-    pub fn log_out(&self) -> HeaderValue {
+    pub fn forget(&self) -> HeaderValue {
         self.cookie("", Duration::ZERO)
     }
 
-    /// The session of a request with these headers.
-    #[must_use]
-    pub fn of(&self, headers: &HeaderMap) -> Option<Session> {
+    /// The session that a request with these headers has a good cookie of; whether it was ended since
+    /// is not known here.
+    fn signed(&self, headers: &HeaderMap) -> Option<Session> {
         let name = self.cookie_name();
         let cookies = headers.get_all(COOKIE).into_iter();
         let values = cookies
@@ -157,7 +157,8 @@ impl Sessions {
         let known = self.tokens.find(std::str::from_utf8(name).ok()?)?;
         let right = self.mac(payload, &known.token.sha256);
         let genuine = bool::from(right.as_slice().ct_eq(mac));
-        (genuine && now < u64::from_be_bytes(*ends)).then(|| self.session(known.caller(), *id))
+        let ends = u64::from_be_bytes(*ends);
+        (genuine && now < ends).then(|| self.session(known.caller(), *id, ends))
     }
 
     fn sign(&self, name: &str, sha256: &[u8; 32], ends: u64, id: [u8; ID_BYTES]) -> String {
@@ -174,11 +175,13 @@ impl Sessions {
         self.key.mac("session", &[payload, sha256])
     }
 
-    fn session(&self, caller: Caller, id: [u8; ID_BYTES]) -> Session {
+    fn session(&self, caller: Caller, id: [u8; ID_BYTES], ends: u64) -> Session {
         let csrf = URL_SAFE_NO_PAD.encode(self.key.mac("csrf", &[&id]));
         Session {
             caller,
             csrf: csrf.into(),
+            id: URL_SAFE_NO_PAD.encode(id).into(),
+            ends,
         }
     }
 
@@ -209,12 +212,45 @@ fn now_seconds() -> u64 {
 }
 
 /// A person who is logged in.
-///
-/// As an extractor it refuses who is not, with a 401 problem; `Option<Session>` refuses nobody.
 #[derive(Debug, Clone)]
 pub struct Session {
     caller: Caller,
     csrf: Arc<str>,
+    id: Arc<str>,
+    /// In seconds since 1970.
+    ends: u64,
+}
+
+/// The scope of sessions that were ended among what the store remembers.
+const ENDED: &str = "session ended";
+
+impl App {
+    /// The session of a request with these headers, if nobody has ended it. Without a good cookie the
+    /// store is not asked.
+    ///
+    /// # Errors
+    /// As the store answers: who cannot be looked up is not let in.
+    pub async fn session_of(&self, headers: &HeaderMap) -> store::Result<Option<Session>> {
+        let Some(session) = self.sessions().signed(headers) else {
+            return Ok(None);
+        };
+        let ended = self.store().is_remembered(ENDED, &session.id).await?;
+        Ok((!ended).then_some(session))
+    }
+
+    /// Ends a session for all servers of the store: from now on its cookie opens nothing.
+    ///
+    /// # Errors
+    /// As the store answers; then it lasts until its end.
+    pub async fn end_session(&self, session: &Session) -> store::Result<()> {
+        let keep = Duration::from_secs(session.ends.saturating_sub(now_seconds()).max(1));
+        let digest = [0; 32];
+        self.store()
+            .remember(ENDED, &session.id, digest, keep)
+            .await?;
+        tracing::info!(target: "audit", token = session.caller.token(), action = "log_out", "a session ends");
+        Ok(())
+    }
 }
 
 impl Session {
@@ -262,34 +298,6 @@ impl Caller {
                 self.token
             ),
         ))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Session
-where
-    App: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        App::from_ref(state)
-            .sessions()
-            .of(&parts.headers)
-            .ok_or_else(|| Problem::new(Code::Unauthenticated, "nobody is logged in; log in first"))
-    }
-}
-
-impl<S: Send + Sync> OptionalFromRequestParts<S> for Session
-where
-    App: FromRef<S>,
-{
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &S,
-    ) -> Result<Option<Self>, Self::Rejection> {
-        Ok(App::from_ref(state).sessions().of(&parts.headers))
     }
 }
 
@@ -372,7 +380,7 @@ mod tests {
         assert!(text.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure"));
         let plain = Sessions::new(key("k"), tokens("typed", Scope::Read), true);
         assert!(!log_in(&plain).1.to_str().unwrap().contains("Secure"));
-        assert!(plain.log_out().to_str().unwrap().contains("Max-Age=0"));
+        assert!(plain.forget().to_str().unwrap().contains("Max-Age=0"));
     }
 
     #[test]
@@ -398,9 +406,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         let text = format!("a=b; trunkline=junk; trunkline={}; c", value_of(&cookie));
         headers.insert(COOKIE, text.parse().unwrap());
-        assert!(sessions.of(&headers).is_some());
+        assert!(sessions.signed(&headers).is_some());
         headers.insert(COOKIE, "a=b; trunkline=".parse().unwrap());
-        assert!(sessions.of(&headers).is_none());
+        assert!(sessions.signed(&headers).is_none());
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub trait Answers: Send + Sync + 'static {
         keep: Duration,
     ) -> Result<Remembered>;
 
+    /// Whether a question is remembered under `key` by `scope`, whatever it was. Changes nothing.
+    async fn is_remembered(&self, scope: &str, key: &str) -> Result<bool>;
+
     /// Records the answer (at most 1 MiB), unless there is one. Returns the one that is kept.
     async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>>;
 }

@@ -2,6 +2,22 @@
 
 use onboarding::OnboardingId;
 
+/// Why a store that answers must not be used as it is now; it is used again by itself once that is
+/// mended. The source of an [`Error::Unavailable`]. It says nothing of where the store is, so that it can
+/// be told to clients.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(pub String);
+
+impl Error {
+    /// Why the store must not be used as it is now, where that is what went wrong. Then nothing was
+    /// done.
+    #[must_use]
+    pub fn unfit(&self) -> Option<&Unfit> {
+        std::error::Error::source(self)?.downcast_ref()
+    }
+}
+
 /// A store's failure.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,6 +97,14 @@ impl Error {
                 place: place.clone(),
                 message: message.clone(),
             },
+            Self::Unavailable { place, message, .. } if self.unfit().is_some() => {
+                let unfit = self.unfit().cloned();
+                Self::Unavailable {
+                    place: place.clone(),
+                    message: message.clone(),
+                    source: unfit.map(|unfit| Box::new(unfit) as _),
+                }
+            }
             Self::Unavailable {
                 place,
                 message,

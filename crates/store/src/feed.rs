@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use onboarding::{AccountName, OnboardingId, State};
 
-use crate::Result;
+use crate::{RefusedId, Result};
 
 /// How long the feed keeps what happened. Nobody who reads it may be away for longer: three days
 /// are a weekend, and three times as long as a delivery is tried.
@@ -55,6 +55,11 @@ pub enum What {
     Resumed {
         /// Which.
         account: AccountName,
+    },
+    /// A sender's message was refused for what is in it, for the first time.
+    Refused {
+        /// Which.
+        id: RefusedId,
     },
 }
 

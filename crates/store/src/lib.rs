@@ -5,7 +5,7 @@
 //! role: [`Intake`] accepts signups, [`Work`] hands them out under a lease with the permits to
 //! send requests, [`Inspect`] tells what is there, [`Operate`] is what a person may do, [`Transfer`]
 //! moves everything to another store, [`Feed`] tells what happened, [`Outbox`] keeps what others are
-//! to be told, [`Answers`] what they were answered.
+//! to be told, [`Answers`] what they were answered, [`Refusals`] what was refused.
 //!
 //! Rules that every implementation keeps, and that the module `conformance` (a feature of the same name) checks:
 //!
@@ -28,6 +28,7 @@ pub mod intake;
 pub mod operate;
 pub mod outbox;
 pub mod redis;
+pub mod refused;
 pub mod seal;
 mod spool;
 pub mod sqlite;
@@ -40,7 +41,7 @@ pub use account::{
     Stopped,
 };
 pub use answers::{Answers, Remembered};
-pub use error::Error;
+pub use error::{Error, Unfit};
 pub use feed::{Feed, Happening, Position, What};
 pub use inspect::{
     BatchNumber, BatchStatus, Cursor, Filter, Health, Inspect, Onboarding, Page, Tally,
@@ -54,6 +55,7 @@ pub use outbox::{
     AfterAttempt, Attempt, Delivery, DeliveryFilter, DeliveryId, DeliveryPage, DeliveryState, Due,
     NewDelivery, Outbox,
 };
+pub use refused::{NewRefused, Refusals, Refused, RefusedId, RefusedPage};
 pub use seal::SealingKey;
 pub use sqlite::SqliteOptions;
 pub use transfer::{Carried, CarriedAccount, CarriedIn, Departure, MoveId, Outgoing, Transfer};
@@ -65,9 +67,15 @@ pub use work::{
 pub use world::World;
 
 /// A whole store: all roles.
-pub trait Store: Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers {}
+pub trait Store:
+    Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers + Refusals
+{
+}
 
-impl<T: Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers> Store for T {}
+impl<T> Store for T where
+    T: Intake + Work + Inspect + Operate + Transfer + Feed + Outbox + Answers + Refusals
+{
+}
 
 /// What a store's methods return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

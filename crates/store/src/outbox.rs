@@ -24,17 +24,17 @@ pub const ENDED_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub struct DeliveryId(String);
 
 impl DeliveryId {
-    /// The delivery to `endpoint` about `onboarding` at `position`: always the same one, so that
-    /// laying it out twice makes one.
+    /// The delivery to `endpoint` at `position` about the onboarding or the refused message with the
+    /// id `about`: always the same one, so that laying it out twice makes one.
     #[must_use]
-    pub fn of(endpoint: &str, position: &Position, onboarding: OnboardingId) -> Self {
+    pub fn of(endpoint: &str, position: &Position, about: &[u8; 16]) -> Self {
         let mut digest = Sha256::new();
         // Lengths first, so that no two triples run together.
         digest.update((endpoint.len() as u64).to_be_bytes());
         digest.update(endpoint);
         digest.update((position.0.len() as u64).to_be_bytes());
         digest.update(&position.0);
-        digest.update(onboarding.to_bytes());
+        digest.update(about);
         let digest = digest.finalize();
         let hex: String = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
         Self(format!("msg_{hex}"))
@@ -70,8 +70,8 @@ pub struct NewDelivery {
     pub endpoint: String,
     /// What it tells, as in `onboarding.succeeded`.
     pub event: String,
-    /// What it is about.
-    pub onboarding: OnboardingId,
+    /// The onboarding that it is about, if it is about one.
+    pub onboarding: Option<OnboardingId>,
     /// What is sent, JSON without secrets. Fixed now, so that every attempt sends the same.
     pub payload: String,
 }
@@ -127,8 +127,8 @@ pub struct Delivery {
     pub endpoint: String,
     /// What it tells.
     pub event: String,
-    /// What it is about.
-    pub onboarding: OnboardingId,
+    /// The onboarding that it is about, if it is about one.
+    pub onboarding: Option<OnboardingId>,
     /// What is sent.
     pub payload: String,
     /// Where it stands.

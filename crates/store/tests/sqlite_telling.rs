@@ -11,13 +11,14 @@ use onboarding::{OnboardingId, State};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use store::{
     AfterAttempt, Attempt, BatchNumber, Committed, DeliveryFilter, DeliveryId, DeliveryState,
-    Error, NewDelivery, Position, Remembered, SealingKey, SqliteOptions, Store, Then, What, World,
+    Error, NewDelivery, NewRefused, Position, Remembered, SealingKey, SqliteOptions, Store, Then,
+    What, World,
     clock::ManualClock,
     conformance::sample::{
         accept, account, advance, claim, claim_one, done, failure, offer_from, only, register,
         signup, traced, wide,
     },
-    feed, outbox,
+    feed, outbox, refused,
     sqlite::SqliteStore,
 };
 
@@ -85,10 +86,10 @@ async fn write(store: &Arc<dyn Store>) {
 async fn lay_out(store: &Arc<dyn Store>, before: Option<&str>, n: u64) -> DeliveryId {
     let onboarding = signup("acme", n).new.id;
     let new = NewDelivery {
-        id: DeliveryId::of("crm", &Position(n.to_string()), onboarding),
+        id: DeliveryId::of("crm", &Position(n.to_string()), &onboarding.to_bytes()),
         endpoint: "crm".to_owned(),
         event: "onboarding.succeeded".to_owned(),
-        onboarding,
+        onboarding: Some(onboarding),
         payload: "{}".to_owned(),
     };
     let id = new.id.clone();
@@ -172,6 +173,30 @@ async fn a_question_that_is_over_leaves_the_file() {
     file.clock.advance(Duration::from_secs(61));
     write(&store).await;
     assert_eq!(file.rows("answer WHERE scope = 'partner'"), 5);
+}
+
+#[tokio::test]
+async fn a_refused_message_leaves_a_week_after_its_last_attempt() {
+    let file = File::new();
+    let store = file.open();
+    let refuse = async |message: &str| {
+        let refused = NewRefused {
+            sender: "forms".to_owned(),
+            message: message.to_owned(),
+            status: 422,
+            problems: "[]".to_owned(),
+        };
+        store.refuse(refused).await.expect("recorded");
+    };
+    refuse("given up").await;
+    refuse("tried again").await;
+    file.clock.advance(refused::KEPT - A_WHILE);
+    refuse("tried again").await;
+    file.clock.advance(A_WHILE * 2);
+    write(&store).await;
+    let left = store.refusals(None, None, 10).await.expect("listed").items;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].message, "tried again");
 }
 
 #[tokio::test]

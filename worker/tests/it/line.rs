@@ -8,9 +8,10 @@ use store::{
     AccountStatus, Advance, Advanced, AfterAttempt, Answers, Attempt, Batch, BatchNumber,
     BatchStatus, Carried, CarriedAccount, CarriedIn, Claims, Cursor, Delivery, DeliveryFilter,
     DeliveryId, DeliveryPage, Departure, Due, Feed, Filter, Granted, Happening, Inspect, Intake,
-    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, NumberHolder,
-    Onboarding, Operate, Outbox, Outgoing, Page, Position, Probe, Probed, Remembered, Result,
-    Resumed, Retried, Settled, Stop, Tally, Transfer, Work, WorkerName, sqlite::SqliteStore,
+    LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, NewRefused,
+    NumberHolder, Onboarding, Operate, Outbox, Outgoing, Page, Position, Probe, Probed, Refusals,
+    Refused, RefusedId, RefusedPage, Remembered, Result, Resumed, Retried, Settled, Stop, Tally,
+    Transfer, Work, WorkerName, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -264,7 +265,34 @@ impl Answers for Line {
     ) -> Result<Remembered> {
         self.store.remember(scope, key, digest, keep).await
     }
+    async fn is_remembered(&self, scope: &str, key: &str) -> Result<bool> {
+        self.store.is_remembered(scope, key).await
+    }
     async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>> {
         self.store.answer(scope, key, answer).await
+    }
+}
+
+#[async_trait]
+impl Refusals for Line {
+    async fn refuse(&self, refused: NewRefused) -> Result<()> {
+        self.store.refuse(refused).await
+    }
+
+    async fn accepted_after_all(&self, sender: &str, message: &str) -> Result<()> {
+        self.store.accepted_after_all(sender, message).await
+    }
+
+    async fn refused(&self, id: RefusedId) -> Result<Option<Refused>> {
+        self.store.refused(id).await
+    }
+
+    async fn refusals(
+        &self,
+        sender: Option<&str>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<RefusedPage> {
+        self.store.refusals(sender, after, limit).await
     }
 }

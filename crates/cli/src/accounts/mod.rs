@@ -346,6 +346,7 @@ pub(crate) fn client_config(
     config.max_idle_connections = 0;
     config.request_timeout = settings.request_timeout;
     config.connect_timeout = settings.connect_timeout;
+    config.proxy = settings.proxy.clone();
     config
 }
 

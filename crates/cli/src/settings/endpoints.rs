@@ -13,12 +13,18 @@ use crate::{
 const FAMILY: Family = Family {
     key: "endpoints",
     one: "endpoint",
-    keys: &["url", "secrets", "events", "allow_private"],
+    keys: &[
+        "url",
+        "secrets",
+        "events",
+        "allow_private",
+        "accept_redirects",
+    ],
     max: webhook::ENDPOINTS_MAX,
 };
 
 /// What an endpoint may be told of.
-const EVENTS: [&str; 3] = ["succeeded", "failed", "blocked"];
+const EVENTS: [&str; 4] = ["succeeded", "failed", "blocked", "refused"];
 
 /// Who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub(crate) struct Endpoint {
     pub(crate) events: Vec<&'static str>,
     /// Whether it may be on a private network, without TLS.
     pub(crate) allow_private: bool,
+    /// Whether a redirect means that it took the message.
+    pub(crate) accept_redirects: bool,
 }
 
 /// A URL. Receivers put secrets into its path, so that it may be kept elsewhere.
@@ -58,10 +66,11 @@ fn one<'t>(
     table: &DeTable<'t>,
     base: &Path,
 ) -> Option<Endpoint> {
-    let allow_private = match table.get("allow_private") {
-        Some(value) => flag(file, value, &join(head.field, "allow_private")),
+    let mut flag = |name| match table.get(name) {
+        Some(value) => flag(file, value, &join(head.field, name)),
         None => Some(false),
     };
+    let (allow_private, accept_redirects) = (flag("allow_private"), flag("accept_redirects"));
     let url = url(file, head, table, base);
     let secrets = secrets(file, head, table, base);
     let events = events(file, head, table);
@@ -73,6 +82,7 @@ fn one<'t>(
         secrets: secrets?,
         events: events?,
         allow_private: allow_private?,
+        accept_redirects: accept_redirects?,
     })
 }
 

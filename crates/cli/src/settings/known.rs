@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Addresses,
     /// The http or https URL of a server, without user and parameters.
     Url,
+    /// How to get out: the URL of a proxy, `environment` or `none`.
+    Proxy,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A whole number within these bounds.
@@ -81,6 +83,7 @@ pub(crate) const ALL: &[Known] = &[
     number("connect_timeout_ms", 50, 600_000),
     number("settling_ms", 0, 600_000),
     number("late_check_ms", 0, DAY_MS),
+    known("proxy", Kind::Proxy, None),
     number("retry_first_ms", 10, HOUR_MS),
     number("retry_max_ms", 10, HOUR_MS),
     number("attempts_max", 1, 100),

@@ -121,6 +121,9 @@ impl Layer {
                     "the secret itself is not a setting; name its place in {name}__ENV or {name}__FILE"
                 ));
             }
+            if is_service_link(name, value.unwrap_or_default()) {
+                return Ok(());
+            }
             return Err(
                 "there is no such setting; remove the variable, or correct its name".into(),
             );
@@ -169,6 +172,33 @@ impl Layer {
         };
         let name = format!("{}.{form}", known.name);
         self.put(&name, ValueKind::String(text), place);
+    }
+}
+
+/// Whether Kubernetes set this variable because there is a service called `trunkline`, or `trunkline-...`,
+/// in the namespace (its `enableServiceLinks`): nobody who starts us can remove it.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let protocol =
+        |text: &str| ["TCP", "UDP", "SCTP"].contains(&text.to_ascii_uppercase().as_str());
+    let is_url = || {
+        value
+            .split_once("://")
+            .is_some_and(|(scheme, _)| protocol(scheme))
+    };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<&str> = name.split('_').collect();
+    match words.as_slice() {
+        [.., "SERVICE", "HOST"] => true,
+        [.., "PORT", n, kind] | [.., "PORT", n, kind, "ADDR" | "PORT" | "PROTO"]
+            if number(n) && protocol(kind) =>
+        {
+            true
+        }
+        // A port's name may stand behind it.
+        words => {
+            words.windows(2).any(|pair| pair == ["SERVICE", "PORT"])
+                || (words.ends_with(&["PORT"]) && is_url())
+        }
     }
 }
 
@@ -221,6 +251,12 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
         (Kind::Url, Raw::Text(text)) if is_url(text) => Ok(ValueKind::String(
             text.trim_end_matches('/').to_owned(),
         )),
+        (Kind::Proxy, Raw::Text(text)) if is_url(text) || PROXY_WORDS.contains(text) => {
+            Ok(ValueKind::String((*text).to_owned()))
+        }
+        (Kind::Proxy, _) => Err(
+            "this is no way out; write \"environment\", \"none\", or http:// or https:// with the host and port of a proxy; a user and a password belong into the variable HTTPS_PROXY".into(),
+        ),
         // It may hold a password, so it is not repeated.
         (Kind::Url, _) => Err(
             "this is not a URL; write http:// or https:// and a host, without a user, a password or parameters".into(),
@@ -236,6 +272,9 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
         (Kind::Secret, _) => Err(FORM.into()),
     }
 }
+
+/// What stands for a proxy besides its URL.
+const PROXY_WORDS: [&str; 2] = ["environment", "none"];
 
 /// Most addresses of one setting; more are a mistake.
 const ADDRESSES_MAX: usize = 100;

@@ -16,6 +16,7 @@ use std::{
 };
 
 use config::{Config, Map, Source, Value};
+use exotel::Proxy;
 
 use crate::{
     args::{Global, LogForm},
@@ -95,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) settling: Duration,
     /// How long after its end an onboarding that was in doubt is checked once more.
     pub(crate) late_check: Duration,
+    /// The way to Exotel's API.
+    pub(crate) proxy: Proxy,
     /// Longest pause before the second attempt of a step.
     pub(crate) retry_first: Duration,
     /// Longest pause before any attempt.
@@ -281,6 +284,11 @@ impl Merged {
             connect_timeout: self.millis("connect_timeout_ms"),
             settling: self.millis("settling_ms"),
             late_check: self.millis("late_check_ms"),
+            proxy: match self.text("proxy").as_str() {
+                "environment" => Proxy::Environment,
+                "none" => Proxy::None,
+                url => Proxy::Url(url.to_owned()),
+            },
             retry_first: self.millis("retry_first_ms"),
             retry_max: self.millis("retry_max_ms"),
             attempts_max: self.count("attempts_max"),
@@ -465,6 +473,7 @@ mod tests {
                 | Kind::Secret
                 | Kind::Address
                 | Kind::Addresses
+                | Kind::Proxy
                 | Kind::Url => row[2].clone(),
             };
             assert_eq!(row[2], bounds, "{}", known.name);

@@ -263,6 +263,30 @@ fn check_tells_a_right_key_from_a_wrong_one_and_shows_neither() {
     home.run(&["accounts", "check", "nobody"]).ends(2);
 }
 
+/// `docker --env-file` keeps the quotes that a shell takes away.
+#[test]
+fn a_credential_in_quotes_is_refused_at_the_start_with_the_remedy() {
+    let simulator_home = live();
+    let simulator = Simulator::start(&simulator_home, &[]);
+    for quoted in ["\"key-KEEPOUT\"", "'key-KEEPOUT'", " \"key-KEEPOUT\"\n"] {
+        let home = live().with("QUOTED_KEY", quoted);
+        let account = format!(
+            "[accounts.acme]\naccount_sid = \"acme1\"\nbase_url = \"{}\"\napi_key = {{ env = \"QUOTED_KEY\" }}\napi_token = {{ env = \"QUOTED_KEY\" }}\n",
+            simulator.base_url
+        );
+        home.write("accounts.toml", &account);
+        let ran = home.run(&["accounts", "check"]).ends(2);
+        let said = &ran.stderr;
+        assert!(said.contains("QUOTED_KEY has quotes around"), "{said}");
+        assert!(
+            said.contains("--env-file") && said.contains("remove them"),
+            "{said}"
+        );
+        assert!(!format!("{ran:?}").contains("KEEPOUT"));
+    }
+    assert_eq!(simulator.requests(), 0);
+}
+
 #[test]
 fn list_shows_each_account_and_no_secret() {
     let home = live();

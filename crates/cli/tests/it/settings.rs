@@ -56,6 +56,15 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["late_check_ms: 86400001", "0 to 86400000"],
     ),
     (
+        "proxy = \"http://me:KEEPOUT@proxy.example.com:3128\"",
+        &["proxy: this is no way out", "HTTPS_PROXY"],
+    ),
+    (
+        "proxy = \"socks5://KEEPOUT\"",
+        &["proxy", "\"environment\""],
+    ),
+    ("proxy = true", &["proxy", "\"none\""]),
+    (
         "retry_first_ms = 0",
         &["retry_first_ms: 0", "10 to 3600000"],
     ),
@@ -236,6 +245,16 @@ fn every_mistake_in_the_environment_is_refused_with_the_variable() {
             "15000",
             "TRUNKLINE_LEASE: there is no such setting",
         ),
+        (
+            "TRUNKLINE_PORT",
+            "8484",
+            "TRUNKLINE_PORT: there is no such setting",
+        ),
+        (
+            "TRUNKLINE_PORT_8484_TPC",
+            "tcp://10.0.0.1:8484",
+            "TRUNKLINE_PORT_8484_TPC: there is no such setting",
+        ),
         ("TRUNKLINE_LOG", "xml", "TRUNKLINE_LOG: \"xml\""),
         (
             "TRUNKLINE_SECRET_KEY",
@@ -264,6 +283,28 @@ fn every_mistake_in_the_environment_is_refused_with_the_variable() {
         );
         assert!(!ran.stderr.contains("KEEPOUT"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_of_our_name_is_passed_over() {
+    let mut home = Home::new();
+    for service in ["TRUNKLINE", "TRUNKLINE_SERVE"] {
+        for (name, value) in [
+            ("SERVICE_HOST", "10.0.0.1"),
+            ("SERVICE_PORT", "8484"),
+            ("SERVICE_PORT_HTTP_API", "8484"),
+            ("PORT", "tcp://10.0.0.1:8484"),
+            ("PORT_8484_TCP", "tcp://10.0.0.1:8484"),
+            ("PORT_8484_TCP_PROTO", "tcp"),
+            ("PORT_8484_TCP_PORT", "8484"),
+            ("PORT_8484_TCP_ADDR", "10.0.0.1"),
+            ("PORT_53_UDP_ADDR", "10.0.0.1"),
+        ] {
+            home = home.with(&format!("{service}_{name}"), value);
+        }
+    }
+    home.write("three.csv", THREE);
+    home.run(&["plan", "three.csv", "--sandbox"]).ends(0);
 }
 
 #[test]

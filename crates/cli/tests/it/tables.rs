@@ -91,13 +91,14 @@ const BAD: &[Bad] = &[
         &["~0 for ~"],
     ),
     (
-        "[endpoints.crm]\nurl = 1\nsecrets = [{ vault = \"KEEPOUT\" }]\nevents = [\"succeeded\", \"cancelled\"]\nallow_private = \"yes\"",
+        "[endpoints.crm]\nurl = 1\nsecrets = [{ vault = \"KEEPOUT\" }]\nevents = [\"succeeded\", \"cancelled\"]\nallow_private = \"yes\"\naccept_redirects = 1",
         &[
             ("endpoints.crm.url", 2),
             ("endpoints.crm.secrets.vault", 3),
             ("endpoints.crm.secrets", 3),
             ("endpoints.crm.events", 4),
             ("endpoints.crm.allow_private", 5),
+            ("endpoints.crm.accept_redirects", 6),
         ],
         &["succeeded, failed, blocked", "true or false"],
     ),

@@ -297,6 +297,12 @@ async fn delivery(site: &Site, id: &str) -> Result<Delivery, Failure> {
     site.app.store().delivery(&id).await?.ok_or_else(unknown)
 }
 
+/// The page of what a delivery is about.
+fn about(own: &Delivery) -> String {
+    own.onboarding
+        .map_or_else(|| "/deliveries".to_owned(), link::onboarding)
+}
+
 /// Whether to send a delivery again.
 pub(super) async fn ask_resend(
     State(site): State<Site>,
@@ -315,7 +321,7 @@ pub(super) async fn ask_resend(
         verb: "Send it again",
         tone: "primary",
         leave: "Leave it as it is",
-        back: link::onboarding(own.onboarding),
+        back: about(&own),
     };
     page(&visitor, Section::Deliveries, ask)
 }
@@ -334,5 +340,5 @@ pub(super) async fn resend(
     } else {
         Done::NotNow
     };
-    Ok(done(&link::onboarding(own.onboarding), came))
+    Ok(done(&about(&own), came))
 }

@@ -60,7 +60,8 @@ pub(super) async fn form(
     query: Result<Query<Next>, QueryRejection>,
 ) -> Response {
     let next = query.map_or_else(|_| String::new(), |query| query.0.next);
-    if site.app.sessions().of(&headers).is_some() {
+    // A store that is away says nothing of who is logged in; one may log in all the same.
+    if matches!(site.app.session_of(&headers).await, Ok(Some(_))) {
         return Redirect::to(after(&next)).into_response();
     }
     page(&headers, &next, StatusCode::OK, None)
@@ -149,7 +150,7 @@ pub(super) struct Csrf {
     csrf: String,
 }
 
-/// Ends the session in this browser.
+/// Ends the session, in this browser and on the server.
 pub(super) async fn log_out(
     State(site): State<Site>,
     visitor: Visitor,
@@ -162,10 +163,14 @@ pub(super) async fn log_out(
     {
         return Err(problem.into());
     }
-    let mut response = Redirect::to("/login").into_response();
+    // Where the store does not take it that is told, and this browser forgets the session all the same.
+    let mut response = match site.app.end_session(&visitor.session).await {
+        Ok(()) => Redirect::to("/login").into_response(),
+        Err(error) => Failure::from(error).into_response(),
+    };
     response
         .headers_mut()
-        .insert(SET_COOKIE, site.app.sessions().log_out());
+        .insert(SET_COOKIE, site.app.sessions().forget());
     Ok(response)
 }
 

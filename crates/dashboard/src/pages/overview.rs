@@ -18,6 +18,7 @@ use crate::{
         failure::{FailureView, by_cause},
         figures::{counted, grouped},
         parts::label,
+        refused::RefusedView,
     },
     visitor::Visitor,
 };
@@ -27,6 +28,9 @@ const BATCHES: usize = 5;
 
 /// Most accounts that need a person here.
 const ATTENTION: usize = 6;
+
+/// Most refused messages here.
+const REFUSED: usize = 5;
 
 /// Failed onboardings that are looked at for their causes; each is some kilobytes.
 pub(super) const FAILED: usize = 200;
@@ -40,6 +44,8 @@ struct Page {
     total: u64,
     attention: Vec<Attention>,
     more_attention: usize,
+    refused: Vec<RefusedView>,
+    more_refused: bool,
     batches: Vec<BatchView>,
     failures: Vec<FailureView>,
     failed: u64,
@@ -68,6 +74,7 @@ pub(super) async fn page(State(site): State<Site>, visitor: Visitor) -> Result<R
         .count();
     let attention = accounts.iter().filter_map(|own| Attention::of(own, now));
     let failed = tally.of(Stands::Failed);
+    let refused = store.refusals(None, None, REFUSED).await?;
     Ok(html(&Page {
         shell: Shell::of(&visitor, Section::Overview, "Overview"),
         throughput: throughput(&accounts),
@@ -75,6 +82,12 @@ pub(super) async fn page(State(site): State<Site>, visitor: Visitor) -> Result<R
         total: tally.total(),
         attention: attention.take(ATTENTION).collect(),
         more_attention: urgent.saturating_sub(ATTENTION),
+        more_refused: refused.next.is_some(),
+        refused: refused
+            .items
+            .iter()
+            .map(|own| RefusedView::of(own, now))
+            .collect(),
         batches: shown(&store.batches(None, BATCHES).await?, now),
         failures: failures(store.as_ref(), Filter::default(), failed, now).await?,
         failed,

@@ -34,7 +34,10 @@ impl DeliveryView {
         Self {
             badge: Badge::of_delivery(own.state),
             event: own.event.clone(),
-            about: linked.then(|| (link::onboarding(own.onboarding), own.onboarding.to_string())),
+            about: own
+                .onboarding
+                .filter(|_| linked)
+                .map(|id| (link::onboarding(id), id.to_string())),
             endpoint: own.endpoint.clone(),
             attempts: own.attempts,
             created: when(own.created_at),

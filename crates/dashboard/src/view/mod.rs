@@ -11,4 +11,5 @@ pub(crate) mod onboarding;
 pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod recipe;
+pub(crate) mod refused;
 pub(crate) mod steps;

@@ -6,9 +6,10 @@ use onboarding::{
     AccountName, Fault, OnboardingId, State, Step, StepRecord, StepResult, StepState,
 };
 use producer::{About, Format, Source};
+use records::RefusedProblem;
 use store::{
-    Advance, Claim, DeliveryId, Filter, Limits, NewDelivery, Onboarding, Position, Then,
-    WorkerName, WriteId,
+    Advance, Claim, DeliveryId, Filter, Limits, NewDelivery, NewRefused, Onboarding, Position,
+    Then, WorkerName, WriteId,
 };
 
 use crate::place::Place;
@@ -106,9 +107,26 @@ impl Place {
         self.store.advance(&claim.lease, advance).await.unwrap();
     }
 
-    /// A delivery about this onboarding.
-    pub(crate) async fn deliver(&self, id: OnboardingId, endpoint: &str) -> DeliveryId {
-        let delivery = DeliveryId::of(endpoint, &Position("1".into()), id);
+    /// A message of a sender was refused.
+    pub(crate) async fn refuse(&self, sender: &str, message: &str, problem: &str) {
+        let problems = RefusedProblem::written([RefusedProblem {
+            pointer: "/answers/did".into(),
+            field: "number".into(),
+            message: problem.to_owned(),
+        }]);
+        let refused = NewRefused {
+            sender: sender.to_owned(),
+            message: message.to_owned(),
+            status: 422,
+            problems,
+        };
+        self.store.refuse(refused).await.unwrap();
+    }
+
+    /// A delivery about this onboarding, or about none.
+    pub(crate) async fn deliver(&self, id: Option<OnboardingId>, endpoint: &str) -> DeliveryId {
+        let about = id.map_or([0; 16], |id| id.to_bytes());
+        let delivery = DeliveryId::of(endpoint, &Position("1".into()), &about);
         let before = self.store.laid_out().await.unwrap();
         let after = format!("{}1", before.as_deref().unwrap_or_default());
         let new = NewDelivery {
@@ -139,7 +157,7 @@ impl Place {
         all.remove(0)
     }
 
-    /// One of each: succeeded, failed, running or queued, blocked; a batch; a delivery.
+    /// One of each: succeeded, failed, running or queued, blocked; a batch; deliveries; a refused message.
     pub(crate) async fn fill(&self) {
         self.accept(
             "signups.csv",
@@ -157,7 +175,9 @@ impl Place {
             .await
             .unwrap();
         let done = self.in_state(State::Succeeded).await.remove(0);
-        self.deliver(done.id, "crm").await;
+        self.deliver(Some(done.id), "crm").await;
+        self.deliver(None, "billing").await;
+        self.refuse("forms", "msg-1", HOSTILE).await;
         for claim in self.claim(&["acme"]).await.iter().chain(&claims[1..]) {
             self.fail(claim, "create_trunk: the name is taken; choose another")
                 .await;

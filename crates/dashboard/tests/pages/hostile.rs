@@ -41,7 +41,7 @@ async fn hostile_texts_are_shown_and_do_nothing() {
         .await
         .unwrap();
     let done = place.one(State::Succeeded).await;
-    place.deliver(done.id, HOSTILE).await;
+    place.deliver(Some(done.id), HOSTILE).await;
 
     let browser = place.writer().await;
     let mut shown = 0;

@@ -187,3 +187,35 @@ async fn colours_that_were_chosen_are_there_from_the_first_byte() {
     browser.set("theme", "\"><script>");
     assert!(browser.get("/").await.text.contains("<html lang=\"en\">"));
 }
+
+#[tokio::test]
+async fn a_refused_webhook_is_on_the_overview_until_it_is_accepted() {
+    let place = Place::new().await;
+    let browser = place.reader().await;
+    assert!(!browser.get("/").await.text.contains("Refused webhooks"));
+    for n in 0..7 {
+        let problem = "\"8000000032\" is not an E.164 number";
+        place.refuse("forms", &format!("msg-{n}"), problem).await;
+    }
+    let page = browser.get("/").await.page();
+    assert_eq!(markup::check(&page.text), Ok(()));
+    assert_eq!(page.text.matches("is not an E.164 number").count(), 5);
+    for told in [
+        "forms",
+        "msg-6",
+        "/answers/did",
+        "answered 422",
+        "GET /v1/refused",
+    ] {
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+    }
+    assert!(!page.text.contains("msg-1"), "the newest");
+    for n in 1..7 {
+        let message = format!("msg-{n}");
+        let gone = place.store.accepted_after_all("forms", &message).await;
+        gone.unwrap();
+    }
+    let page = browser.get("/").await.page();
+    assert!(page.text.contains("msg-0") && !page.text.contains("msg-6"));
+    assert!(!page.text.contains("GET /v1/refused"));
+}

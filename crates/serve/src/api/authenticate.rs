@@ -27,7 +27,7 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let caller = match identify(&app, &request) {
+    let caller = match identify(&app, request.method(), request.headers()).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -49,8 +49,7 @@ pub(super) async fn authenticate(
 
 /// Whose token or session it is. A header counts before a cookie, so that a program is never taken
 /// for the person whose browser it runs in.
-fn identify(app: &App, request: &Request) -> Result<Caller, Problem> {
-    let headers = request.headers();
+async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut given = headers.get_all(AUTHORIZATION).into_iter();
     if let Some(header) = given.next() {
         // Of two a proxy may have looked at the other.
@@ -60,10 +59,10 @@ fn identify(app: &App, request: &Request) -> Result<Caller, Problem> {
         let known = bearer(header).and_then(|text| app.tokens().identify(text));
         return known.map(|known| known.caller()).ok_or_else(unknown);
     }
-    let Some(session) = app.sessions().of(headers) else {
+    let Some(session) = app.session_of(headers).await? else {
         return Err(unknown());
     };
-    if is_safe(request.method()) {
+    if is_safe(method) {
         return Ok(session.caller().clone());
     }
     let csrf = headers.get(&CSRF).and_then(|value| value.to_str().ok());

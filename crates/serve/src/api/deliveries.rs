@@ -34,7 +34,7 @@ struct Line<'d> {
     id: &'d str,
     endpoint: &'d str,
     event: &'d str,
-    onboarding: OnboardingId,
+    onboarding: Option<OnboardingId>,
     state: &'static str,
     attempts: u32,
     created_at: Time,
@@ -103,14 +103,7 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, P
 }
 
 fn filter(params: &mut Params) -> DeliveryFilter {
-    let is_name = |text: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        (1..=64).contains(&text.len()) && text.chars().all(known)
-    };
-    let endpoint = params.text("endpoint").map(str::to_owned);
-    if endpoint.as_deref().is_some_and(|text| !is_name(text)) {
-        params.wrong("endpoint", "write the name of an endpoint of the settings");
-    }
+    let endpoint = params.name("endpoint", "write the name of an endpoint of the settings");
     let state = params.text("state").map(DeliveryState::parse);
     if state == Some(None) {
         params.wrong("state", "write waiting, delivered or given_up");

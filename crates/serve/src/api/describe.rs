@@ -117,6 +117,10 @@ const OWN: &[(&str, &[Code])] = &[
         &[Code::InvalidParameter, Code::StoreUnavailable],
     ),
     (
+        "list_refused",
+        &[Code::InvalidParameter, Code::StoreUnavailable],
+    ),
+    (
         "resend_delivery",
         &[
             Code::InvalidParameter,
@@ -141,6 +145,7 @@ const OWN: &[(&str, &[Code])] = &[
             Code::InvalidBody,
             Code::BadSignature,
             Code::RequestTimeout,
+            Code::MessageIdReused,
             Code::TooLarge,
             Code::InvalidSignups,
             Code::StoreUnavailable,
@@ -152,6 +157,7 @@ const OWN: &[(&str, &[Code])] = &[
             Code::InvalidBody,
             Code::BadSignature,
             Code::RequestTimeout,
+            Code::MessageIdReused,
             Code::TooLarge,
             Code::InvalidSignups,
             Code::StoreUnavailable,

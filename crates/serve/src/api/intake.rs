@@ -95,7 +95,11 @@ pub(super) async fn enqueue(
     Params::read(&uri, &[]).done()?;
     check_json(&headers)?;
     let asked = Asked::read(&headers, caller.token(), "POST /v1/onboardings")?;
-    let (items, single) = parse(&payload.bytes)?;
+    let (items, single) = parse(&payload.bytes).inspect_err(|_| {
+        // How many there are is not known.
+        app.metrics()
+            .signups(SignupSource::Api, SignupOutcome::Refused, 1);
+    })?;
     if let Some(asked) = &asked
         && let Some(first) = asked.begin(&app, &payload.bytes).await?
     {
@@ -168,7 +172,10 @@ pub(super) async fn take(
             Ok(taken)
         }
         Err(error) => {
-            count(SignupOutcome::Refused, items.len() as u64);
+            // A store that is away refuses nothing: they come again.
+            if matches!(error, producer::Error::Input { .. }) {
+                count(SignupOutcome::Refused, items.len() as u64);
+            }
             Err(Problem::of_signups(error, single))
         }
     }

@@ -16,6 +16,7 @@ mod onboardings;
 mod params;
 mod payload;
 mod recipes;
+mod refused;
 mod schema;
 mod webhooks;
 
@@ -60,6 +61,7 @@ fn routes() -> (OpenApiRouter<App>, OpenApiRouter<App>) {
         .routes(routes!(recipes::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::resend))
+        .routes(routes!(refused::list))
         .routes(routes!(events::watch))
         .routes(routes!(metrics::show))
         .routes(routes!(describe::show));

@@ -64,6 +64,16 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The name of something in the settings; `wrong` says what to write instead.
+    pub(super) fn name(&mut self, name: &str, wrong: &str) -> Option<String> {
+        let text = self.text(name)?.to_owned();
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if !(1..=64).contains(&text.len()) || !text.chars().all(known) {
+            self.wrong(name, wrong);
+        }
+        Some(text)
+    }
+
     /// The value of a parameter.
     pub(super) fn value<T>(&mut self, name: &str) -> Option<T>
     where

@@ -488,7 +488,9 @@ pub(crate) struct Delivery {
     endpoint: String,
     #[schema(example = "onboarding.succeeded")]
     event: String,
-    onboarding: String,
+    /// The onboarding that it is about; null where it is about a refused message.
+    #[schema(required = true)]
+    onboarding: Option<String>,
     state: DeliveryState,
     attempts: u32,
     #[schema(format = DateTime)]
@@ -544,6 +546,40 @@ pub(crate) struct Received {
     /// Why it was ignored.
     #[serde(default)]
     reason: Option<String>,
+}
+
+/// A message of a sender that was refused for what is in it: nobody has its signups.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Refused {
+    /// Always `refused`.
+    #[schema(pattern = "^refused$")]
+    r#type: String,
+    #[schema(pattern = "^ref_[0-9a-f]{32}$")]
+    id: String,
+    /// The sender's name in the settings.
+    sender: String,
+    /// Its `webhook-id`.
+    message: String,
+    /// The status that its last attempt was answered with.
+    #[schema(minimum = 400, maximum = 499, example = 422)]
+    status: u16,
+    /// What was wrong with it then: the first twenty problems.
+    problems: Vec<FieldProblem>,
+    /// How often it came.
+    attempts: u32,
+    #[schema(format = DateTime)]
+    first_at: String,
+    #[schema(format = DateTime)]
+    last_at: String,
+}
+
+/// A page of refused messages, the newest first. It may be short, or empty, and have a next one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RefusedPage {
+    items: Vec<Refused>,
+    /// The cursor of the next page; null at the end.
+    #[schema(required = true)]
+    next: Option<String>,
 }
 
 /// How the server is.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::Remembered;
-use telemetry::SignupSource;
+use telemetry::{SignupOutcome, SignupSource};
 use webhook::{Message, Read, Unauthentic, Unfit, Whence};
 
 use super::{
@@ -23,6 +23,7 @@ use super::{
     intake::{Enqueued, take},
     params::Params,
     payload::{Payload, json},
+    refused::record_refusal,
     schema,
 };
 use crate::{
@@ -105,8 +106,53 @@ async fn take_message(
         .senders()
         .verify(sender, headers, body, Timestamp::now())
         .map_err(|why| refused(app, sender, &why))?;
+    match read_and_take(app, &message, headers, body).await {
+        Err(problem) if is_of_content(&problem) => {
+            let name = &message.sender.name;
+            // So that it is known that it was refused before, should it be accepted after all.
+            let (scope, digest) = (scope(name), by_id(&message));
+            let id = &message.signed.id;
+            app.store().remember(&scope, id, digest, KEPT).await?;
+            record_refusal(app, name, id, body, &problem).await?;
+            Err(problem)
+        }
+        other => other,
+    }
+}
+
+/// Whether a problem is what its sender or a mapping has to change: sending it again as it is does
+/// not help.
+fn is_of_content(problem: &Problem) -> bool {
+    matches!(
+        problem.code(),
+        Code::InvalidBody | Code::InvalidSignups | Code::MessageIdReused
+    )
+}
+
+fn scope(sender: &str) -> String {
+    format!("webhook:{sender}")
+}
+
+/// What tells messages apart: the id alone, since a sender may write the same message anew for each
+/// attempt.
+fn by_id(message: &Message<'_>) -> [u8; 32] {
+    Sha256::digest(&message.signed.id).into()
+}
+
+async fn read_and_take(
+    app: &App,
+    message: &Message<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Response, Problem> {
     let name = &message.sender.name;
-    let (signups, origin) = match message.sender.mapping.read(&json(body)?).map_err(unfit)? {
+    let count_refused = |count| {
+        let (way, outcome) = (SignupSource::Webhook, SignupOutcome::Refused);
+        app.metrics().signups(way, outcome, count);
+    };
+    // How many signups there would be is not known of what cannot be read.
+    let read = json(body).and_then(|whole| message.sender.mapping.read(&whole).map_err(unfit));
+    let (signups, origin) = match read.inspect_err(|_| count_refused(1))? {
         Read::Ignored { reason } => {
             tracing::debug!(sender = %name, reason, "a webhook is ignored");
             let ignored = Ignored {
@@ -117,17 +163,19 @@ async fn take_message(
         }
         Read::Signups { signups, origin } => (signups, origin),
     };
-    let scope = format!("webhook:{name}");
-    let id = &message.signed.id;
-    // By the id alone: a sender may write the same message anew for each attempt.
-    let digest = Sha256::digest(id).into();
-    if let Remembered::Answered(first) = app.store().remember(&scope, id, digest, KEPT).await? {
-        return Ok(answer::json(StatusCode::OK, first));
+    let (scope, id) = (scope(name), &message.signed.id);
+    let asked: [u8; 32] = Sha256::digest(answer::to_bytes(&signups)).into();
+    let remembered = app
+        .store()
+        .remember(&scope, id, by_id(message), KEPT)
+        .await?;
+    if let Remembered::Answered(kept) = &remembered {
+        return answer_again(kept, asked, id).inspect_err(|_| count_refused(signups.len() as u64));
     }
     let source = (signups.len() > 1).then(|| format!("webhook {name}"));
     let taken = take(app, &signups, source, false, SignupSource::Webhook, headers)
         .await
-        .map_err(|problem| in_senders_words(problem, &message, &origin))?;
+        .map_err(|problem| in_senders_words(problem, message, &origin))?;
     tracing::info!(
         target: "audit", sender = %name, action = "enqueue",
         accepted = taken.report.accepted, duplicates = taken.report.duplicates, "webhook"
@@ -141,9 +189,30 @@ async fn take_message(
         );
     }
     let again = answer::to_bytes(&Enqueued::of(&taken, "duplicate"));
-    app.store().answer(&scope, id, &again).await?;
+    let kept = [&asked[..], &again].concat();
+    app.store().answer(&scope, id, &kept).await?;
+    if remembered != Remembered::New {
+        // It came before and was not accepted: it may have been refused.
+        app.store().accepted_after_all(name, id).await?;
+    }
     let first = answer::to_bytes(&Enqueued::of(&taken, "enqueued"));
     Ok(answer::json(StatusCode::ACCEPTED, first))
+}
+
+/// What is answered to a message whose id was accepted before. `kept` is the digest of the signups that
+/// were accepted under it, and the answer; `asked` is the digest of those that it has now.
+fn answer_again(kept: &[u8], asked: [u8; 32], id: &str) -> Result<Response, Problem> {
+    match kept.split_first_chunk::<32>() {
+        Some((accepted, again)) if *accepted == asked => {
+            Ok(answer::json(StatusCode::OK, again.to_vec()))
+        }
+        _ => {
+            let detail = format!(
+                "the message {id} was accepted before, with other signups than it has now, so nothing was taken from it; send it under a webhook-id of its own"
+            );
+            Err(Problem::new(Code::MessageIdReused, detail))
+        }
+    }
 }
 
 /// A message that no sender signed. Anybody may send one, so that only some are told.

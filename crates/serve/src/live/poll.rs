@@ -247,6 +247,6 @@ impl Inner {
 fn moved(happening: &Happening) -> Option<OnboardingId> {
     match &happening.what {
         What::Moved { id, .. } => Some(*id),
-        What::Parked { .. } | What::Resumed { .. } => None,
+        What::Parked { .. } | What::Resumed { .. } | What::Refused { .. } => None,
     }
 }

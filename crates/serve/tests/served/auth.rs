@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use serve::Peer;
 
-use crate::server::{FEW, READ, Server, WRITE, answer, signup};
+use crate::server::{FEW, Options, READ, Server, WRITE, answer, signup};
 
 /// Every route that needs a token, and whether reading is enough.
 const ROUTES: &[(&str, &str, bool)] = &[
@@ -19,6 +19,7 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("POST", "/v1/accounts/acme/resume", false),
     ("GET", "/v1/recipes", true),
     ("GET", "/v1/deliveries", true),
+    ("GET", "/v1/refused", true),
     (
         "POST",
         "/v1/deliveries/msg_00000000000000000000000000000000/resend",
@@ -111,6 +112,41 @@ async fn a_token_has_its_allowance_and_is_told_what_is_left() {
     assert!((1..=20).contains(&wait), "{wait}");
     let other = answer(server.get("/v1/recipes")).await;
     assert_eq!(other.status, 200, "others are let in");
+}
+
+#[tokio::test]
+async fn a_session_that_was_logged_out_lets_nobody_in_on_any_server_of_the_store() {
+    for server in Server::each().await {
+        let folder = || tempfile::TempDir::new().unwrap();
+        // Another process of the same store, and one that is started later.
+        let beside = Server::on(server.store.clone(), folder(), Options::default()).await;
+        let typed = onboarding::Secret::new(READ);
+        let log_in = || {
+            let (session, cookie) = server
+                .app
+                .sessions()
+                .log_in([127, 0, 0, 1].into(), &typed)
+                .unwrap();
+            let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+            (session, cookie.to_owned())
+        };
+        let ((session, cookie), (_, other)) = (log_in(), log_in());
+        let ask = async |server: &Server, cookie: &str| {
+            let request = server.request(Method::GET, "/v1/onboardings");
+            answer(request.header("cookie", cookie)).await
+        };
+        assert_eq!(ask(&server, &cookie).await.status, 200);
+        assert_eq!(ask(&beside, &cookie).await.status, 200);
+        server.app.end_session(&session).await.unwrap();
+        let later = Server::on(server.store.clone(), folder(), Options::default()).await;
+        for one in [&server, &beside, &later] {
+            let refused = ask(one, &cookie).await;
+            refused.is_problem(401, "unauthenticated", "logged out");
+            assert_eq!(ask(one, &other).await.status, 200, "another session");
+        }
+        // Ended twice is ended.
+        server.app.end_session(&session).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,25 @@ pub async fn a_question_is_new_once_and_answered_alike_from_then_on(fixture: Box
     }
 }
 
+/// Looking changes nothing: what nobody asked stays new, and what is over is none.
+pub async fn whether_a_question_is_remembered_is_told_without_asking_it(fixture: Box<dyn Fixture>) {
+    let (store, elsewhere) = (fixture.store(), fixture.elsewhere().await);
+    let there = async |store: &Arc<dyn Store>, scope, key| {
+        store.is_remembered(scope, key).await.expect("readable")
+    };
+    assert!(!there(&store, "partner", "key").await);
+    let keep = Duration::from_secs(1);
+    let asked = store.remember("partner", "key", QUESTION, keep).await;
+    assert_eq!(asked.expect("answered"), Remembered::New);
+    for handle in [&store, &elsewhere] {
+        assert!(there(handle, "partner", "key").await);
+        assert!(!there(handle, "partner", "other").await);
+        assert!(!there(handle, "other", "key").await);
+    }
+    fixture.pass(keep + Duration::from_millis(100)).await;
+    assert!(!there(&store, "partner", "key").await);
+}
+
 /// Answered or not.
 pub async fn another_question_under_the_same_key_is_known_as_such(fixture: Box<dyn Fixture>) {
     let store = fixture.store();

@@ -24,6 +24,7 @@ pub mod looking;
 pub mod numbers;
 pub mod operating;
 pub mod outbox;
+pub mod refused;
 pub mod sample;
 pub mod sending;
 pub mod stops;
@@ -189,11 +190,13 @@ macro_rules! telling_conformance {
             outbox::what_nobody_laid_out_is_not_there,
             outbox::deliveries_survive_a_restart,
             outbox::a_store_that_leaves_tells_nobody,
+            outbox::a_delivery_may_be_about_no_onboarding,
             deliveries::the_newest_are_listed_first_page_by_page,
             deliveries::filters_narrow_a_list_of_deliveries,
             deliveries::a_list_follows_what_becomes_of_deliveries,
             deliveries::what_is_no_cursor_of_deliveries_is_refused,
             answers::a_question_is_new_once_and_answered_alike_from_then_on,
+            answers::whether_a_question_is_remembered_is_told_without_asking_it,
             answers::another_question_under_the_same_key_is_known_as_such,
             answers::scopes_and_keys_are_not_mixed_up,
             answers::the_first_answer_is_kept,
@@ -203,6 +206,11 @@ macro_rules! telling_conformance {
             answers::questions_and_answers_survive_a_restart,
             answers::of_several_that_ask_at_once_one_is_new,
             answers::of_several_answers_at_once_one_is_kept,
+            refused::a_refused_message_is_kept_whole_and_told,
+            refused::another_attempt_of_a_refused_message_is_counted_and_not_told,
+            refused::refused_messages_are_listed_page_by_page,
+            refused::a_message_that_was_accepted_after_all_is_not_listed,
+            refused::refused_messages_are_bounded_by_sender_and_in_all,
             batches::a_batch_that_says_where_it_comes_from_is_counted,
             batches::a_batch_that_brings_nothing_new_is_none,
             batches::the_counts_of_a_batch_follow_its_onboardings,

@@ -24,11 +24,20 @@ pub(super) fn about(n: u64) -> OnboardingId {
 /// The `n`th delivery to an endpoint.
 pub(super) fn delivery(endpoint: &str, n: u64) -> NewDelivery {
     NewDelivery {
-        id: DeliveryId::of(endpoint, &Position(n.to_string()), about(n)),
+        id: DeliveryId::of(endpoint, &Position(n.to_string()), &about(n).to_bytes()),
         endpoint: endpoint.to_owned(),
         event: "onboarding.succeeded".to_owned(),
-        onboarding: about(n),
+        onboarding: Some(about(n)),
         payload: format!("{{\"made\":\"up\",\"n\":{n}}}"),
+    }
+}
+
+/// A delivery that is about no onboarding.
+fn about_none(n: u64) -> NewDelivery {
+    NewDelivery {
+        onboarding: None,
+        event: "signup.refused".to_owned(),
+        ..delivery("crm", n)
     }
 }
 
@@ -445,4 +454,21 @@ pub async fn a_store_that_leaves_tells_nobody(fixture: Box<dyn Fixture>) {
     assert!(is_closed(&asked), "{asked:?}");
     assert_eq!(waiting(&store).await, 2);
     assert_eq!(found(&store, &delivery("crm", 1).id).await.attempts, 0);
+}
+
+/// It is listed, taken and ended as any other, and is found under no onboarding.
+pub async fn a_delivery_may_be_about_no_onboarding(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    lay_out(&store, vec![about_none(1)]).await;
+    let taken = take_one(&store).await;
+    assert_eq!(taken.onboarding, None);
+    assert_eq!(taken.event, "signup.refused");
+    let alone = store.delivery(&taken.id).await.expect("readable");
+    assert_eq!(alone.expect("there").onboarding, None);
+    let filter = DeliveryFilter {
+        onboarding: Some(about(1)),
+        ..DeliveryFilter::default()
+    };
+    let found = store.deliveries(&filter, None, 10).await.expect("readable");
+    assert_eq!(found.items, []);
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Own, RedisStore,
+    Own, RedisStore, hex,
     script::{KEEP_ANSWER, REMEMBER},
 };
 use crate::{Answers, Error, Remembered, Result, clock::millis};
@@ -48,6 +48,15 @@ impl Answers for RedisStore {
             "closed" => Err(self.closed().await),
             _ => Ok(Remembered::Answered(answer.bytes()?.unwrap_or_default())),
         }
+    }
+
+    async fn is_remembered(&self, scope: &str, key: &str) -> Result<bool> {
+        let Own::Answer(asked) = question(scope, key) else {
+            return Ok(false);
+        };
+        let mut command = redis::cmd("EXISTS");
+        command.arg(self.name(&format!("answer:{}", hex(&asked))));
+        Ok(self.link.query(&command).await? == redis::Value::Int(1))
     }
 
     async fn answer(&self, scope: &str, key: &str, answer: &[u8]) -> Result<Vec<u8>> {

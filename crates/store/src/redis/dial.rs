@@ -316,8 +316,7 @@ impl Dialer {
             .next_back()
             .and_then(|info| redis::from_redis_value::<String>(info).ok())
             .unwrap_or_default();
-        let server = Server::read(&told)?;
-        server.check(&self.place.kind, self.opened.load(Ordering::Relaxed))?;
+        let server = self.fit(&told, self.opened.load(Ordering::Relaxed))?;
         if let Some(bell) = &purpose.bell {
             connection
                 .subscribe(self.channel())
@@ -331,6 +330,13 @@ impl Dialer {
             driver,
             server,
         })
+    }
+
+    /// Whether the store may live on the server that tells this INFO, and what it is.
+    pub(super) fn fit(&self, info: &str, opened_before: bool) -> Result<Server, Failure> {
+        let server = Server::read(info)?;
+        server.check(&self.place.kind, opened_before)?;
+        Ok(server)
     }
 
     fn rejected(&self, host: &Host, error: &RedisError) -> Rejected {

@@ -8,7 +8,6 @@ use std::{sync::Arc, time::Duration};
 
 use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
 
 use super::{
     dial::{Dialer, Purpose},
@@ -48,7 +47,6 @@ impl Durable {
         let grouper = Grouper {
             kept: Kept::start(Arc::clone(&dialer), purpose, None, Voice::Quiet),
             dialer,
-            warned: false,
         };
         Self {
             queue,
@@ -72,11 +70,10 @@ impl Durable {
 struct Grouper {
     kept: Kept,
     dialer: Arc<Dialer>,
-    warned: bool,
 }
 
 impl Grouper {
-    async fn serve(mut self, mut writes: mpsc::Receiver<Write>) {
+    async fn serve(self, mut writes: mpsc::Receiver<Write>) {
         let mut group = Vec::with_capacity(GROUP);
         while writes.recv_many(&mut group, GROUP).await > 0 {
             let results = self.write(&group).await;
@@ -88,7 +85,7 @@ impl Grouper {
     }
 
     /// One result for each of `group`.
-    async fn write(&mut self, group: &[Write]) -> Vec<Result<Value, Failure>> {
+    async fn write(&self, group: &[Write]) -> Vec<Result<Value, Failure>> {
         let all_failed = |failure: Failure| vec![Err(failure); group.len()];
         let mut line = match self.kept.line().await {
             Ok(line) => line,
@@ -143,7 +140,7 @@ impl Grouper {
     }
 
     /// Sends the writes and waits for the disk; the answers are those of the writes.
-    async fn send(&mut self, line: &mut Line, writes: &[&Write]) -> Result<Vec<Value>, Failure> {
+    async fn send(&self, line: &mut Line, writes: &[&Write]) -> Result<Vec<Value>, Failure> {
         let mut pipeline = Pipeline::with_capacity(writes.len() + 1);
         for write in writes {
             pipeline.add_command(write.call.clone());
@@ -158,9 +155,8 @@ impl Grouper {
             Some(Ok(Value::Array(synced))) if matches!(synced.first(), Some(Value::Int(1..))) => {
                 Ok(answers)
             }
-            // The append-only file was turned off since we connected.
+            // The append-only file was turned off since we connected; the link warns of it.
             Some(Err(error)) if error.detail().is_some_and(|d| d.contains("appendonly")) => {
-                self.warn_without_file();
                 Ok(answers)
             }
             Some(Err(error)) => Err(self.failure(line, &error)),
@@ -168,16 +164,6 @@ impl Grouper {
                 "the server did not bring it to its disk within {} s, so it may or may not have been accepted; it is safe to send it again. Check the server's disk",
                 DISK_MS / 1_000
             ))),
-        }
-    }
-
-    fn warn_without_file(&mut self) {
-        if !self.warned {
-            self.warned = true;
-            warn!(
-                store = self.dialer.place(),
-                "this Redis writes no append-only file any more, so a crash of it may lose what is accepted now: put `appendonly yes` into redis.conf and run `redis-cli CONFIG SET appendonly yes`"
-            );
         }
     }
 

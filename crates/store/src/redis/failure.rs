@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::Error;
+use crate::{Error, Unfit};
 
 /// A failure that can be told to many callers: the loss of a connection is one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     Unavailable,
+    /// A server that was in use, answers, and must not be used as it is now. The message says nothing
+    /// of where it is.
+    Unfit,
     Unusable,
     Corrupt,
 }
@@ -24,6 +27,13 @@ impl Failure {
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self {
             kind: FailureKind::Unavailable,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn unfit(message: impl Into<String>) -> Self {
+        Self {
+            kind: FailureKind::Unfit,
             message: message.into(),
         }
     }
@@ -43,6 +53,11 @@ impl Failure {
                 place,
                 message,
                 source: None,
+            },
+            FailureKind::Unfit => Error::Unavailable {
+                place,
+                message: "the server must not be used as it is now".to_owned(),
+                source: Some(Box::new(Unfit(message))),
             },
             FailureKind::Unusable => Error::Unusable { place, message },
             FailureKind::Corrupt => Error::Corrupt { place, message },

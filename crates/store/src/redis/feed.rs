@@ -9,7 +9,7 @@ use onboarding::{OnboardingId, State};
 use redis::{Value, cmd};
 
 use super::{RedisStore, inspect::bytes, lane::time};
-use crate::{Error, Feed, Happening, Position, Result, What};
+use crate::{Error, Feed, Happening, Position, RefusedId, Result, What};
 
 /// Where an entry stands: its time in milliseconds, and its place among those of that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,9 @@ fn read(said: &[u8]) -> Option<What> {
         }
         b'r' => Some(What::Resumed {
             account: text(rest).parse().ok()?,
+        }),
+        b'x' => Some(What::Refused {
+            id: RefusedId(rest.try_into().ok()?),
         }),
         _ => None,
     }
@@ -198,6 +201,10 @@ mod tests {
             account: "acme".parse().unwrap(),
         };
         assert_eq!(read(b"racme"), Some(resumed));
+        let refused = What::Refused {
+            id: RefusedId([7; 16]),
+        };
+        assert_eq!(moved(b'x'), Some(refused));
         for odd in [
             &b""[..],
             b"s",
@@ -205,7 +212,8 @@ mod tests {
             b"p",
             b"pacme",
             b"r",
-            b"x1234567890123456",
+            b"xshort",
+            b"y1234567890123456",
         ] {
             assert_eq!(read(odd), None, "{odd:?}");
         }

@@ -11,13 +11,14 @@ use std::{
 };
 
 use rand::RngExt;
-use redis::aio::MultiplexedConnection;
+use redis::{Value, aio::MultiplexedConnection};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tracing::{debug, warn};
 
 use super::{
     dial::{Dialer, Purpose, Wire},
-    failure::Failure,
+    failure::{Failure, FailureKind},
+    server::Server,
 };
 
 /// How long a caller waits for a connection that is not there.
@@ -29,9 +30,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A connection that lasted this long was a good one. One that was lost sooner counts as a failed
 /// attempt, so that a server which drops or refuses everybody is not stormed.
 const SETTLED: Duration = Duration::from_secs(5);
-/// How often an idle connection is asked whether it lives. With the time that an answer may take,
-/// a silent partition is noticed within four seconds.
+/// How often a connection is asked whether it lives. With the time that an answer may take, a silent
+/// partition is noticed within four seconds.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// At every so many of these, one connection of a process asks what the server is: whoever runs it may
+/// change that at any time, and no answer to a command tells it.
+const BEATS_TO_A_LOOK: u32 = 2;
 
 /// A task that ends when this is dropped.
 pub(super) struct Running(JoinHandle<()>);
@@ -113,10 +117,13 @@ impl Kept {
         }
     }
 
-    /// The connection; waits a little for one.
+    /// The connection; waits a little for one, but not for what a person has to mend.
     pub(super) async fn line(&self) -> Result<Line, Failure> {
         let mut state = self.state.clone();
-        let up = state.wait_for(|state| matches!(state, State::Up(_)));
+        let up = state.wait_for(|state| match state {
+            State::Up(_) => true,
+            State::Down(failure) => failure.kind == FailureKind::Unfit,
+        });
         let now = match tokio::time::timeout(PATIENCE, up).await {
             Ok(Ok(state)) => state.clone(),
             Ok(Err(_)) | Err(_) => self.state.borrow().clone(),
@@ -160,12 +167,15 @@ fn up(state: &watch::Sender<State>, wire: Wire, id: u64) -> Held {
     Held {
         line,
         driver: wire.driver,
+        server: wire.server,
     }
 }
 
 struct Held {
     line: Line,
     driver: Running,
+    /// As it was when it was last looked at.
+    server: Server,
 }
 
 impl Keeper {
@@ -194,16 +204,54 @@ impl Keeper {
     }
 
     /// Returns when the connection is of no more use, and drops it.
-    async fn until_lost(&mut self, mut held: Held) {
-        let id = held.line.id;
-        let silent = silence(held.line.connection.clone(), self.purpose.clone());
-        tokio::select! {
-            () = held.driver.ended() => {}
-            _ = self.spoiled.wait_for(|latest| *latest >= id) => {}
-            () = silent => {}
+    async fn until_lost(&mut self, held: Held) {
+        let Held {
+            line,
+            mut driver,
+            server,
+        } = held;
+        let lost = || Failure::unavailable("the connection was lost");
+        let mut spoiled = self.spoiled.clone();
+        let why = tokio::select! {
+            () = driver.ended() => lost(),
+            _ = spoiled.wait_for(|latest| *latest >= line.id) => lost(),
+            unfit = self.look_after(line.clone(), server) => unfit.unwrap_or_else(lost),
+        };
+        self.state.send_replace(State::Down(why));
+    }
+
+    /// Returns when a ping is not answered, or when the server is not fit to keep the store any more.
+    /// A connection that blocks by design is not asked anything.
+    async fn look_after(&self, mut line: Line, mut server: Server) -> Option<Failure> {
+        if self.purpose.blocks {
+            return std::future::pending().await;
         }
-        self.state
-            .send_replace(State::Down(Failure::unavailable("the connection was lost")));
+        let (ping, info) = (redis::cmd("PING"), redis::cmd("INFO"));
+        let looks = self.voice == Voice::Heard;
+        for beat in 1_u32.. {
+            sleep(HEARTBEAT).await;
+            if !looks || beat % BEATS_TO_A_LOOK != 0 {
+                line.connection.send_packed_command(&ping).await.ok()?;
+                continue;
+            }
+            let told = line.connection.send_packed_command(&info).await;
+            let told = told.and_then(Value::extract_error).ok()?;
+            // What is no INFO is no reason to let a connection go that works.
+            let Ok(told) = redis::from_redis_value::<String>(told) else {
+                continue;
+            };
+            let now = match self.dialer.fit(&told, true) {
+                Ok(now) => now,
+                Err(unfit) => return Some(unfit),
+            };
+            now.say_what_changed(&server, self.dialer.place());
+            if now.tells_durability() != line.tells_durability {
+                line.tells_durability = now.tells_durability();
+                self.state.send_replace(State::Up(line.clone()));
+            }
+            server = now;
+        }
+        None
     }
 
     async fn again(&mut self, lost_at: Option<Instant>) -> Wire {
@@ -239,7 +287,13 @@ impl Keeper {
     fn tell_loss(&self, failure: Option<&Failure>) {
         let store = self.dialer.place();
         let error = failure.map_or("the connection was closed", |failure| &failure.message);
+        let unfit = failure.is_some_and(|failure| failure.kind == FailureKind::Unfit);
         match self.voice {
+            Voice::Heard if unfit => warn!(
+                store,
+                error,
+                "the Redis must not be used as it is now; nothing is accepted or handed out until that is mended"
+            ),
             Voice::Heard => warn!(
                 store,
                 error, "lost the Redis; trying to reach it again until it answers"
@@ -258,20 +312,6 @@ impl Keeper {
                 store,
                 duration_ms, "made a further connection to the Redis again"
             ),
-        }
-    }
-}
-
-/// Returns when a ping is not answered. A connection that blocks by design is not pinged.
-async fn silence(mut connection: MultiplexedConnection, purpose: Purpose) {
-    if purpose.blocks {
-        return std::future::pending().await;
-    }
-    let ping = redis::cmd("PING");
-    loop {
-        sleep(HEARTBEAT).await;
-        if connection.send_packed_command(&ping).await.is_err() {
-            return;
         }
     }
 }

@@ -27,6 +27,7 @@
 //! | `feed` | a stream of what happened, for as long as [`crate::feed::KEPT`] |
 //! | `delivery` `delivery_state` | what is sent to whom, by id; what became of it |
 //! | `delivery_order` `delivery_due` `delivery_ended` | deliveries in the order of laying out; what waits by when it is due; what ended by when |
+//! | `refused` `refused_order` | messages that were refused, by id; in the order in which they came first |
 //! | `answer:ID` | a question that was asked, and its answer; goes by itself |
 
 mod accounts;
@@ -49,6 +50,7 @@ mod operate;
 mod outbox;
 mod progress;
 mod record;
+mod refused;
 mod script;
 mod server;
 mod tls;

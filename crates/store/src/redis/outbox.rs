@@ -85,10 +85,11 @@ impl Packed {
         let (event, payload) = sent
             .split_once('\n')
             .ok_or_else(|| damaged(place, "it has nothing to send"))?;
-        let onboarding: OnboardingId = self
-            .onboarding
-            .parse()
-            .map_err(|error| damaged(place, &format!("it is about nothing: {error}")))?;
+        let onboarding = Some(&self.onboarding).filter(|id| !id.is_empty());
+        let onboarding: Option<OnboardingId> = onboarding
+            .map(|id| id.parse())
+            .transpose()
+            .map_err(|error| damaged(place, &format!("what it is about is no id: {error}")))?;
         let state = self.state();
         Ok(Delivery {
             id,
@@ -259,7 +260,8 @@ impl Outbox for RedisStore {
                 .ok_or_else(|| self.unusable(format!("the delivery {} is too long", new.id)))?;
             args.push(packed_id(&new.id));
             args.push(new.endpoint.into_bytes());
-            args.push(new.onboarding.to_string().into_bytes());
+            let about = new.onboarding.map(|id| id.to_string());
+            args.push(about.unwrap_or_default().into_bytes());
             args.push(sent);
         }
         match self

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use redis::{Cmd, Value};
 use sha2::{Digest, Sha256};
 
-use crate::{Limits, feed, outbox};
+use crate::{Limits, feed, outbox, refused};
 
 /// What the scripts of lanes touch.
 const LANES: &[&str] = &[
@@ -43,13 +43,14 @@ const PARTS: [&str; 9] = [
 
 /// What a server refuses when its memory is full. Everything else goes on: it looks, it brings what
 /// was accepted to its end, which is what makes room again, and it adds little.
-const TAKE_IN: [&str; 6] = [
+const TAKE_IN: [&str; 7] = [
     "accept",
     "stage",
     "carry",
     "carry_account",
     "remember",
     "lay_out",
+    "refuse",
 ];
 
 /// A function of the library and the keys that it declares, by their names within the store.
@@ -132,10 +133,13 @@ static LIBRARY: LazyLock<(Arc<str>, String)> = LazyLock::new(|| {
         burst,
     } = Limits::per_minute(200, 50);
     let mut text = format!(
-        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\nlocal FEED_KEPT, ENDED_KEPT = {},{}\n{}",
+        "local DEFAULT_LIMITS = {{{requests_per_window},{},{in_flight},{burst}}}\nlocal FEED_KEPT, ENDED_KEPT = {},{}\nlocal REFUSED_KEPT, REFUSED_OF_A_SENDER, REFUSED_IN_ALL = {},{},{}\n{}",
         window.as_millis(),
         feed::KEPT.as_millis(),
         outbox::ENDED_KEPT.as_millis(),
+        refused::KEPT.as_millis(),
+        refused::OF_A_SENDER_MAX,
+        refused::IN_ALL_MAX,
         PARTS.concat()
     );
     for (name, keys, body) in BODIES {
@@ -223,6 +227,7 @@ scripts! {
     TAKE_DUE = "take_due", keys [DELIVERIES, &["meta"]];
     ATTEMPTED = "attempted", keys [DELIVERIES];
     RESEND = "resend", keys [DELIVERIES, &["meta"]];
+    REFUSE = "refuse", keys [&["meta", "count", "refused", "refused_order", "feed"]];
 }
 
 #[cfg(test)]

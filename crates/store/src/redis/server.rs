@@ -77,8 +77,8 @@ impl Server {
         self.aof && self.version >= (7, 2)
     }
 
-    /// Whether a store may live there. A replica is a passing state (`Unavailable`) where the
-    /// place can lead to its primary, or did so before.
+    /// Whether a store may live there. A replica is a passing state where the place can lead to its
+    /// primary; so is whatever was changed on a server that was in use (`opened_before`).
     pub(super) fn check(&self, kind: &Kind, opened_before: bool) -> Result<(), Failure> {
         if self.version < (7, 0) {
             return Err(Failure::unusable(too_old(&format!(
@@ -106,22 +106,41 @@ impl Server {
             | (Kind::Cluster | Kind::Sentinel(_), true) => {}
         }
         if let Some(primary) = &self.replica_of {
-            return Err(if *kind == Kind::Server && !opened_before {
-                Failure::unusable(format!(
+            return Err(match kind {
+                Kind::Server if opened_before => Failure::unfit(
+                    "the Redis is a replica now and takes no writes: make it the primary again (`redis-cli REPLICAOF NO ONE`), or name the primary in the store's URL",
+                ),
+                Kind::Server => Failure::unusable(format!(
                     "this server is a replica of {primary} and takes no writes: name the primary, or the Sentinels (?sentinel=PRIMARY_NAME)"
-                ))
-            } else {
-                Failure::unavailable(format!(
+                )),
+                Kind::Sentinel(_) | Kind::Cluster => Failure::unavailable(format!(
                     "this server is a replica of {primary}, a failover may be under way; the primary is looked for"
-                ))
+                )),
             });
         }
         match self.maxmemory_policy.as_deref() {
             None | Some("noeviction") => Ok(()),
-            Some(policy) => Err(Failure::unusable(format!(
-                "the server may throw accepted work away when its memory is full (maxmemory-policy {policy}): \
-                 run `redis-cli CONFIG SET maxmemory-policy noeviction`, and put `maxmemory-policy noeviction` into redis.conf"
-            ))),
+            Some(policy) => {
+                let message = format!(
+                    "the Redis may throw accepted work away when its memory is full (maxmemory-policy {policy}): \
+                     run `redis-cli CONFIG SET maxmemory-policy noeviction`, and put `maxmemory-policy noeviction` into redis.conf"
+                );
+                Err(if opened_before {
+                    Failure::unfit(message)
+                } else {
+                    Failure::unusable(message)
+                })
+            }
+        }
+    }
+
+    /// Says what of it changed since it was `before`, if a crash of the server loses more by that.
+    pub(super) fn say_what_changed(&self, before: &Self, place: &str) {
+        if before.aof && !self.aof {
+            warn!(
+                store = place,
+                "this Redis writes no append-only file any more, so a crash of it may lose what is accepted now: put `appendonly yes` into redis.conf and run `redis-cli CONFIG SET appendonly yes`"
+            );
         }
     }
 
@@ -194,7 +213,8 @@ mod tests {
             (&cluster, &Kind::Cluster, false, None),
             (&cluster, &Kind::Server, false, Some(FailureKind::Unusable)),
             (replica, &Kind::Server, false, Some(FailureKind::Unusable)),
-            (replica, &Kind::Server, true, Some(FailureKind::Unavailable)),
+            (replica, &Kind::Server, true, Some(FailureKind::Unfit)),
+            (replica, &sentinel, true, Some(FailureKind::Unavailable)),
             (replica, &sentinel, false, Some(FailureKind::Unavailable)),
             (
                 "redis_version:6.2.14\r\n",
@@ -211,8 +231,14 @@ mod tests {
             (
                 "redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lfu\r\n",
                 &Kind::Server,
-                true,
+                false,
                 Some(FailureKind::Unusable),
+            ),
+            (
+                "redis_version:7.0.0\r\nmaxmemory_policy:allkeys-lfu\r\n",
+                &Kind::Server,
+                true,
+                Some(FailureKind::Unfit),
             ),
             (
                 "redis_version:7.0.0\r\nmaxmemory_policy:noeviction\r\n",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::OptionalExtension;
 
-use super::{SqliteStore, writer::Tx};
+use super::{SqliteStore, inspect::Reader, writer::Tx};
 use crate::{Answers, Remembered, Result, clock::millis};
 
 impl Tx<'_> {
@@ -70,6 +70,18 @@ impl Tx<'_> {
     }
 }
 
+impl Reader {
+    fn is_remembered(&self, scope: &str, key: &str, now: i64) -> Result<bool> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM answer \
+                 WHERE scope = ?1 AND key = ?2 AND expires_at > ?3)",
+            )
+            .and_then(|mut s| s.query_row((scope, key, now), |row| row.get(0)))
+            .map_err(|error| self.fail(error))
+    }
+}
+
 #[async_trait]
 impl Answers for SqliteStore {
     async fn remember(
@@ -82,6 +94,12 @@ impl Answers for SqliteStore {
         let (scope, key) = (scope.to_owned(), key.to_owned());
         self.writer
             .call(move |tx| tx.remember(&scope, &key, digest, keep))
+            .await
+    }
+
+    async fn is_remembered(&self, scope: &str, key: &str) -> Result<bool> {
+        let (scope, key, now) = (scope.to_owned(), key.to_owned(), self.clock.now_ms());
+        self.read(move |reader| reader.is_remembered(&scope, &key, now))
             .await
     }
 

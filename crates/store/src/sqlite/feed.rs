@@ -10,12 +10,14 @@ use super::{
     inspect::Reader,
     row::{parse, state_number, state_of, time},
 };
-use crate::{Error, Feed, Happening, Position, Result, What};
+use crate::{Error, Feed, Happening, Position, RefusedId, Result, What};
 
 /// An account was parked. Smaller numbers are the states of onboardings.
 const PARKED: i64 = 16;
 /// A person let an account go on.
 const RESUMED: i64 = 17;
+/// A message was refused.
+const REFUSED: i64 = 18;
 
 struct Item {
     at: i64,
@@ -50,6 +52,16 @@ impl News {
             what: if reason.is_some() { PARKED } else { RESUMED },
             subject: lane,
             reason: reason.map(str::to_owned),
+        });
+    }
+
+    /// A message was refused for the first time.
+    pub(super) fn refused(&mut self, at: i64, id: RefusedId) {
+        self.items.push(Item {
+            at,
+            what: REFUSED,
+            subject: 0,
+            reason: Some(id.to_string()),
         });
     }
 
@@ -112,7 +124,7 @@ impl Reader {
             .prepare_cached(
                 "SELECT h.position, h.at, h.what, o.id, l.account, h.reason FROM happening h \
                  LEFT JOIN onboarding o ON h.what < 16 AND o.seq = h.subject \
-                 LEFT JOIN lane l ON h.what >= 16 AND l.id = h.subject \
+                 LEFT JOIN lane l ON h.what BETWEEN 16 AND 17 AND l.id = h.subject \
                  WHERE h.position > ?1 ORDER BY h.position LIMIT ?2",
             )
             .and_then(|mut s| s.query_map((after, limit.clamp(1, 1000)), told)?.collect())
@@ -121,6 +133,10 @@ impl Reader {
     }
 
     fn happening(&self, row: Told) -> Result<Happening> {
+        let unknown = |what| Error::Corrupt {
+            place: format!("{}, table happening", self.place),
+            message: format!("row {} tells of nothing known ({what})", row.position),
+        };
         let what = match (row.what, row.onboarding, row.account) {
             (PARKED, _, Some(account)) => What::Parked {
                 account: parse(&self.place, "account", &account)?,
@@ -129,16 +145,15 @@ impl Reader {
             (RESUMED, _, Some(account)) => What::Resumed {
                 account: parse(&self.place, "account", &account)?,
             },
+            (REFUSED, ..) => What::Refused {
+                id: RefusedId::parse(row.reason.as_deref().unwrap_or_default())
+                    .ok_or_else(|| unknown(row.what))?,
+            },
             (state, Some(id), None) => What::Moved {
                 id: OnboardingId::from_bytes(id),
                 state: state_of(state, false),
             },
-            (what, ..) => {
-                return Err(Error::Corrupt {
-                    place: format!("{}, table happening", self.place),
-                    message: format!("row {} tells of nothing known ({what})", row.position),
-                });
-            }
+            (what, ..) => return Err(unknown(what)),
         };
         Ok(Happening {
             position: Position(row.position.to_string()),

@@ -29,6 +29,7 @@ mod numbers;
 mod operate;
 mod outbox;
 mod outside;
+mod refused;
 mod restored;
 mod retention;
 mod row;

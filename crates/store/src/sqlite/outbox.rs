@@ -54,7 +54,7 @@ impl Tx<'_> {
                     new.id.as_str(),
                     &new.endpoint,
                     &new.event,
-                    new.onboarding.to_bytes(),
+                    new.onboarding.map(|id| id.to_bytes()),
                     &new.payload,
                     now,
                 ))

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::{clock::millis, feed, outbox};
+use crate::{clock::millis, feed, outbox, refused};
 
 /// Most rows of a table that leave at once: some milliseconds, which callers wait for.
 const PIECE: usize = 500;
@@ -29,6 +29,7 @@ impl Retention {
         }
         let told = now.saturating_sub(millis(feed::KEPT));
         let ended = now.saturating_sub(millis(outbox::ENDED_KEPT));
+        let refused = now.saturating_sub(millis(refused::KEPT));
         let pieces = [
             // By the order in which it happened: whether the oldest are old is found at once.
             (
@@ -48,6 +49,10 @@ impl Retention {
                  INDEXED BY answer_expires WHERE expires_at <= ?1 \
                  ORDER BY expires_at LIMIT ?2)",
                 now,
+            ),
+            (
+                "DELETE FROM refused WHERE n IN (SELECT n FROM refused WHERE last_at < ?1 LIMIT ?2)",
+                refused,
             ),
         ];
         let mut behind = false;

@@ -136,6 +136,32 @@ impl Mapping {
         }
     }
 
+    /// What works as long as a message keeps its form, and gives something else when a person adds a
+    /// question to it: pointers that count on their way. With the name of each part of the mapping.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        let fields = self.fields.iter().filter_map(|(field, origin)| {
+            let name = format!("fields.{}", field.name());
+            Some((name, origin.place()?))
+        });
+        let items = self.items.iter().map(|place| ("items".to_owned(), place));
+        let when = self
+            .when
+            .iter()
+            .map(|(place, _)| (format!("when.{place}"), place));
+        fields
+            .chain(items)
+            .chain(when)
+            .filter_map(|(field, place)| {
+                let better = place.better()?;
+                let message = format!(
+                    "{place} counts elements, and takes another one when one is added before it or they are sent in another order; choose it by what it is called, as in {better}"
+                );
+                Some(Problem::new(field, message))
+            })
+            .collect()
+    }
+
     /// Where in the message a field of a signup comes from, as a JSON Pointer, so that what is wrong
     /// with the signup can be told in the sender's words. `None` where it is in no one place.
     #[must_use]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     ITEMS_MAX, Mapping, Read, Whence,
     field::{Field, Origin},
-    place::{At, Place, what},
+    place::{At, Place, what, word},
 };
 use crate::{Error, Unfit};
 
@@ -71,7 +71,7 @@ impl Mapping {
             base: "",
         };
         self.when.iter().find_map(|(place, values)| {
-            let found = place.find(&at).and_then(word);
+            let found = place.find(&at).ok().flatten().and_then(word);
             let is_meant = found
                 .as_ref()
                 .is_some_and(|found| values.iter().any(|value| value == found));
@@ -100,12 +100,15 @@ impl Mapping {
             Some(place) => place.clone(),
             // A signup has no field of this name, so it is the envelope's.
             None if self.fields.is_empty() && whole.get("data").is_some() => {
-                Place::in_whole("/data")
+                Place::in_whole(Some("data"))
             }
-            None => Place::in_whole(""),
+            None => Place::in_whole(None),
         };
         let base = place.pointer_from("");
-        let Some(found) = place.find(&at) else {
+        let found = place
+            .find(&at)
+            .map_err(|message| unfit(base.clone(), message))?;
+        let Some(found) = found else {
             let nearest = place.nearest(&at);
             return Err(unfit(
                 base,
@@ -187,7 +190,7 @@ fn value(field: &Field, origin: &Origin, at: &At<'_>) -> Result<Option<Value>, S
         Origin::Constant(value) => return Ok(Some(value.clone())),
         Origin::At(place) | Origin::Translated { place, .. } => place,
     };
-    let Some(found) = place.find(at) else {
+    let Some(found) = place.find(at)? else {
         if field.is_required() {
             let (name, nearest) = (field.name(), place.nearest(at));
             return Err(format!(
@@ -230,16 +233,6 @@ fn translated(
         "the mapping does not translate {found}; it knows {}{more}",
         known.join(", ")
     ))
-}
-
-/// A value that is one word, as text.
-fn word(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
 }
 
 /// A problem of the message as a whole.

@@ -63,7 +63,8 @@ pub(super) async fn attempt(client: &Client, endpoint: &Endpoint, delivery: &Del
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match answered {
         Ok(response) => {
-            let (error, verdict) = judge(response.status(), response.headers());
+            let redirects = endpoint.accepts_redirects();
+            let (error, verdict) = judge(response.status(), response.headers(), redirects);
             let status = Some(response.status().as_u16());
             drain(response).await;
             Made {
@@ -89,12 +90,18 @@ pub(super) async fn attempt(client: &Client, endpoint: &Endpoint, delivery: &Del
     }
 }
 
-fn judge(status: StatusCode, headers: &HeaderMap) -> (Option<String>, Verdict) {
-    if status.is_success() {
+/// What an answer means. `redirects`: "see there" means that the message was taken. The other redirects
+/// ask for it at another place, and so nobody has it.
+fn judge(status: StatusCode, headers: &HeaderMap, redirects: bool) -> (Option<String>, Verdict) {
+    let see_there = matches!(status, StatusCode::FOUND | StatusCode::SEE_OTHER);
+    if status.is_success() || (redirects && see_there) {
         return (None, Verdict::Taken);
     }
     let error = match status {
         StatusCode::GONE => "answered 410: it wants no more messages; remove the endpoint",
+        _ if see_there => {
+            "answered with a redirect, which is not followed; correct the endpoint's url, or where it means that the message was taken, set accept_redirects = true"
+        }
         _ if status.is_redirection() => {
             "answered with a redirect, which is not followed; correct the endpoint's url"
         }
@@ -211,9 +218,19 @@ mod tests {
             if let Some(asked) = asked {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(asked));
             }
-            let (error, verdict) = judge(StatusCode::from_u16(*status).unwrap(), &headers);
-            assert_eq!(verdict, *expected, "{status}");
-            assert_eq!(error.is_none(), *expected == Verdict::Taken, "{status}");
+            let status = StatusCode::from_u16(*status).unwrap();
+            for redirects in [false, true] {
+                let (error, verdict) = judge(status, &headers, redirects);
+                assert_eq!(verdict, *expected, "{status}");
+                assert_eq!(error.is_none(), *expected == Verdict::Taken, "{status}");
+            }
+        }
+        for status in [StatusCode::FOUND, StatusCode::SEE_OTHER] {
+            let (error, verdict) = judge(status, &HeaderMap::new(), false);
+            assert_eq!(verdict, again(None));
+            assert!(error.unwrap().contains("accept_redirects"));
+            let taken = judge(status, &HeaderMap::new(), true);
+            assert_eq!(taken, (None, Verdict::Taken));
         }
     }
 

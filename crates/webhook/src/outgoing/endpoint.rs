@@ -25,6 +25,7 @@ pub struct Endpoint {
     keys: Vec<SigningKey>,
     events: BTreeSet<Event>,
     allow_private: bool,
+    accept_redirects: bool,
 }
 
 impl Endpoint {
@@ -47,7 +48,7 @@ impl Endpoint {
         if events.is_empty() {
             problems.push(Problem::new(
                 "events",
-                "it is told nothing; write some of \"succeeded\", \"failed\", \"blocked\"",
+                "it is told nothing; write some of \"succeeded\", \"failed\", \"blocked\", \"refused\"",
             ));
         }
         match check_url(url.expose(), allow_private) {
@@ -58,12 +59,23 @@ impl Endpoint {
                 keys,
                 events,
                 allow_private,
+                accept_redirects: false,
             }),
             Ok(_) => Err(Error::Settings(problems)),
             Err(message) => {
                 problems.push(Problem::new("url", message));
                 Err(Error::Settings(problems))
             }
+        }
+    }
+
+    /// The same, where a redirect that says "see there" (302, 303) means that the message was taken:
+    /// some receivers work on what they get and then answer so. It is not followed.
+    #[must_use]
+    pub fn accepting_redirects(self, accept_redirects: bool) -> Self {
+        Self {
+            accept_redirects,
+            ..self
         }
     }
 
@@ -91,6 +103,10 @@ impl Endpoint {
 
     pub(super) fn keys(&self) -> &[SigningKey] {
         &self.keys
+    }
+
+    pub(super) fn accepts_redirects(&self) -> bool {
+        self.accept_redirects
     }
 
     pub(super) fn allows_private(&self) -> bool {

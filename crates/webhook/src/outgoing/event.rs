@@ -13,19 +13,22 @@ pub enum Event {
     Failed,
     /// An onboarding waits, because its account was parked.
     Blocked,
+    /// A sender's message was refused for what is in it: nobody has its signups.
+    Refused,
 }
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Blocked];
+    pub const ALL: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Blocked, Self::Refused];
 
-    /// Its name in settings: `succeeded`, `failed`, `blocked`.
+    /// Its name in settings: `succeeded`, `failed`, `blocked`, `refused`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Blocked => "blocked",
+            Self::Refused => "refused",
         }
     }
 
@@ -36,6 +39,7 @@ impl Event {
             Self::Succeeded => "onboarding.succeeded",
             Self::Failed => "onboarding.failed",
             Self::Blocked => "onboarding.blocked",
+            Self::Refused => "signup.refused",
         }
     }
 
@@ -63,7 +67,7 @@ impl FromStr for Event {
         known.ok_or_else(|| {
             let shown: String = text.escape_debug().take(80).collect();
             Invalid(format!(
-                "there is no event \"{shown}\"; write some of \"succeeded\", \"failed\", \"blocked\""
+                "there is no event \"{shown}\"; write some of \"succeeded\", \"failed\", \"blocked\", \"refused\""
             ))
         })
     }

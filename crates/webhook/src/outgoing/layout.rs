@@ -11,9 +11,11 @@ use std::{
 
 use jiff::Timestamp;
 use onboarding::{AccountName, OnboardingId, State};
-use records::{Parked, undamaged};
+use records::{OnboardingRecord, Parked, RefusedRecord, undamaged};
+use serde::Serialize;
 use store::{
-    Cursor, DeliveryId, Filter, Happening, NewDelivery, Onboarding, Page, Position, Store, What,
+    Cursor, DeliveryId, Filter, Happening, NewDelivery, Onboarding, Page, Position, RefusedId,
+    Store, What,
 };
 use tokio::time::Instant;
 
@@ -51,8 +53,14 @@ pub(super) struct Layout {
 struct News {
     position: Position,
     at: Timestamp,
-    id: OnboardingId,
     event: Event,
+    about: About,
+}
+
+#[derive(Clone, Copy)]
+enum About {
+    Onboarding(OnboardingId),
+    Refused(RefusedId),
 }
 
 impl Layout {
@@ -255,10 +263,10 @@ impl Layout {
             let news = News {
                 position: position.clone(),
                 at,
-                id: own.id,
                 event: Event::Blocked,
+                about: About::Onboarding(own.id),
             };
-            self.tell(&news, own, &parked, &mut deliveries)?;
+            self.tell(&news, &OnboardingRecord::of(own, &parked), &mut deliveries)?;
         }
         self.lay_out(mark, &after, deliveries).await
     }
@@ -289,15 +297,16 @@ impl Layout {
     /// What of it is anybody told.
     fn news(&self, happened: Vec<Happening>) -> Vec<News> {
         let told = happened.into_iter().filter_map(|happening| {
-            let What::Moved { id, state } = happening.what else {
-                return None;
+            let (event, about) = match happening.what {
+                What::Moved { id, state } => (Event::of(state)?, About::Onboarding(id)),
+                What::Refused { id } => (Event::Refused, About::Refused(id)),
+                What::Parked { .. } | What::Resumed { .. } => return None,
             };
-            let event = Event::of(state).filter(|event| self.is_told(*event))?;
-            Some(News {
+            self.is_told(event).then_some(News {
                 position: happening.position,
                 at: happening.at,
-                id,
                 event,
+                about,
             })
         });
         told.collect()
@@ -307,7 +316,13 @@ impl Layout {
         if news.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: HashSet<OnboardingId> = news.iter().map(|news| news.id).collect();
+        let ids: HashSet<OnboardingId> = news
+            .iter()
+            .filter_map(|news| match news.about {
+                About::Onboarding(id) => Some(id),
+                About::Refused(_) => None,
+            })
+            .collect();
         let ids: Vec<OnboardingId> = ids.into_iter().collect();
         let (found, damaged) = undamaged(&*self.store, &ids).await?;
         for error in damaged {
@@ -318,9 +333,18 @@ impl Layout {
             found.into_iter().map(|own| (own.id, own)).collect();
         let mut deliveries = Vec::new();
         for news in &news {
-            // One that has left the store since has nothing to be told.
-            if let Some(own) = found.get(&news.id) {
-                self.tell(news, own, &parked, &mut deliveries)?;
+            // What has left the store since, or was accepted after all, is told to nobody.
+            match news.about {
+                About::Onboarding(id) => {
+                    if let Some(own) = found.get(&id) {
+                        self.tell(news, &OnboardingRecord::of(own, &parked), &mut deliveries)?;
+                    }
+                }
+                About::Refused(id) => {
+                    if let Some(own) = self.store.refused(id).await? {
+                        self.tell(news, &RefusedRecord::of(&own), &mut deliveries)?;
+                    }
+                }
             }
         }
         Ok(deliveries)
@@ -338,22 +362,27 @@ impl Layout {
     fn tell(
         &self,
         news: &News,
-        own: &Onboarding,
-        parked: &Parked,
+        data: &impl Serialize,
         deliveries: &mut Vec<NewDelivery>,
     ) -> store::Result<()> {
-        let payload = payload(news.event, news.at, own, parked)?;
+        let (about, onboarding) = match news.about {
+            About::Onboarding(id) => (id.to_bytes(), Some(id)),
+            About::Refused(id) => (*id.as_bytes(), None),
+        };
         let told = self
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.events().contains(&news.event));
-        deliveries.extend(told.map(|endpoint| NewDelivery {
-            id: DeliveryId::of(endpoint.name(), &news.position, own.id),
-            endpoint: endpoint.name().to_owned(),
-            event: news.event.message_type().to_owned(),
-            onboarding: own.id,
-            payload: payload.clone(),
-        }));
+        for endpoint in told {
+            let id = DeliveryId::of(endpoint.name(), &news.position, &about);
+            deliveries.push(NewDelivery {
+                payload: payload(&id, news.event, news.at, data)?,
+                id,
+                endpoint: endpoint.name().to_owned(),
+                event: news.event.message_type().to_owned(),
+                onboarding,
+            });
+        }
         Ok(())
     }
 

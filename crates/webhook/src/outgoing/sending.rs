@@ -226,7 +226,7 @@ impl Sending {
         tracing::debug!(
             endpoint,
             delivery = %delivery.id,
-            onboarding = %delivery.onboarding,
+            onboarding = delivery.onboarding.map(tracing::field::display),
             attempt = delivery.attempts,
             status = made.attempt.status,
             error = made.attempt.error,

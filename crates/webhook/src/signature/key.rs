@@ -20,6 +20,9 @@ use crate::Error;
 const BYTES_MIN: usize = 24;
 const BYTES_MAX: usize = 64;
 
+/// What secrets begin with.
+const PREFIX: &str = "whsec_";
+
 /// Secrets are copied by hand, and their padding is lost easily.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -51,7 +54,7 @@ impl SigningKey {
                 "this is a key for asymmetric signatures, which are not supported",
             ));
         }
-        let text = text.strip_prefix("whsec_").unwrap_or(text);
+        let text = text.strip_prefix(PREFIX).unwrap_or(text);
         let bytes = LENIENT
             .decode(text)
             .map(Zeroizing::new)
@@ -67,6 +70,26 @@ impl SigningKey {
             *to = *from;
         }
         Ok(Self(block))
+    }
+
+    /// How a secret without `whsec_` in front is read, which may be another way than its sender's. `None`
+    /// with the prefix. Says nothing of the secret but its length.
+    #[must_use]
+    pub fn reading(secret: &Secret) -> Option<String> {
+        let text = secret.expose().trim();
+        if text.starts_with(PREFIX) {
+            return None;
+        }
+        let bytes = LENIENT.decode(text).map(Zeroizing::new).ok()?.len();
+        let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let looks = if hexadecimal {
+            " (it looks like hexadecimal)"
+        } else {
+            ""
+        };
+        Some(format!(
+            "the secret has no {PREFIX} in front; it is read as base64 of {bytes} bytes{looks}. Where the other side signs with the text as it is, no signature matches: write {PREFIX} and the base64 of the text then, else {PREFIX} in front of it"
+        ))
     }
 
     /// The signature's code over a message, to be finished or compared.

@@ -33,6 +33,44 @@ pub const TIMESTAMP: &str = "webhook-timestamp";
 /// The header with the signatures, separated by blanks.
 pub const SIGNATURE: &str = "webhook-signature";
 
+/// The same three headers as senders name them that are built on Svix. A message that has any of the
+/// others is read by those.
+const OF_SVIX: Names = Names {
+    id: "svix-id",
+    timestamp: "svix-timestamp",
+    signature: "svix-signature",
+};
+
+/// The names of the three headers.
+#[derive(Clone, Copy)]
+struct Names {
+    id: &'static str,
+    timestamp: &'static str,
+    signature: &'static str,
+}
+
+impl Names {
+    /// Those that a message is read by: one kind, never some of each, so that what one proxy looked at
+    /// is what is checked here.
+    fn of(headers: &http::HeaderMap) -> Self {
+        let has = |names: &Self| {
+            [names.id, names.timestamp, names.signature]
+                .into_iter()
+                .any(|name| headers.contains_key(name))
+        };
+        let usual = Self {
+            id: ID,
+            timestamp: TIMESTAMP,
+            signature: SIGNATURE,
+        };
+        if !has(&usual) && has(&OF_SVIX) {
+            OF_SVIX
+        } else {
+            usual
+        }
+    }
+}
+
 /// The version of symmetric signatures; those of others are none of ours.
 const VERSION: &str = "v1";
 

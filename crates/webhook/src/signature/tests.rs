@@ -357,3 +357,56 @@ fn senders_with_bad_names_the_same_names_or_too_many_are_refused() {
         assert!(told.contains(why), "{told}");
     }
 }
+
+#[test]
+fn the_headers_of_svix_are_taken_where_the_usual_ones_are_missing_and_never_mixed_with_them() {
+    let time = SIGNED_AT.to_string();
+    let verify = |pairs: &[(&'static str, &str)]| {
+        verifier(&[SECRET]).verify(&headers(pairs), BODY, at(SIGNED_AT))
+    };
+    let of_svix = [
+        ("svix-id", MESSAGE),
+        ("svix-timestamp", &time),
+        ("svix-signature", VECTOR),
+    ];
+    assert_eq!(verify(&of_svix).unwrap().id, MESSAGE);
+    for (name, value) in [
+        ("webhook-id", MESSAGE),
+        ("webhook-timestamp", &time),
+        ("webhook-signature", VECTOR),
+    ] {
+        let mut mixed = of_svix.to_vec();
+        mixed.push((name, value));
+        let refused = verify(&mixed).unwrap_err();
+        assert!(matches!(refused, Unauthentic::Missing(_)), "{name}");
+        assert!(refused.to_string().contains("webhook-"), "{refused}");
+    }
+    // Both, whole: the usual ones count.
+    let mut both = vec![
+        ("webhook-id", MESSAGE),
+        ("webhook-timestamp", time.as_str()),
+        ("webhook-signature", VECTOR),
+    ];
+    both.extend([("svix-id", "other"), ("svix-signature", "v1,AAAA")]);
+    assert_eq!(verify(&both).unwrap().id, MESSAGE);
+    let refused = verify(&of_svix[..2]).unwrap_err();
+    assert_eq!(refused, Unauthentic::Missing("svix-signature"));
+}
+
+#[test]
+fn how_a_secret_without_its_prefix_is_read_is_said_without_the_secret() {
+    assert_eq!(SigningKey::reading(&Secret::new(SECRET)), None);
+    let hexadecimal = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let told = SigningKey::reading(&Secret::new(hexadecimal)).unwrap();
+    assert!(
+        told.contains("48 bytes") && told.contains("hexadecimal"),
+        "{told}"
+    );
+    assert!(!told.contains("00112233"), "{told}");
+    let bare = SECRET.trim_start_matches("whsec_");
+    let told = SigningKey::reading(&Secret::new(bare)).unwrap();
+    assert!(
+        told.contains("24 bytes") && !told.contains("looks like"),
+        "{told}"
+    );
+}

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use onboarding::Problem;
 
-use super::{ID, SIGNATURE, SigningKey, TIMESTAMP, VERSION, key};
+use super::{Names, SigningKey, VERSION, key};
 use crate::{Error, Unauthentic};
 
 /// How far a message's time may be from ours unless configured, as in the published libraries.
@@ -129,30 +129,31 @@ pub(crate) struct Headers<'h> {
 
 impl<'h> Headers<'h> {
     pub(crate) fn read(headers: &'h HeaderMap) -> Result<Self, Unauthentic> {
-        let id = only(headers, ID, "send it once, in visible ASCII")?;
+        let names = Names::of(headers);
+        let id = only(headers, names.id, "send it once, in visible ASCII")?;
         let id_char = |byte: u8| byte.is_ascii_graphic() && byte != b'.';
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(id_char) {
             // A dot could move the border between id and time.
             return Err(Unauthentic::Malformed {
-                header: ID,
+                header: names.id,
                 right: "an id has 1 to 200 visible ASCII characters, and no dot",
             });
         }
         let right = "write whole seconds since 1970";
-        let seconds = only(headers, TIMESTAMP, right)?;
+        let seconds = only(headers, names.timestamp, right)?;
         let at = Some(seconds)
             .filter(|text| (1..=11).contains(&text.len()))
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| Timestamp::from_second(text.parse().ok()?).ok())
             .ok_or(Unauthentic::Malformed {
-                header: TIMESTAMP,
+                header: names.timestamp,
                 right,
             })?;
         Ok(Self {
             id,
             seconds,
             at,
-            signatures: signatures(headers)?,
+            signatures: signatures(headers, names.signature)?,
         })
     }
 }
@@ -175,10 +176,10 @@ fn only<'h>(
 }
 
 /// The signatures of our version. A malformed one is as good as none: another may match.
-fn signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, Unauthentic> {
-    let mut values = headers.get_all(SIGNATURE).iter().peekable();
+fn signatures(headers: &HeaderMap, name: &'static str) -> Result<Vec<Vec<u8>>, Unauthentic> {
+    let mut values = headers.get_all(name).iter().peekable();
     if values.peek().is_none() {
-        return Err(Unauthentic::Missing(SIGNATURE));
+        return Err(Unauthentic::Missing(name));
     }
     let listed: Vec<&str> = values
         .filter_map(|value| value.to_str().ok())
@@ -188,7 +189,7 @@ fn signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, Unauthentic> {
         .collect();
     if listed.len() > SIGNATURES_MAX {
         return Err(Unauthentic::Malformed {
-            header: SIGNATURE,
+            header: name,
             right: "send at most 16 signatures",
         });
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use records::RefusedProblem;
 use serde_json::json;
-use store::{DeliveryState, Then, conformance::sample::failure};
+use store::{DeliveryState, NewRefused, Then, conformance::sample::failure};
 use webhook::{Event, Pace};
 
 use crate::{
@@ -25,6 +26,8 @@ pub(crate) async fn a_success_is_told_once_and_its_signature_verifies(place: Pla
     assert!(header("user-agent").starts_with("trunkline/"));
     let message = arrived.json();
     assert_eq!(message["type"], "onboarding.succeeded");
+    // For receivers that see no headers.
+    assert_eq!(message["id"], json!(arrived.id));
     assert_eq!(message["data"]["type"], "onboarding");
     assert_eq!(message["data"]["id"], json!(id));
     assert_eq!(message["data"]["state"], "succeeded");
@@ -103,6 +106,20 @@ pub(crate) async fn a_redirect_is_a_failure_and_is_not_followed(place: Place) {
     place.end(1, Then::Succeed).await;
     let delivery = place.only(DeliveryState::Delivered).await;
     assert_eq!(delivery.attempts, 3);
+    assert_eq!(elsewhere.arrived().len(), 0);
+}
+
+pub(crate) async fn a_redirect_is_taken_and_not_followed_where_the_endpoint_says_so(place: Place) {
+    let elsewhere = Receiver::taking().await;
+    let target = elsewhere.url.clone();
+    let receiver = Receiver::new(move |_| Reply::Header(302, "location", target.clone())).await;
+    let endpoint = receiver.endpoint("sheet", &Event::ALL);
+    let _running = place.run(vec![endpoint.accepting_redirects(true)], QUICK);
+    place.begun().await;
+    place.end(1, Then::Succeed).await;
+    let delivery = place.only(DeliveryState::Delivered).await;
+    assert_eq!(delivery.attempts, 1);
+    assert_eq!(delivery.last.unwrap().0.status, Some(302));
     assert_eq!(elsewhere.arrived().len(), 0);
 }
 
@@ -259,4 +276,44 @@ pub(crate) async fn deliveries_of_an_endpoint_that_is_not_configured_here_wait(p
     assert_eq!(place.deliveries().await[0].state, DeliveryState::Waiting);
     let to: BTreeSet<String> = receiver.ids();
     assert_eq!(to.len(), 1);
+}
+
+pub(crate) async fn signups_that_were_refused_are_told_of_once(place: Place) {
+    let (told, not_told) = (Receiver::taking().await, Receiver::taking().await);
+    let _running = place.run(
+        vec![
+            told.endpoint("crm", &Event::ALL),
+            not_told.endpoint("billing", &[Event::Succeeded]),
+        ],
+        QUICK,
+    );
+    place.begun().await;
+    let refused = |message: &str| NewRefused {
+        sender: "forms".to_owned(),
+        message: message.to_owned(),
+        status: 422,
+        problems: RefusedProblem::written([RefusedProblem {
+            pointer: "/answers/did".to_owned(),
+            field: "number".to_owned(),
+            message: "it is empty, and every signup needs number".to_owned(),
+        }]),
+    };
+    for _ in 0..3 {
+        place.store.refuse(refused("msg-1")).await.unwrap();
+    }
+    place.end(1, Then::Succeed).await;
+    told.wait_for(2).await;
+    not_told.wait_for(1).await;
+    let all: Vec<_> = told.arrived().iter().map(|one| one.json()).collect();
+    assert_eq!(all.len(), 2, "{all:?}");
+    let message = all.iter().find(|one| one["type"] == "signup.refused");
+    let message = message.unwrap();
+    assert_eq!(message["data"]["type"], "refused");
+    assert_eq!(message["data"]["sender"], "forms");
+    assert_eq!(message["data"]["message"], "msg-1");
+    assert_eq!(message["data"]["problems"][0]["pointer"], "/answers/did");
+    let deliveries = place.deliveries().await;
+    let own = deliveries.iter().find(|one| one.event == "signup.refused");
+    assert_eq!(own.unwrap().onboarding, None);
+    assert_eq!(message["id"], json!(own.unwrap().id.as_str()));
 }

@@ -43,8 +43,10 @@ macro_rules! on_both_stores {
 on_both_stores!(
     delivering::a_success_is_told_once_and_its_signature_verifies,
     delivering::each_endpoint_is_told_what_it_asked_for,
+    delivering::signups_that_were_refused_are_told_of_once,
     delivering::a_receiver_that_fails_gets_the_same_message_again_signed_anew,
     delivering::a_redirect_is_a_failure_and_is_not_followed,
+    delivering::a_redirect_is_taken_and_not_followed_where_the_endpoint_says_so,
     delivering::a_receiver_that_is_gone_is_not_tried_again,
     delivering::an_endless_answer_is_not_read_to_its_end,
     delivering::a_delivery_is_sent_again_when_a_person_wants_it,

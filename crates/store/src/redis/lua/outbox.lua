@@ -8,7 +8,7 @@ local D_HELD = 8
 -- The last attempt that ended: HTTP status or -1, what went wrong or '', how long it took (ms), when
 -- it ended or 0 (ms).
 local D_STATUS, D_ERROR, D_DURATION, D_LAST = 9, 10, 11, 12
--- Whom it tells, and about which onboarding.
+-- Whom it tells, and about which onboarding ('' where it is about none).
 local D_ENDPOINT, D_ONBOARDING = 13, 14
 
 local D_WAITING, D_DELIVERED, D_GIVEN_UP = 0, 1, 2

@@ -13,11 +13,12 @@ CREATE INDEX late_check_due ON late_check (due_at);
 CREATE TABLE happening (
     position INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,
-    -- The state that an onboarding moved to, as in progress; 16 an account was parked, 17 it goes on.
+    -- The state that an onboarding moved to, as in progress; 16 an account was parked, 17 it goes on;
+    -- 18 a message was refused.
     what     INTEGER NOT NULL,
     -- The onboarding's seq, or the account's lane.
     subject  INTEGER NOT NULL,
-    -- Why an account was parked.
+    -- Why an account was parked; which message was refused.
     reason   TEXT
 );
 
@@ -42,7 +43,8 @@ CREATE TABLE delivery (
     id              TEXT NOT NULL UNIQUE,
     endpoint        TEXT NOT NULL,
     event           TEXT NOT NULL,
-    onboarding      BLOB NOT NULL,
+    -- None where it is about a refused message.
+    onboarding      BLOB,
     payload         TEXT NOT NULL,
     -- 0 waiting, 1 delivered, 2 given up.
     state           INTEGER NOT NULL DEFAULT 0,
@@ -114,3 +116,19 @@ CREATE TABLE number_holder (
     number INTEGER PRIMARY KEY,
     seq    INTEGER NOT NULL
 );
+
+-- Messages of senders that were refused for what is in them.
+CREATE TABLE refused (
+    -- Order in which they came first.
+    n        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       BLOB NOT NULL UNIQUE,
+    sender   TEXT NOT NULL,
+    message  TEXT NOT NULL,
+    status   INTEGER NOT NULL,
+    problems TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 1,
+    first_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL
+);
+
+CREATE INDEX refused_of ON refused (sender, n);

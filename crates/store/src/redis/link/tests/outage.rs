@@ -177,7 +177,13 @@ async fn a_server_that_comes_back_evicting_is_not_written_to() {
     let end = Instant::now() + SOON;
     loop {
         match counted(&link).await {
-            Err(Error::Unusable { message, .. }) if message.contains("allkeys-lru") => break,
+            Err(error)
+                if error
+                    .unfit()
+                    .is_some_and(|why| why.0.contains("allkeys-lru")) =>
+            {
+                break;
+            }
             Err(Error::Unavailable { .. }) if Instant::now() < end => {}
             other => panic!("{other:?}"),
         }
@@ -229,4 +235,87 @@ async fn a_server_that_would_forget_is_warned_of_with_the_remedy() {
         assert_eq!(log.lines_with("appendonly yes"), warnings, "{lines:?}");
         assert_eq!(log.lines_with("WARN"), warnings, "{lines:?}");
     }
+}
+
+/// What a call is answered, with its kind in front and its cause behind.
+async fn said(link: &Link) -> String {
+    match counted(link).await {
+        Ok(_) => "done".to_owned(),
+        Err(error @ Error::Unavailable { .. }) => {
+            let unfit = error.unfit().map(ToString::to_string);
+            format!("unavailable: {}", unfit.unwrap_or_default())
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn until_said(link: &Link, what: &str) {
+    let end = Instant::now() + SOON;
+    loop {
+        let now = said(link).await;
+        if now.contains(what) {
+            return;
+        }
+        assert!(Instant::now() < end, "{what} is not said: {now}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_made_unfit_while_it_is_used_is_not_used_until_that_is_mended() {
+    let policy = |policy| ["CONFIG", "SET", "maxmemory-policy", policy];
+    for (spoil, mend, says) in [
+        (
+            &policy("allkeys-lru")[..],
+            &policy("noeviction")[..],
+            "CONFIG SET maxmemory-policy noeviction",
+        ),
+        (
+            // Of nobody, so that it keeps its data.
+            &["REPLICAOF", "127.0.0.1", "1"][..],
+            &["REPLICAOF", "NO", "ONE"][..],
+            "is a replica now",
+        ),
+    ] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        // With one subscriber alone, what a thread without it logs first is never heard by anybody.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let server = Server::start(&["appendonly yes"]);
+        let link = link(&server.url()).await;
+        assert_eq!(said(&link).await, "done");
+        server.ask(spoil).expect("set");
+        until_said(&link, says).await;
+        // It is known, and nobody waits for a person.
+        let began = Instant::now();
+        assert!(said(&link).await.contains(says));
+        assert!(began.elapsed() < Duration::from_secs(1));
+        server.ask(mend).expect("set");
+        until_said(&link, "done").await;
+        assert_eq!(log.lines_with("answers again"), 1);
+        assert_eq!(log.lines_with("WARN"), 2, "told once");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_turned_off_is_warned_of_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+    // With one subscriber alone, what a thread without it logs first is never heard by anybody.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = Server::start(&["appendonly yes"]);
+    let link = link(&server.url()).await;
+    let told = "writes no append-only file any more";
+    server
+        .ask(&["CONFIG", "SET", "appendonly", "no"])
+        .expect("set");
+    let end = Instant::now() + SOON;
+    while log.lines_with(told) == 0 {
+        assert!(Instant::now() < end, "it is warned of");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(said(&link).await, "done");
+    assert_eq!(log.lines_with("WARN"), 1);
 }
