@@ -49,11 +49,11 @@ impl Run<'_> {
         match self.foreign_on(trunk).await {
             Ok(None) => {}
             Ok(Some(what)) => {
-                let fault = with(fault, &format!("trunk {trunk} stays: it has {what}"));
+                let fault = with(fault, &format!("trunk {trunk} was not removed: it has {what}"));
                 return self.fail(fault, false).await;
             }
             Err(Left::Stays(why)) => {
-                let fault = with(fault, &format!("trunk {trunk} stays: {why}"));
+                let fault = with(fault, &format!("trunk {trunk} was not removed: {why}"));
                 return self.fail(fault, false).await;
             }
             Err(Left::Halt(halt)) => return halt,
@@ -122,7 +122,7 @@ impl Run<'_> {
                 if let Some(at) = self.trunk_index() {
                     self.change_other(at, |record| record.removing = false);
                 }
-                let fault = with(fault, &format!("trunk {trunk} stays: {why}"));
+                let fault = with(fault, &format!("trunk {trunk} was not removed: {why}"));
                 self.fail(fault, false).await
             }
         }
@@ -190,7 +190,7 @@ impl Run<'_> {
             let ours = self.made(kind);
             if let Some(foreign) = listed.iter().find(|id| !ours.contains(id)) {
                 return Ok(Some(format!(
-                    "a {noun} ({foreign}) that this onboarding did not make"
+                    "{noun} {foreign}, which this onboarding did not make"
                 )));
             }
         }

@@ -251,7 +251,7 @@ impl Journal {
             .zip(&self.0)
             .filter_map(|(step, record)| match (&record.result, record.state) {
                 (Some(result), StepState::Done) => describe(step, result),
-                (None, StepState::Unknown) => Some(format!("perhaps a {}", noun(step))),
+                (None, StepState::Unknown) => Some(format!("perhaps {}", one(step))),
                 _ => None,
             })
             .collect()
@@ -265,6 +265,12 @@ fn describe(step: &Step, result: &StepResult) -> Option<String> {
         StepResult::Setting { value } => Some(format!("{} {value}", noun(step))),
         StepResult::Verified { .. } => None,
     }
+}
+
+fn one(step: &Step) -> String {
+    let noun = noun(step);
+    let article = if noun.starts_with('A') { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 fn noun(step: &Step) -> &'static str {

@@ -61,7 +61,7 @@ pub(super) async fn look<R: Reader>(
         .find(|it| !is_planned(look, &it.phone_number))
     {
         let why = format!(
-            "carries the number {}, none of this onboarding",
+            "has the number {}, which is not this onboarding's",
             foreign.phone_number
         );
         return Ok(Found::Wrong(taken(name, &sid, &why)));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
 mod accounts;
+mod asked;
 mod handoff;
 mod help;
 mod home;

@@ -145,6 +145,9 @@ fn verify_finds_what_is_missing_and_changes_nothing() {
     let all = ran.of_type("verification");
     assert_eq!(all.len(), 3);
     assert!(all.iter().all(|one| one["as_planned"] == true));
+    let text = home.run(&["verify", "--all"]).ends(0).stdout;
+    let unseen = text.matches("changed in Exotel's console cannot be seen");
+    assert_eq!(unseen.count(), 1, "{text}");
     simulator.control("DELETE", "state", "");
     let ran = home.run(&["--json", "verify", "one"]).ends(1);
     let one = &ran.of_type("verification")[0];

@@ -1,18 +1,24 @@
 //! Actions need a session that may write and the page's own token, and say what they did.
 
 use onboarding::State;
+use store::Onboarding;
 
 use crate::place::{Log, Place};
 
 /// Every action, as a path and its other fields.
 async fn actions(place: &Place) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
     let failed = place.in_state(State::Failed).await.remove(0);
+    let live = place.live().await;
     let blocked = place.one(State::Blocked).await;
     let done = place.in_state(State::Succeeded).await.remove(0);
     let deliveries = place.store.deliveries(&Default::default(), None, 1).await;
     let delivery = deliveries.unwrap().items.remove(0);
     vec![
         (format!("/onboardings/{}/retry", failed.id), vec![]),
+        (
+            format!("/onboardings/{}/replace-credentials", live.id),
+            vec![],
+        ),
         (format!("/onboardings/{}/cancel", blocked.id), vec![]),
         (format!("/onboardings/{}/password", done.id), vec![]),
         (format!("/deliveries/{}/resend", delivery.id), vec![]),
@@ -99,6 +105,58 @@ async fn retry_cancel_and_resume_do_what_they_say() {
     let done = browser.post(&path, &[("csrf", csrf.as_str())]).await;
     assert!(done.location().ends_with("note=cancelled"));
     assert_eq!(place.one(State::Cancelled).await.id, blocked.id);
+}
+
+#[tokio::test]
+async fn credentials_in_use_have_a_button_and_a_question_of_their_own() {
+    let place = Place::new().await;
+    place.fill().await;
+    let browser = place.writer().await;
+    // One that failed for something else has neither.
+    let other = place.in_state(State::Failed).await.remove(0);
+    let href = |own: &Onboarding| format!("/onboardings/{}", own.id);
+    let page = browser.get(&href(&other)).await.page();
+    assert!(!page.text.contains("replace-credentials"), "{}", page.text);
+    let path = format!("{}/replace-credentials", href(&other));
+    let fields = [("csrf", page.csrf())];
+    let fields = fields
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    for answer in [browser.get(&path).await, browser.post(&path, &fields).await] {
+        assert!(answer.location().ends_with("note=not-now"), "{answer:?}");
+    }
+
+    let own = place.live().await;
+    let page = browser.get(&href(&own)).await.page();
+    assert!(
+        page.text.contains("Replace the credentials"),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("password that is not known here"));
+    let path = format!("{}/replace-credentials", href(&own));
+    let asked = browser.get(&path).await.page();
+    assert!(
+        asked.text.contains("From then on its calls fail"),
+        "{}",
+        asked.text
+    );
+
+    let log = Log::default();
+    let _listening = log.listen();
+    let done = browser.post(&path, &fields).await;
+    assert!(done.location().ends_with("note=retried"), "{done:?}");
+    let own = place.store.get(own.id).await.unwrap().unwrap();
+    assert!(own.journal.records()[0].replace);
+    let text = log.text();
+    let line = text
+        .lines()
+        .find(|line| line.contains("replace_credentials"));
+    let line = line.unwrap_or_else(|| panic!("nothing in the log: {text}"));
+    assert!(
+        line.contains("writer") && line.contains(&own.id.to_string()),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use onboarding::{
-    AccountName, Fault, OnboardingId, State, Step, StepRecord, StepResult, StepState,
+    AccountName, CREDENTIALS_LIVE, Fault, OnboardingId, State, Step, StepRecord, StepResult,
+    StepState,
 };
 use producer::{About, Format, Source};
 use records::RefusedProblem;
@@ -79,8 +80,13 @@ impl Place {
 
     /// The first step failed.
     pub(crate) async fn fail(&self, claim: &Claim, message: &str) {
+        self.fail_as(claim, "invalid_parameter", message).await;
+    }
+
+    /// The first step failed with this code.
+    pub(crate) async fn fail_as(&self, claim: &Claim, code: &str, message: &str) {
         let fault = Fault {
-            code: "invalid_parameter".into(),
+            code: code.to_owned(),
             message: message.to_owned(),
         };
         let record = StepRecord {
@@ -93,6 +99,29 @@ impl Place {
             fault,
             step: Some(0),
         };
+        self.advance(claim, vec![(0, record)], then).await;
+    }
+
+    /// One that failed because its credentials are in use.
+    pub(crate) async fn live(&self) -> Onboarding {
+        let csv = "account,partner,number,key\nacme,elevenlabs,+918000000009,live-1\n";
+        self.accept("live.csv", csv).await;
+        let claim = self.claim(&["acme"]).await.remove(0);
+        let message = "the partner may be using them; replace them or leave them";
+        self.fail_as(&claim, CREDENTIALS_LIVE, message).await;
+        self.store.get(claim.lease.id).await.unwrap().unwrap()
+    }
+
+    /// An earlier request of the first step may be processed for this long.
+    pub(crate) async fn settle(&self, claim: &Claim, delay: Duration) {
+        let mut record = StepRecord {
+            state: StepState::Unknown,
+            attempts: 1,
+            ..StepRecord::default()
+        };
+        let millis = i64::try_from(delay.as_millis()).unwrap();
+        record.note_doubt(claim.now_ms, claim.now_ms + millis);
+        let then = Then::Release { delay };
         self.advance(claim, vec![(0, record)], then).await;
     }
 

@@ -1,5 +1,7 @@
 //! Every page renders, whatever there is to show, and tells browsers what they are to keep to.
 
+use std::time::Duration;
+
 use onboarding::State;
 
 use crate::{browser::Browser, markup, place::Place};
@@ -32,6 +34,9 @@ pub(crate) async fn pages(place: &Place) -> Vec<String> {
     for state in State::ALL {
         for own in place.in_state(state).await.iter().take(2) {
             pages.push(format!("/onboardings/{}", own.id));
+            if records::has_live_credentials(own) {
+                pages.push(format!("/onboardings/{}/replace-credentials", own.id));
+            }
             if matches!(state, State::Failed | State::Cancelled) {
                 pages.push(format!("/onboardings/{}/retry", own.id));
             }
@@ -72,6 +77,7 @@ async fn every_page_is_whole_with_nothing_one_and_many() {
     let browser = place.writer().await;
     all_are_good(&browser, &place).await;
 
+    place.live().await;
     place.fill().await;
     all_are_good(&browser, &place).await;
 
@@ -218,4 +224,20 @@ async fn a_refused_webhook_is_on_the_overview_until_it_is_accepted() {
     let page = browser.get("/").await.page();
     assert!(page.text.contains("msg-0") && !page.text.contains("msg-6"));
     assert!(!page.text.contains("GET /v1/refused"));
+}
+
+#[tokio::test]
+async fn a_step_that_waits_until_an_earlier_request_is_certain_says_so() {
+    let place = Place::new().await;
+    let csv = "account,partner,number\n\
+        acme,elevenlabs,+918000000001\nglobex,elevenlabs,+918000000002\n";
+    place.accept("two.csv", csv).await;
+    let said = "An earlier request may still be processed; certain";
+    for (account, seconds) in [("acme", 3600), ("globex", 0)] {
+        let claim = place.claim(&[account]).await.remove(0);
+        place.settle(&claim, Duration::from_secs(seconds)).await;
+        let path = format!("/onboardings/{}", claim.lease.id);
+        let page = place.reader().await.get(&path).await.page();
+        assert_eq!(page.text.contains(said), seconds > 0, "{}", page.text);
+    }
 }

@@ -177,7 +177,8 @@ impl RetryBody {
             return Ok(Self::default());
         }
         check_json(headers)?;
-        serde_json::from_value(json(body)?).map_err(|error| {
+        let read = serde_json::from_value::<Option<Self>>(json(body)?);
+        read.map(Option::unwrap_or_default).map_err(|error| {
             let detail = format!(
                 "the body is not one of a retry ({error}); send {{\"replace_credentials\": true}}, or none"
             );

@@ -1,5 +1,6 @@
 //! What a person or a program may do with an onboarding and an account.
 
+use onboarding::{CREDENTIALS_LIVE, Fault, OnboardingId, StepRecord, StepState};
 use serde_json::json;
 use store::{
     Then,
@@ -28,6 +29,77 @@ async fn what_failed_is_retried_and_what_is_queued_is_not() {
         answer(server.post("/v1/onboardings/nobody/retry"))
             .await
             .is_problem(404, "not_found", "nobody");
+    }
+}
+
+/// Its credentials are in use, with a password that the store does not have.
+async fn fail_as_live(server: &Server) -> OnboardingId {
+    let held = claim_one(&server.store, "w").await;
+    let fault = Fault {
+        code: CREDENTIALS_LIVE.to_owned(),
+        message: "made up".to_owned(),
+    };
+    let mut failed = only(
+        &held.permit,
+        Then::Fail {
+            fault: fault.clone(),
+            step: Some(0),
+        },
+    );
+    let record = StepRecord {
+        state: StepState::Failed,
+        error: Some(fault),
+        ..StepRecord::default()
+    };
+    failed.steps = vec![(0, record)];
+    advance(&server.store, &held, failed).await;
+    held.lease.id
+}
+
+#[tokio::test]
+async fn credentials_in_use_are_replaced_by_a_retry_that_says_so_and_by_no_other() {
+    for server in Server::each().await {
+        server.enqueue(json!([signup(1), signup(2)])).await;
+        register(&server.store, "w", &["acme"], wide()).await;
+        let live = fail_as_live(&server).await;
+        let held = claim_one(&server.store, "w").await;
+        advance(&server.store, &held, only(&held.permit, failure())).await;
+        let other = held.lease.id;
+        let retry = |id: OnboardingId, body: &'static str| {
+            let request = server.post(&format!("/v1/onboardings/{id}/retry"));
+            let json = "application/json";
+            answer(request.header("content-type", json).body(body))
+        };
+        let replaces = async |id| {
+            let own = server.store.get(id).await.unwrap().unwrap();
+            own.journal.records()[0].replace
+        };
+        let word = r#"{"replace_credentials": true}"#;
+        retry(other, word)
+            .await
+            .is_problem(409, "wrong_state", "credentials_live");
+        for wrong in [
+            r#"{"replace": true}"#,
+            r#"{"replace_credentials": 1}"#,
+            "[",
+            "7",
+        ] {
+            retry(live, wrong)
+                .await
+                .is_problem(400, "invalid_body", wrong);
+        }
+        let failed = answer(server.get("/v1/onboardings?state=failed")).await;
+        assert_eq!(failed.json["items"].as_array().map(Vec::len), Some(2));
+
+        for silent in ["", "null", "{}", r#"{"replace_credentials": false}"#] {
+            let retried = retry(live, silent).await;
+            assert_eq!(retried.status, 200, "{silent}: {}", retried.text);
+            assert!(!replaces(live).await, "{silent}");
+            assert_eq!(fail_as_live(&server).await, live);
+        }
+        let retried = retry(live, word).await;
+        assert_eq!(retried.json["state"], "queued", "{}", retried.text);
+        assert!(replaces(live).await);
     }
 }
 
