@@ -10,13 +10,14 @@ pub(crate) mod tokens;
 
 use std::{
     env, fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use config::{Config, Map, Source, Value};
 use exotel::Proxy;
+use ipnet::IpNet;
 
 use crate::{
     args::{Global, LogForm},
@@ -28,6 +29,7 @@ use crate::{
         tables::Tables,
     },
     toml_file::MAX_BYTES,
+    unreadable::cannot_be_read,
 };
 
 /// Every setting with its default and its reason; the file that people begin with.
@@ -69,7 +71,7 @@ pub(crate) struct Settings {
     /// Where others reach it, if a proxy stands before it.
     pub(crate) public_url: Option<String>,
     /// Proxies that are believed where requests come from.
-    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Most connections of it that are open at once.
     pub(crate) connections_max: usize,
     /// Most clients of it that are told of events at once.
@@ -187,7 +189,8 @@ fn file_layer(global: &Global) -> Result<InFile> {
         }
         Err(error) => {
             let field = named.map_or("", |(_, place)| place);
-            let message = format!("the settings file cannot be read ({error}); correct the path");
+            let why = cannot_be_read(&path, &error, "correct the path");
+            let message = format!("the settings file {why}");
             return Err(Error::Refused(vec![Problem::at(
                 name, None, field, message,
             )]));
