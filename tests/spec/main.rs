@@ -24,6 +24,7 @@ macro_rules! on_both_stores {
 }
 
 mod accepting;
+mod account_trouble;
 mod away;
 mod clocks;
 mod crash_anywhere;
@@ -39,6 +40,7 @@ mod idempotency;
 mod late;
 mod log_out;
 mod newcomers;
+mod number_in_use;
 mod outage;
 mod parked_account;
 mod processes;

@@ -61,6 +61,29 @@ async fn a_list_is_accepted_in_its_order_and_is_a_batch() {
 }
 
 #[tokio::test]
+async fn a_number_that_another_onboarding_has_is_accepted_with_a_warning_that_names_it() {
+    for server in Server::each().await {
+        let mut one = signup(1);
+        one["key"] = json!("first");
+        let taken = server.enqueue(one.clone()).await;
+        assert_eq!(taken["warnings"], Value::Null, "{taken}");
+        one["key"] = json!("later");
+        let single = server.enqueue(one.clone()).await;
+        assert_eq!(single["warnings"][0]["pointer"], "/number", "{single}");
+        one["key"] = json!("third");
+        one["account"] = json!("globex");
+        let list = server.enqueue(json!([signup(2), one])).await;
+        let warnings = list["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), 1, "{list}");
+        assert_eq!(warnings[0]["pointer"], "/1/number");
+        let message = warnings[0]["message"].as_str().unwrap();
+        for words in ["+918000000001", "\"first\"", "onb_"] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_same_key_with_other_content_is_refused_and_names_the_field() {
     let server = Server::start().await;
     let mut one = signup(1);
