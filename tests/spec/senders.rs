@@ -101,7 +101,16 @@ fn what_may_be_read_otherwise_than_it_was_meant_is_said_at_the_start() {
     ] {
         assert!(stderr.contains(told), "{told}: {stderr}");
     }
-    assert!(!stderr.contains(&hexadecimal[..12]), "{stderr}");
+    let asked = place.run(&["doctor"]).with(0);
+    assert!(asked.stdout.contains("counts elements"), "{}", asked.stdout);
+    assert!(
+        asked.stdout.contains("no whsec_ in front"),
+        "{}",
+        asked.stdout
+    );
+    for said in [stderr, asked.stdout] {
+        assert!(!said.contains(&hexadecimal[..12]), "{said}");
+    }
 }
 
 #[test]

@@ -114,9 +114,6 @@ fn senders(tables: &Tables) -> Result<Senders> {
         let Some(keys) = keys(&own.secrets, &field, &tables.file, &mut problems) else {
             continue;
         };
-        for problem in own.mapping.warnings() {
-            tracing::warn!("{field}.{}: {}", problem.field, problem.message);
-        }
         match Verifier::new(keys, own.tolerance) {
             Ok(verifier) => senders.push(Sender {
                 name: own.name.clone(),
@@ -132,6 +129,33 @@ fn senders(tables: &Tables) -> Result<Senders> {
     Senders::new(senders).map_err(|error| Error::refused("senders", error.to_string()))
 }
 
+/// What of the tables works and may be meant otherwise, or works only as long as a sender's form stays
+/// as it is.
+pub(crate) fn warnings(tables: &Tables) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut secrets = |of: String, places: &[Placed]| {
+        for place in places {
+            let reading = place.source.load().ok();
+            if let Some(reading) = reading.as_ref().and_then(SigningKey::reading) {
+                warnings.push(format!("{of}.secrets: {}: {reading}", place.source));
+            }
+        }
+    };
+    for own in &tables.senders {
+        secrets(format!("senders.{}", own.name), &own.secrets);
+    }
+    for own in &tables.endpoints {
+        secrets(format!("endpoints.{}", own.name), &own.secrets);
+    }
+    for own in &tables.senders {
+        for problem in own.mapping.warnings() {
+            let (field, message) = (problem.field, problem.message);
+            warnings.push(format!("senders.{}.{field}: {message}", own.name));
+        }
+    }
+    warnings
+}
+
 /// The keys that these places hold.
 pub(crate) fn keys(
     places: &[Placed],
@@ -143,13 +167,7 @@ pub(crate) fn keys(
         let read = place
             .source
             .load()
-            .and_then(|secret| Ok((key_of(&secret, place)?, SigningKey::reading(&secret))));
-        let read = read.map(|(key, reading)| {
-            if let Some(reading) = reading {
-                tracing::warn!("{of}.secrets: {}: {reading}", place.source);
-            }
-            key
-        });
+            .and_then(|secret| key_of(&secret, place));
         read.map_err(|message| {
             let field = format!("{of}.secrets");
             problems.push(Problem::at(file, Some(place.line), field, message));

@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     exit::Exit,
     output::{Output, counted},
+    serving,
     settings::Settings,
     store_place::{self, Place},
 };
@@ -28,7 +29,7 @@ struct Restored {
     unfinished: u64,
 }
 
-/// Looks at the store, or takes note that it was restored.
+/// Looks at the store and at what senders and endpoints may mean otherwise, or takes note that it was restored.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     if args.restored {
         return restored(settings, output).await;
@@ -53,6 +54,14 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         output.line(format_args!("BAD {}", check.detail));
     }
     output.record(&check);
+    for detail in serving::warnings(&settings.tables) {
+        output.line(format_args!("ok  but {detail}"));
+        output.record(&Check {
+            name: "tables",
+            ok: true,
+            detail,
+        });
+    }
     Ok(if ok { Exit::Done } else { Exit::Left })
 }
 

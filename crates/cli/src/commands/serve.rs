@@ -38,6 +38,9 @@ struct Serving<'s> {
 /// What has to be corrected, before anybody is served.
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let attached = Attached::load(&settings.tables)?;
+    for warning in serving::warnings(&settings.tables) {
+        tracing::warn!("{warning}");
+    }
     let files = Arc::new(Reloading::load(settings, args.world.sandbox)?);
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     if let Err(room) = open_files::allow(settings.connections_max) {
