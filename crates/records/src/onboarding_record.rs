@@ -97,7 +97,7 @@ impl<'o> OnboardingRecord<'o> {
                 attempts: record.attempts,
                 result: record.result.as_ref(),
                 error: record.error.as_ref(),
-                settles_at: settles_at(record).map(Time),
+                settles_at: settles_at(own, record).map(Time),
             }
         });
         Self {
@@ -116,14 +116,14 @@ impl<'o> OnboardingRecord<'o> {
     }
 }
 
-/// Until when an earlier request of a step whose outcome is not known may still be processed.
+/// Until when an earlier request of a step of `own` may still be processed, whose outcome is not known.
 #[must_use]
-pub fn settles_at(record: &StepRecord) -> Option<Timestamp> {
-    let doubt = record.doubt?;
-    let unknown = record.state == StepState::Unknown;
-    unknown
-        .then(|| Timestamp::from_millisecond(doubt.settles_ms).ok())
-        .flatten()
+pub fn settles_at(own: &Onboarding, record: &StepRecord) -> Option<Timestamp> {
+    let doubt = record
+        .doubt
+        .filter(|_| record.state == StepState::Unknown)?;
+    let at_ms = doubt.settles_ms.checked_sub(own.time_ahead_ms)?;
+    Timestamp::from_millisecond(at_ms).ok()
 }
 
 /// Whether an onboarding failed because its credentials are in use with a password that this store

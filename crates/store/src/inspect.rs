@@ -44,6 +44,9 @@ pub struct Onboarding {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// How far the store's time, in which the journal's doubts are, is ahead of the time of day, in
+    /// milliseconds.
+    pub time_ahead_ms: i64,
 }
 
 /// Which onboardings to list; an empty filter lists all.

@@ -104,7 +104,7 @@ fn detail(own: &Onboarding, parked: &Parked, output: &mut Output) {
             told(step),
             result(&record)
         ));
-        if let Some(at) = settles_at(&record).filter(|at| *at > Timestamp::now()) {
+        if let Some(at) = settles_at(own, &record).filter(|at| *at > Timestamp::now()) {
             output.line(format_args!(
                 "      an earlier request may still be processed; certain at {}",
                 time(at)

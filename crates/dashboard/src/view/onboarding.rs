@@ -114,7 +114,7 @@ impl Detail {
             can_replace: can_replace(own),
             can_cancel: can_cancel(own.state),
             error: ErrorView::of(own, parked),
-            steps: timeline(&own.plan, &own.journal, now),
+            steps: timeline(own, now),
             warnings: own.plan.warnings.clone(),
             facts: facts(own),
             accepted: when(own.created_at),

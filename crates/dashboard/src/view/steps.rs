@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use onboarding::{Journal, Plan, Step, StepKind, StepRecord, StepResult, StepState};
 use records::{beside_step, settles_at};
+use store::Onboarding;
 
 use crate::view::parts::{Prose, Value, When};
 
@@ -28,19 +29,25 @@ pub(crate) struct StepError {
     pub(crate) message: Prose,
 }
 
-/// The steps of a plan, and what is known of them.
-pub(crate) fn timeline(plan: &Plan, journal: &Journal, now: Timestamp) -> Vec<StepView> {
+/// The steps of an onboarding, and what is known of them.
+pub(crate) fn timeline(own: &Onboarding, now: Timestamp) -> Vec<StepView> {
+    let mut steps = steps_of(&own.plan, &own.journal);
+    for (step, record) in steps.iter_mut().zip(own.journal.records()) {
+        let settles = settles_at(own, record).filter(|at| *at > now);
+        step.settles = settles.map(|at| When { at, now });
+    }
+    steps
+}
+
+fn steps_of(plan: &Plan, journal: &Journal) -> Vec<StepView> {
     let steps = plan.steps.iter().enumerate();
     steps
-        .map(|(at, step)| view(step, journal.record(at).cloned().unwrap_or_default(), now))
+        .map(|(at, step)| view(step, journal.record(at).cloned().unwrap_or_default()))
         .collect()
 }
 
-fn view(step: &Step, record: StepRecord, now: Timestamp) -> StepView {
+fn view(step: &Step, record: StepRecord) -> StepView {
     let kind = step.kind();
-    let settles = settles_at(&record)
-        .filter(|at| *at > now)
-        .map(|at| When { at, now });
     let (class, state) = match record.state {
         StepState::Pending => ("pending", "to do"),
         StepState::Unknown => ("unknown", "sent, outcome not known"),
@@ -55,7 +62,7 @@ fn view(step: &Step, record: StepRecord, now: Timestamp) -> StepView {
         detail: detail(step),
         attempts: record.attempts,
         adopted: record.adopted,
-        settles,
+        settles: None,
         result: record.result.as_ref().and_then(|own| result(kind, own)),
         error: error.map(|error| StepError {
             message: Prose(beside_step(&error.message, kind).to_owned()),
@@ -147,7 +154,7 @@ mod tests {
             ..StepRecord::default()
         };
         journal.set(0, record.clone());
-        let view = timeline(&plan, &journal, Timestamp::UNIX_EPOCH);
+        let view = steps_of(&plan, &journal);
         assert_eq!(view[0].class, "failed");
         assert_eq!(view[0].attempts, 3);
         let shown = view[0].error.as_ref().unwrap();
@@ -162,16 +169,13 @@ mod tests {
                 ..record
             },
         );
-        let view = timeline(&plan, &journal, Timestamp::UNIX_EPOCH);
+        let view = steps_of(&plan, &journal);
         assert_eq!(view[0].error, None);
         assert!(view[0].result.as_ref().unwrap().to_string().contains("77"));
     }
 
     #[test]
     fn a_journal_that_is_shorter_than_its_plan_is_shown_all_the_same() {
-        assert_eq!(
-            timeline(&plan(), &Journal::default(), Timestamp::UNIX_EPOCH).len(),
-            2
-        );
+        assert_eq!(steps_of(&plan(), &Journal::default()).len(), 2);
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn onboarding() -> (Onboarding, String) {
         epoch: 0,
         created_at: at(0),
         updated_at: at(7),
+        time_ahead_ms: 0,
     };
     (own, recipe.to_canonical_json())
 }

@@ -57,6 +57,7 @@ pub(super) fn carried(n: u64, state: State) -> Carried {
             epoch: n + 3,
             created_at: at(second),
             updated_at: at(second + 60),
+            time_ahead_ms: 0,
         },
         password: Some(SipPassword::from_secret(Secret::new(format!(
             "planted-{n}"

@@ -185,6 +185,8 @@ impl RedisStore {
             epoch,
             created_at: lane::time(entry.created_ms),
             updated_at: lane::time(updated_ms),
+            // A Redis has one clock.
+            time_ahead_ms: 0,
         })
     }
 

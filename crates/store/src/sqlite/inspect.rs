@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use super::{
     batches::first_seq,
     failure::Failure,
-    row::{COLUMNS, TABLES, TABLES_BY_ID, onboarding, raw, state_number},
+    row::{COLUMNS, Raw, TABLES, TABLES_BY_ID, onboarding, raw, state_number},
 };
 use crate::{Cursor, Error, Filter, Onboarding, Page, Result, Tally};
 
@@ -27,9 +27,19 @@ pub(super) fn after(place: &str, cursor: Option<&Cursor>) -> Result<i64> {
 pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) place: String,
+    /// See [`Onboarding::time_ahead_ms`].
+    pub(super) time_ahead_ms: i64,
 }
 
 impl Reader {
+    fn onboarding(&self, row: Raw) -> Result<Onboarding> {
+        let time_ahead_ms = self.time_ahead_ms;
+        onboarding(&self.place, row).map(|own| Onboarding {
+            time_ahead_ms,
+            ..own
+        })
+    }
+
     pub(super) fn fail(&self, error: rusqlite::Error) -> Error {
         Failure::new(&self.place, error).into()
     }
@@ -41,7 +51,7 @@ impl Reader {
             .prepare_cached(&sql)
             .and_then(|mut s| s.query_row([id.to_bytes()], raw).optional())
             .map_err(|error| self.fail(error))?;
-        row.map(|row| onboarding(&self.place, row)).transpose()
+        row.map(|row| self.onboarding(row)).transpose()
     }
 
     pub(super) fn list(
@@ -100,7 +110,7 @@ impl Reader {
         };
         let items = rows
             .into_iter()
-            .map(|row| onboarding(&self.place, row))
+            .map(|row| self.onboarding(row))
             .collect::<Result<_>>()?;
         Ok(Page { items, next })
     }

@@ -168,6 +168,7 @@ impl SqliteStore {
         let reader = Arc::new(Mutex::new(Reader {
             connection: reading,
             place: place.clone(),
+            time_ahead_ms: clock.ahead_ms(),
         }));
         Ok(Arc::new_cyclic(|myself| Self {
             place,

@@ -164,6 +164,7 @@ pub(super) fn onboarding(place: &str, raw: Raw) -> Result<Onboarding> {
         epoch: raw.epoch,
         created_at: time(raw.created_at),
         updated_at: time(raw.updated_at),
+        time_ahead_ms: 0,
     })
 }
 

@@ -15,6 +15,8 @@ pub(super) struct SteadyClock {
     clock: Arc<dyn Clock>,
     /// What the file's time is ahead of the steady clock of this boot (ms).
     offset_ms: i64,
+    /// What it is ahead of the time of day, as this process was told that (ms).
+    ahead_ms: i64,
 }
 
 /// What the file has of its time.
@@ -52,7 +54,11 @@ impl SteadyClock {
             None => (None, wall),
             Some(same) if same.boot == clock.boot() && steady + same.offset_ms >= same.at_ms => {
                 let offset_ms = same.offset_ms;
-                return Ok(Self { clock, offset_ms });
+                return Ok(Self {
+                    clock,
+                    offset_ms,
+                    ahead_ms: steady + offset_ms - wall,
+                });
             }
             Some(other) => {
                 let passed = wall.saturating_sub(other.wall_ms).max(0);
@@ -61,6 +67,7 @@ impl SteadyClock {
         };
         let own = Self {
             offset_ms: at_ms - steady,
+            ahead_ms: at_ms - wall,
             clock,
         };
         transaction.execute("DELETE FROM timeline", [])?;
@@ -82,6 +89,11 @@ impl SteadyClock {
     /// The time of day now (ms).
     pub(super) fn wall_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// What the file's time is ahead of the time of day (ms): always the same number of one process.
+    pub(super) fn ahead_ms(&self) -> i64 {
+        self.ahead_ms
     }
 
     /// The time of day at a moment of the file's time (ms).
