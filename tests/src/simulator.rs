@@ -6,7 +6,7 @@ use sandbox::{Limits, Options, Profile, Running, Sandbox};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::{Request, http};
+use crate::{Request, http, until};
 
 /// A simulator on a free port of loopback, and its controls. It ends with the value.
 #[derive(Debug)]
@@ -125,6 +125,20 @@ impl Simulator {
     /// Removes the fault rules.
     pub fn mend(&self) {
         self.control("DELETE", "faults", &Value::Null);
+    }
+
+    /// Processes everything that a `late_ms` keeps pending, and returns when it has.
+    pub fn process_pending(&self) {
+        self.control("POST", "pending", &Value::Null);
+        until("nothing is pending", || {
+            let pending = self.requests().iter().any(|request| request.pending);
+            (!pending).then_some(())
+        });
+    }
+
+    /// Takes second credentials of a user name, as it takes second destinations.
+    pub fn append_credentials(&self) {
+        self.control("PUT", "quirks", &json!({"credentials_append": true}));
     }
 
     /// Sets the dates that it tells this far ahead of the machine's clock; negative is behind.
