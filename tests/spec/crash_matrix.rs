@@ -14,8 +14,8 @@
 
 use serde_json::{Value, json};
 use tests::{
-    Ended, Place, Program, Request, Resources, STEPS, Signup, Simulator, StoreKind, exactly_once,
-    lines_of, until, wrong_outcomes,
+    Collection, Ended, Place, Program, Request, Resources, STEPS, Signup, Simulator, StoreKind,
+    exactly_once, lines_of, until, wrong_outcomes,
 };
 
 /// Longer than any test, so that only the kill ends the wait.
@@ -358,13 +358,12 @@ fn what_is_processed_after_the_kill_and_before_its_absence_is_believed_is_there_
     });
     simulator.process_pending();
     each_is_there_once(&simulator, &place, &cells, program.wait());
-    let log = simulator.requests();
-    for cell in cells.iter().filter(|cell| appends(cell)) {
-        let ending = cell.path.trim_end_matches('$');
-        let sent = |it: &&Request| {
-            it.account == cell.account && it.method == "POST" && it.path.ends_with(ending)
+    for cell in &cells {
+        let Some(appended) = Collection::appended_by(cell.step) else {
+            continue;
         };
-        let sent = log.iter().filter(sent).count();
+        let log = simulator.requests_of(&cell.account);
+        let sent = log.iter().filter(|it| it.makes(appended)).count();
         assert_eq!(sent, 1, "{} was found, not sent again", cell.name());
     }
 }
@@ -391,10 +390,6 @@ fn copies(simulator: &Simulator, cell: &Cell) -> usize {
     found.credentials + found.destinations - 2
 }
 
-fn appends(cell: &Cell) -> bool {
-    matches!(cell.step, "create_credentials" | "map_destination")
-}
-
 fn no_late_check_is_left(place: &Place) {
     until("no late check is left", || {
         let _ = onboard(place).wait().with(0);
@@ -415,8 +410,9 @@ fn what_is_processed_after_the_end_is_removed_by_the_late_check_of_the_same_comm
     settle(&place, 100, 12_000);
     processed_after_the_end(&simulator, &place, &cells, kind, || {});
     for cell in &cells {
+        let doubled = Collection::appended_by(cell.step).is_some();
         let copies = copies(&simulator, cell);
-        assert_eq!(copies, usize::from(appends(cell)), "{}", cell.name());
+        assert_eq!(copies, usize::from(doubled), "{}", cell.name());
     }
     no_late_check_is_left(&place);
     let ended = onboard(&place).wait();
