@@ -28,7 +28,7 @@ const PATIENT: &str = "request_timeout_ms = 120000\nshutdown_timeout_ms = 120000
 
 /// Among several workers nobody knows that one was killed before its leases end, so they end soon
 /// after everything has been gathered.
-const PATIENT_FLEET: &str =
+pub(crate) const PATIENT_FLEET: &str =
     "request_timeout_ms = 12000\nshutdown_timeout_ms = 12000\nlease_ms = 16500\n";
 
 /// How many workers share the cells on Redis.
@@ -53,8 +53,8 @@ impl Moment {
 
 /// One onboarding and where it is killed.
 #[derive(Debug)]
-struct Cell {
-    account: String,
+pub(crate) struct Cell {
+    pub(crate) account: String,
     step: &'static str,
     method: &'static str,
     path: &'static str,
@@ -64,7 +64,7 @@ struct Cell {
     signup: Signup,
 }
 
-fn cells() -> Vec<Cell> {
+pub(crate) fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for chosen in [false, true] {
         for step in STEPS {
@@ -116,7 +116,7 @@ impl Cell {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let chosen = match self.signup.field("trunk_name") {
             "" => "derived name",
             _ => "chosen name",
@@ -156,7 +156,7 @@ impl Cell {
     }
 }
 
-fn onboard(place: &Place) -> Program {
+pub(crate) fn onboard(place: &Place) -> Program {
     place.start(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
@@ -187,7 +187,7 @@ fn patient(place: &Place, kind: StoreKind, cells: usize) {
 }
 
 /// A place with the cells' accounts and signups.
-fn place_of(simulator: &Simulator, cells: &[Cell], kind: StoreKind) -> Place {
+pub(crate) fn place_of(simulator: &Simulator, cells: &[Cell], kind: StoreKind) -> Place {
     let accounts: Vec<&str> = cells.iter().map(|cell| &*cell.account).collect();
     let place = Place::new(simulator, &accounts).kept_in(kind);
     patient(&place, kind, cells.len());
@@ -217,7 +217,7 @@ fn gather(simulator: &Simulator, cells: &[Cell], reached: impl Fn(&Cell, &[Reque
 }
 
 /// Kills everything once every cell is where it is to be killed.
-fn kill_at(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
+pub(crate) fn kill_at(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
     let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
     simulator.break_with(&rules);
     let programs = start(place, kind);

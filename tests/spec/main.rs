@@ -39,6 +39,7 @@ mod http_signups;
 mod idempotency;
 mod late;
 mod log_out;
+mod lost_steps;
 mod newcomers;
 mod number_in_use;
 mod outage;

@@ -6,7 +6,7 @@ use sandbox::{Limits, Options, Profile, Running, Sandbox};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::{Request, http, until};
+use crate::{Request, ask, http, until};
 
 /// A simulator on a free port of loopback, and its controls. It ends with the value.
 #[derive(Debug)]
@@ -115,6 +115,25 @@ impl Simulator {
         let mut all = self.requests();
         all.retain(|request| request.account == account);
         all
+    }
+
+    /// Creates a trunk as somebody else does, and gives its SID.
+    ///
+    /// # Panics
+    /// There is no such trunk then.
+    #[must_use]
+    pub fn create_trunk(&self, account: &str, name: &str) -> String {
+        let domain = format!("{account}.pstn.exotel.com");
+        let body = json!({"trunk_name": name, "nso_code": "ANY-ANY", "domain_name": domain});
+        let path = format!("/v2/accounts/{account}/trunks");
+        let headers = [
+            ("authorization", "Basic a2V5OnRva2Vu"),
+            ("content-type", "application/json"),
+        ];
+        let answer = ask(self.addr, "POST", &path, &headers, &body.to_string());
+        let answer = answer.expect("the simulator answers").json();
+        let sid = answer["response"]["data"]["trunk_sid"].as_str();
+        sid.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// Replaces the fault rules.
