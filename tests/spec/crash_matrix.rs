@@ -35,7 +35,7 @@ pub(crate) const PATIENT_FLEET: &str =
 const WORKERS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     /// The request was sent and not processed; the step before is recorded.
     BeforeTheRequest,
     /// The request was processed and not answered.
@@ -55,10 +55,10 @@ impl Moment {
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) account: String,
-    step: &'static str,
+    pub(crate) step: &'static str,
     method: &'static str,
     path: &'static str,
-    moment: Moment,
+    pub(crate) moment: Moment,
     /// So long after the kill the request is processed all the same.
     late_ms: Option<u64>,
     signup: Signup,
@@ -226,7 +226,7 @@ pub(crate) fn kill_at(simulator: &Simulator, place: &Place, cells: &[Cell], kind
     simulator.mend();
 }
 
-fn finish(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
+pub(crate) fn finish(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
     let _others = others(place, kind);
     let ended = onboard(place).wait();
     each_is_there_once(simulator, place, cells, ended);

@@ -9,13 +9,14 @@ use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{
-    Ended, Place, Resources, Server, Signup, Simulator, StoreKind, exactly_once, lines_of, until,
-    until_within, wrong_outcomes, wrong_records,
+    Collection, Ended, Place, Request, Resources, STEPS, Server, Signup, Simulator, StoreKind,
+    exactly_once, lines_of, until, until_within, wrong_outcomes, wrong_records,
 };
 
 use crate::{
     crash_anywhere::Draw,
     crash_matrix::{Cell, PATIENT_FLEET, cells, kill_at, onboard, place_of},
+    resumed_cost::VERIFY,
 };
 
 /// For what waits for a minute's allowance, on a loaded machine.
@@ -55,12 +56,29 @@ fn nothing_changes(
     let before = handed_off(simulator, place);
     set_back();
     fs::remove_dir_all(place.path("out")).unwrap();
+    let sent = simulator.requests().len();
     let ended = run(simulator, place, cells);
+    let after = simulator.requests().split_off(sent);
     let (handoffs, state) = handed_off(simulator, place);
     assert_eq!(handoffs, before.0);
     for cell in cells {
         let of = |state: &Value| state[&cell.account]["trunks"][0]["credentials"].clone();
         assert_eq!(of(&state), of(&before.1), "{}", cell.name());
+        let mine: Vec<&Request> = after
+            .iter()
+            .filter(|it| it.account == cell.account)
+            .collect();
+        let (reads, writes): (Vec<&Request>, _) = mine.iter().partition(|it| it.method == "GET");
+        // Only a caller id cannot be read back.
+        let again = writes.iter().all(|it| it.makes(Collection::Settings));
+        assert!(again, "{}: {mine:#?}", cell.name());
+        let index = STEPS.iter().position(|(step, ..)| *step == cell.step);
+        let found = 5_usize.saturating_sub(index.expect("a step"));
+        assert!(
+            reads.len() <= VERIFY + found + 2,
+            "{}: {mine:#?}",
+            cell.name()
+        );
     }
     ended
 }

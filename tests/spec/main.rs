@@ -50,6 +50,7 @@ mod readme;
 mod refused;
 mod replaced;
 mod restored;
+mod resumed_cost;
 mod secrets;
 mod secrets_over_http;
 mod senders;
