@@ -7,11 +7,15 @@
 //! with SIGKILL, the rules are removed, and the same command runs again. "After the step was
 //! recorded" is the next step's request, waiting: it is sent only after the record. On Redis, three
 //! workers share the cells and all are killed; three others take over when the leases end.
+//!
+//! Exotel may process a request after its client was killed. Such a cell's request is processed by the
+//! simulator a while after the kill, or when the test says so: once every cell was read back and found
+//! absent, or after the onboardings' end.
 
 use serde_json::{Value, json};
 use tests::{
-    Place, Program, Request, Resources, STEPS, Signup, Simulator, StoreKind, exactly_once,
-    lines_of, until, wrong_outcomes,
+    Collection, Ended, Place, Program, Request, Resources, STEPS, Signup, Simulator, StoreKind,
+    exactly_once, lines_of, until, wrong_outcomes,
 };
 
 /// Longer than any test, so that only the kill ends the wait.
@@ -24,14 +28,14 @@ const PATIENT: &str = "request_timeout_ms = 120000\nshutdown_timeout_ms = 120000
 
 /// Among several workers nobody knows that one was killed before its leases end, so they end soon
 /// after everything has been gathered.
-const PATIENT_FLEET: &str =
+pub(crate) const PATIENT_FLEET: &str =
     "request_timeout_ms = 12000\nshutdown_timeout_ms = 12000\nlease_ms = 16500\n";
 
 /// How many workers share the cells on Redis.
 const WORKERS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     /// The request was sent and not processed; the step before is recorded.
     BeforeTheRequest,
     /// The request was processed and not answered.
@@ -49,36 +53,37 @@ impl Moment {
 
 /// One onboarding and where it is killed.
 #[derive(Debug)]
-struct Cell {
-    account: String,
-    step: &'static str,
+pub(crate) struct Cell {
+    pub(crate) account: String,
+    pub(crate) step: &'static str,
     method: &'static str,
     path: &'static str,
-    moment: Moment,
+    pub(crate) moment: Moment,
+    /// So long after the kill the request is processed all the same.
+    late_ms: Option<u64>,
     signup: Signup,
 }
 
-fn cells() -> Vec<Cell> {
+pub(crate) fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for chosen in [false, true] {
-        for (step, method, path) in STEPS {
+        for step in STEPS {
             for moment in [Moment::BeforeTheRequest, Moment::BeforeTheAnswer] {
-                let n = cells.len();
-                let account = format!("cell{n}");
-                let mut signup = Signup::new(&account, "everything", n)
-                    .with("key", &format!("{step}-{moment:?}-{chosen}"))
-                    .with("caller_id", &format!("+9180{n:08}"));
-                if chosen {
-                    signup = signup.with("trunk_name", "chosen_name");
-                }
-                cells.push(Cell {
-                    account,
-                    step,
-                    method,
-                    path,
-                    moment,
-                    signup,
-                });
+                cells.push(Cell::new(cells.len(), step, moment, None, chosen));
+            }
+        }
+    }
+    cells
+}
+
+/// Every write of these steps processed so long after the kill.
+fn late_cells(steps: &[(&'static str, &'static str, &'static str)], late: &[u64]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for chosen in [false, true] {
+        for step in steps {
+            for ms in late {
+                let moment = Moment::BeforeTheRequest;
+                cells.push(Cell::new(cells.len(), *step, moment, Some(*ms), chosen));
             }
         }
     }
@@ -86,19 +91,50 @@ fn cells() -> Vec<Cell> {
 }
 
 impl Cell {
-    fn name(&self) -> String {
+    fn new(
+        n: usize,
+        (step, method, path): (&'static str, &'static str, &'static str),
+        moment: Moment,
+        late_ms: Option<u64>,
+        chosen: bool,
+    ) -> Self {
+        let account = format!("cell{n}");
+        let mut signup = Signup::new(&account, "everything", n)
+            .with("key", &format!("{step}-{moment:?}-{chosen}-{n}"))
+            .with("caller_id", &format!("+9180{n:08}"));
+        if chosen {
+            signup = signup.with("trunk_name", "chosen_name");
+        }
+        Self {
+            account,
+            step,
+            method,
+            path,
+            moment,
+            late_ms,
+            signup,
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
         let chosen = match self.signup.field("trunk_name") {
             "" => "derived name",
             _ => "chosen name",
         };
-        format!("{} {:?}, {chosen}", self.step, self.moment)
+        let late = self.late_ms.map(|ms| format!(", {ms} ms late"));
+        let late = late.unwrap_or_default();
+        format!("{} {:?}, {chosen}{late}", self.step, self.moment)
     }
 
     fn rule(&self) -> Value {
-        json!({
+        let mut rule = json!({
             "account": self.account, "method": self.method, "path": self.path,
             self.moment.rule(): FOR_EVER_MS,
-        })
+        });
+        if let Some(late_ms) = self.late_ms {
+            rule["late_ms"] = json!(late_ms);
+        }
+        rule
     }
 
     /// Whether its log ends where it is to be killed.
@@ -120,7 +156,7 @@ impl Cell {
     }
 }
 
-fn onboard(place: &Place) -> Program {
+pub(crate) fn onboard(place: &Place) -> Program {
     place.start(&["onboard", "signups.jsonl", "--out", "out", "--json"])
 }
 
@@ -151,7 +187,7 @@ fn patient(place: &Place, kind: StoreKind, cells: usize) {
 }
 
 /// A place with the cells' accounts and signups.
-fn place_of(simulator: &Simulator, cells: &[Cell], kind: StoreKind) -> Place {
+pub(crate) fn place_of(simulator: &Simulator, cells: &[Cell], kind: StoreKind) -> Place {
     let accounts: Vec<&str> = cells.iter().map(|cell| &*cell.account).collect();
     let place = Place::new(simulator, &accounts).kept_in(kind);
     patient(&place, kind, cells.len());
@@ -180,9 +216,23 @@ fn gather(simulator: &Simulator, cells: &[Cell], reached: impl Fn(&Cell, &[Reque
     });
 }
 
-fn finish(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
+/// Kills everything once every cell is where it is to be killed.
+pub(crate) fn kill_at(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
+    let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
+    simulator.break_with(&rules);
+    let programs = start(place, kind);
+    gather(simulator, cells, Cell::is_reached);
+    programs.into_iter().for_each(Program::kill);
+    simulator.mend();
+}
+
+pub(crate) fn finish(simulator: &Simulator, place: &Place, cells: &[Cell], kind: StoreKind) {
     let _others = others(place, kind);
     let ended = onboard(place).wait();
+    each_is_there_once(simulator, place, cells, ended);
+}
+
+fn each_is_there_once(simulator: &Simulator, place: &Place, cells: &[Cell], ended: Ended) {
     let accounts = cells.iter().map(|cell| (cell.name(), &*cell.account));
     let wrong = wrong_outcomes(simulator, place, accounts);
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), ended.stdout);
@@ -194,6 +244,9 @@ on_both_stores!(
     a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each,
     a_second_kill_while_the_first_is_being_read_back_changes_nothing,
     a_kill_after_an_onboarding_finished_loses_neither_it_nor_its_handoff,
+    what_is_processed_after_the_kill_and_before_its_absence_is_believed_is_there_once,
+    what_is_processed_after_the_end_is_removed_by_the_late_check_of_the_same_command,
+    what_is_processed_after_the_late_check_is_told_by_verify,
 );
 
 fn a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each(kind: StoreKind) {
@@ -201,14 +254,7 @@ fn a_kill_before_or_after_any_request_of_any_step_leaves_exactly_one_of_each(kin
     let cells = cells();
     assert_eq!(cells.len(), 28);
     let place = place_of(&simulator, &cells, kind);
-    let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
-    simulator.break_with(&rules);
-
-    let programs = start(&place, kind);
-    gather(&simulator, &cells, Cell::is_reached);
-    programs.into_iter().for_each(Program::kill);
-    simulator.mend();
-
+    kill_at(&simulator, &place, &cells, kind);
     finish(&simulator, &place, &cells, kind);
 }
 
@@ -228,11 +274,7 @@ fn a_second_kill_while_the_first_is_being_read_back_changes_nothing(kind: StoreK
         .filter(|cell| !matches!(cell.step, "verify" | "set_caller_id"))
         .collect();
     let place = place_of(&simulator, &cells, kind);
-    let rules: Vec<Value> = cells.iter().map(Cell::rule).collect();
-    simulator.break_with(&rules);
-    let programs = start(&place, kind);
-    gather(&simulator, &cells, Cell::is_reached);
-    programs.into_iter().for_each(Program::kill);
+    kill_at(&simulator, &place, &cells, kind);
 
     let hold = |cell: &Cell| json!({"account": cell.account, "method": "GET", "path": read_back(cell), "hold_ms": FOR_EVER_MS});
     let rules: Vec<Value> = cells.iter().map(hold).collect();
@@ -282,6 +324,124 @@ fn a_kill_after_an_onboarding_finished_loses_neither_it_nor_its_handoff(kind: St
         let handoff = found.next().expect("a handoff");
         let wrong = exactly_once(&state[account], handoff, Resources::EVERYTHING);
         assert!(wrong.is_empty(), "{account}: {wrong:#?}");
+    }
+}
+
+/// The settings of the runs after a kill.
+fn settle(place: &Place, settling_ms: u64, late_check_ms: u64) {
+    place.settings(&format!(
+        "concurrency = 64\nsettling_ms = {settling_ms}\nlate_check_ms = {late_check_ms}\n"
+    ));
+}
+
+fn what_is_processed_after_the_kill_and_before_its_absence_is_believed_is_there_once(
+    kind: StoreKind,
+) {
+    // On Redis others look when the leases end, three quarters of a lease after the kill or later, and
+    // not all at once.
+    let (late, settling_ms) = match kind {
+        StoreKind::Sqlite => ([200, 1_000, 2_000, FOR_EVER_MS], 6_000),
+        StoreKind::Redis => ([200, 12_500, 17_000, FOR_EVER_MS], 10_000),
+    };
+    let simulator = Simulator::start();
+    let cells = late_cells(&STEPS[..6], &late);
+    let place = place_of(&simulator, &cells, kind);
+    kill_at(&simulator, &place, &cells, kind);
+
+    settle(&place, settling_ms, 0);
+    let _others = others(&place, kind);
+    let program = onboard(&place);
+    gather(&simulator, &cells, |cell, log| {
+        let mut mine = log.iter().filter(|request| request.account == cell.account);
+        let looked = |request: &Request| request.method == "GET" && request.status.is_some();
+        cell.late_ms != Some(FOR_EVER_MS) || cell.step == "set_caller_id" || mine.any(looked)
+    });
+    simulator.process_pending();
+    each_is_there_once(&simulator, &place, &cells, program.wait());
+    for cell in &cells {
+        let Some(appended) = Collection::appended_by(cell.step) else {
+            continue;
+        };
+        let log = simulator.requests_of(&cell.account);
+        let sent = log.iter().filter(|it| it.makes(appended)).count();
+        assert_eq!(sent, 1, "{} was found, not sent again", cell.name());
+    }
+}
+
+/// Runs to the end what was killed, and has processed what is pending after it.
+fn processed_after_the_end(
+    simulator: &Simulator,
+    place: &Place,
+    cells: &[Cell],
+    kind: StoreKind,
+    before: impl Fn(),
+) {
+    let others = others(place, kind);
+    let ended = onboard(place).wait().with(0);
+    assert_eq!(ended.record("summary")["succeeded"], json!(cells.len()));
+    others.into_iter().for_each(Program::kill);
+    before();
+    simulator.process_pending();
+}
+
+/// How many copies an account has of what may be made twice.
+fn copies(simulator: &Simulator, cell: &Cell) -> usize {
+    let found = tests::resources(&simulator.state()[&cell.account]);
+    found.credentials + found.destinations - 2
+}
+
+fn no_late_check_is_left(place: &Place) {
+    until("no late check is left", || {
+        let _ = onboard(place).wait().with(0);
+        (place.tally()["late_checks_left"] == 0).then_some(())
+    });
+}
+
+fn what_is_processed_after_the_end_is_removed_by_the_late_check_of_the_same_command(
+    kind: StoreKind,
+) {
+    let simulator = Simulator::start();
+    simulator.append_credentials();
+    let cells = late_cells(&STEPS[..6], &[FOR_EVER_MS]);
+    let place = place_of(&simulator, &cells, kind);
+    kill_at(&simulator, &place, &cells, kind);
+
+    // Longer than it takes from the first end to the last.
+    settle(&place, 100, 12_000);
+    processed_after_the_end(&simulator, &place, &cells, kind, || {});
+    for cell in &cells {
+        let doubled = Collection::appended_by(cell.step).is_some();
+        let copies = copies(&simulator, cell);
+        assert_eq!(copies, usize::from(doubled), "{}", cell.name());
+    }
+    no_late_check_is_left(&place);
+    let ended = onboard(&place).wait();
+    assert_eq!(
+        ended.record("summary")["requests"],
+        0,
+        "nothing is left to do"
+    );
+    each_is_there_once(&simulator, &place, &cells, ended);
+}
+
+fn what_is_processed_after_the_late_check_is_told_by_verify(kind: StoreKind) {
+    let simulator = Simulator::start();
+    simulator.append_credentials();
+    let cells = late_cells(&STEPS[3..5], &[FOR_EVER_MS]);
+    let place = place_of(&simulator, &cells, kind);
+    kill_at(&simulator, &place, &cells, kind);
+
+    settle(&place, 100, 1);
+    processed_after_the_end(&simulator, &place, &cells, kind, || {
+        no_late_check_is_left(&place);
+        let _ = place.run(&["verify", "--all"]).with(0);
+    });
+    let told = place.run(&["verify", "--all", "--json"]).with(1);
+    let told = told.records_of("verification");
+    for cell in &cells {
+        let own = told.iter().find(|it| it["account"] == *cell.account);
+        let extra = own.map(|it| it["extra"].as_array().map_or(0, Vec::len));
+        assert_eq!(extra, Some(1), "{}: {told:#?}", cell.name());
     }
 }
 

@@ -9,12 +9,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::{
-    Place, Request, Resources, STEPS, Signup, Simulator, StoreKind, exactly_once, lines_of,
-    repeats_without_a_read, resources,
+    Collection, Ended, Place, Request, Resources, STEPS, Signup, Simulator, StoreKind,
+    exactly_once, lines_of, repeats_without_a_read, resources, until,
 };
 
 /// The request timeout of the settings that places begin with is half of this.
 const TOO_LATE_MS: u64 = 3_000;
+
+/// All cells at once.
+const CONCURRENCY: &str = "concurrency = 256\n";
 
 /// An HTTP date so many seconds from now.
 fn http_date(seconds: i64) -> String {
@@ -141,78 +144,105 @@ fn rule(method: &str, path: &str, nth: u64, fault: &Value) -> Value {
     rule
 }
 
-/// What came of the cells, with the name of each that is wrong.
-fn run(cells: &[Cell], kind: StoreKind) {
-    let simulator = Simulator::start();
-    let accounts: Vec<String> = (0..cells.len()).map(|n| format!("cell{n}")).collect();
-    let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    let place = Place::new(&simulator, &names).kept_in(kind);
-    place.settings("concurrency = 256\n");
-    let mut rules = Vec::new();
-    let mut signups = Vec::new();
-    for (n, (cell, account)) in cells.iter().zip(&accounts).enumerate() {
-        for rule in &cell.rules {
-            let mut rule = rule.clone();
-            rule["account"] = json!(account);
-            rules.push(rule);
-        }
-        let mut signup =
-            Signup::new(account, "everything", n).with("caller_id", &format!("+9180{n:08}"));
-        if cell.chosen {
-            signup = signup.with("trunk_name", "chosen_name");
-        }
-        signups.push(signup);
-    }
-    simulator.break_with(&rules);
-    place.write("signups.jsonl", &lines_of(&signups));
-    let ended = place.run(&["onboard", "signups.jsonl", "--out", "out", "--json"]);
+/// Cells, each with an account of its own, whose faults are in force.
+struct Table<'c> {
+    cells: &'c [Cell],
+    accounts: Vec<String>,
+    simulator: Simulator,
+    place: Place,
+}
 
-    let records = ended.records_of("onboarding");
-    let (state, log, handoffs) = (
-        simulator.state(),
-        simulator.requests(),
-        place.handoffs("out"),
-    );
-    let mut wrong = Vec::new();
-    for (cell, account) in cells.iter().zip(&accounts) {
-        let of = |it: &&Value| it["account"] == **account;
-        let mine: Vec<Request> = log
-            .iter()
-            .filter(|r| r.account == *account)
-            .cloned()
-            .collect();
-        let mut problems = repeats_without_a_read(&mine);
-        if !cell_fired(cell, &mine) {
-            problems.push("its fault was never met".into());
+impl<'c> Table<'c> {
+    fn new(cells: &'c [Cell], kind: StoreKind) -> Self {
+        let simulator = Simulator::start();
+        let accounts: Vec<String> = (0..cells.len()).map(|n| format!("cell{n}")).collect();
+        let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
+        let place = Place::new(&simulator, &names).kept_in(kind);
+        place.settings(CONCURRENCY);
+        let mut rules = Vec::new();
+        let mut signups = Vec::new();
+        for (n, (cell, account)) in cells.iter().zip(&accounts).enumerate() {
+            for rule in &cell.rules {
+                let mut rule = rule.clone();
+                rule["account"] = json!(account);
+                rules.push(rule);
+            }
+            let mut signup =
+                Signup::new(account, "everything", n).with("caller_id", &format!("+9180{n:08}"));
+            if cell.chosen {
+                signup = signup.with("trunk_name", "chosen_name");
+            }
+            signups.push(signup);
         }
-        match records.iter().find(of) {
-            Some(record) => problems.extend(check(
-                cell,
-                record,
-                &state[account],
-                handoffs.iter().find(of),
-            )),
-            None => problems.push("it did not end".into()),
-        }
-        if !problems.is_empty() {
-            wrong.push(format!(
-                "{}: {}\n{}",
-                cell.name,
-                problems.join("; "),
-                told(&mine)
-            ));
+        simulator.break_with(&rules);
+        place.write("signups.jsonl", &lines_of(&signups));
+        Self {
+            cells,
+            accounts,
+            simulator,
+            place,
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cells:\n{}\n{}",
-        wrong.len(),
-        cells.len(),
-        wrong.join("\n"),
-        ended.stderr
-    );
-    let failed = cells.iter().any(|cell| cell.end != End::Succeeds);
-    let _ = ended.with(i32::from(failed));
+
+    fn onboard(&self) -> Ended {
+        let arguments = ["onboard", "signups.jsonl", "--out", "out", "--json"];
+        self.place.run(&arguments)
+    }
+
+    /// What came of the cells, with the name of each that is wrong.
+    fn check(&self, ended: Ended) {
+        let records = ended.records_of("onboarding");
+        let (state, log, handoffs) = (
+            self.simulator.state(),
+            self.simulator.requests(),
+            self.place.handoffs("out"),
+        );
+        let mut wrong = Vec::new();
+        for (cell, account) in self.cells.iter().zip(&self.accounts) {
+            let of = |it: &&Value| it["account"] == **account;
+            let mine: Vec<Request> = log
+                .iter()
+                .filter(|r| r.account == *account)
+                .cloned()
+                .collect();
+            let mut problems = repeats_without_a_read(&mine);
+            if !cell_fired(cell, &mine) {
+                problems.push("its fault was never met".into());
+            }
+            match records.iter().find(of) {
+                Some(record) => problems.extend(check(
+                    cell,
+                    record,
+                    &state[account],
+                    handoffs.iter().find(of),
+                )),
+                None => problems.push("it did not end".into()),
+            }
+            if !problems.is_empty() {
+                wrong.push(format!(
+                    "{}: {}\n{}",
+                    cell.name,
+                    problems.join("; "),
+                    told(&mine)
+                ));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{} of {} cells:\n{}\n{}",
+            wrong.len(),
+            self.cells.len(),
+            wrong.join("\n"),
+            ended.stderr
+        );
+        let failed = self.cells.iter().any(|cell| cell.end != End::Succeeds);
+        let _ = ended.with(i32::from(failed));
+    }
+}
+
+fn run(cells: &[Cell], kind: StoreKind) {
+    let table = Table::new(cells, kind);
+    table.check(table.onboard());
 }
 
 fn cell_fired(cell: &Cell, mine: &[Request]) -> bool {
@@ -270,6 +300,8 @@ on_both_stores!(
     one_foreign_entry_in_a_list_neither_hides_ours_nor_stands_for_it,
     a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each,
     a_duplicate_in_either_shape_is_read_back_and_decided,
+    what_is_processed_before_its_absence_is_believed_is_found_and_not_sent_again,
+    what_is_processed_about_when_its_absence_is_believed_is_there_once_after_the_late_check,
 );
 
 fn a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each(kind: StoreKind) {
@@ -280,6 +312,72 @@ fn a_fault_at_the_first_attempt_of_any_step_leaves_exactly_one_of_each(kind: Sto
         }
     }
     run(&cells, kind);
+}
+
+/// A tenth of the real times of requests and of settling: 10 s and 30 s.
+const SCALED: &str = "request_timeout_ms = 1000\nconnect_timeout_ms = 900\nsettling_ms = 3000\n";
+
+/// What the client sees of a request that is processed `late_ms` later.
+fn late(late_ms: u64) -> [(&'static str, Value); 3] {
+    [
+        (
+            "a gateway's 504",
+            json!({"status": 504, "body": "html", "late_ms": late_ms}),
+        ),
+        ("a timeout", json!({"hold_ms": 600_000, "late_ms": late_ms})),
+        ("a reset", json!({"reset_before": true, "late_ms": late_ms})),
+    ]
+}
+
+fn late_cells(delays_ms: &[u64]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for step in &STEPS[..6] {
+        for ms in delays_ms {
+            for (seen, fault) in late(*ms) {
+                let name = format!("{seen}, processed {ms} ms later");
+                cells.push(Cell::new(*step, &name, &fault, 1, End::Succeeds));
+            }
+        }
+    }
+    cells
+}
+
+fn what_is_processed_before_its_absence_is_believed_is_found_and_not_sent_again(kind: StoreKind) {
+    // A tenth of 0.2, 1, 5 and 12 s.
+    let cells = late_cells(&[20, 100, 500, 1_200]);
+    let table = Table::new(&cells, kind);
+    table.simulator.append_credentials();
+    table.place.settings(&format!("{CONCURRENCY}{SCALED}"));
+    table.check(table.onboard());
+    table.simulator.process_pending();
+    table.check(table.onboard());
+    for (cell, account) in cells.iter().zip(&table.accounts) {
+        let Some(appended) = Collection::appended_by(cell.step) else {
+            continue;
+        };
+        let log = table.simulator.requests_of(account);
+        let sent = log.iter().filter(|it| it.makes(appended)).count();
+        assert_eq!(sent, 1, "{}", cell.name);
+    }
+}
+
+fn what_is_processed_about_when_its_absence_is_believed_is_there_once_after_the_late_check(
+    kind: StoreKind,
+) {
+    // A tenth of 40 s.
+    let cells = late_cells(&[4_000]);
+    let table = Table::new(&cells, kind);
+    table.simulator.append_credentials();
+    let late_check = "late_check_ms = 5000\n";
+    let settings = format!("{CONCURRENCY}{SCALED}{late_check}");
+    table.place.settings(&settings);
+    let mut ended = table.onboard();
+    table.simulator.process_pending();
+    until("no late check is left", || {
+        ended = table.onboard();
+        (table.place.tally()["late_checks_left"] == 0).then_some(())
+    });
+    table.check(ended);
 }
 
 /// What a mixed-up answer tells of: nothing that any onboarding asks for.

@@ -56,6 +56,16 @@ impl Collection {
         Self::Destinations,
     ];
 
+    /// What this step adds to where a repeat adds another one.
+    #[must_use]
+    pub fn appended_by(step: &str) -> Option<Self> {
+        match step {
+            "create_credentials" => Some(Self::Credentials),
+            "map_destination" => Some(Self::Destinations),
+            _ => None,
+        }
+    }
+
     /// The end of its path.
     #[must_use]
     pub fn suffix(self) -> &'static str {

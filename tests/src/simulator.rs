@@ -6,7 +6,7 @@ use sandbox::{Limits, Options, Profile, Running, Sandbox};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::{Request, http};
+use crate::{Request, ask, http, until};
 
 /// A simulator on a free port of loopback, and its controls. It ends with the value.
 #[derive(Debug)]
@@ -117,6 +117,25 @@ impl Simulator {
         all
     }
 
+    /// Creates a trunk as somebody else does, and gives its SID.
+    ///
+    /// # Panics
+    /// There is no such trunk then.
+    #[must_use]
+    pub fn create_trunk(&self, account: &str, name: &str) -> String {
+        let domain = format!("{account}.pstn.exotel.com");
+        let body = json!({"trunk_name": name, "nso_code": "ANY-ANY", "domain_name": domain});
+        let path = format!("/v2/accounts/{account}/trunks");
+        let headers = [
+            ("authorization", "Basic a2V5OnRva2Vu"),
+            ("content-type", "application/json"),
+        ];
+        let answer = ask(self.addr, "POST", &path, &headers, &body.to_string());
+        let answer = answer.expect("the simulator answers").json();
+        let sid = answer["response"]["data"]["trunk_sid"].as_str();
+        sid.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
     /// Replaces the fault rules.
     pub fn break_with(&self, rules: &[Value]) {
         self.control("PUT", "faults", &json!(rules));
@@ -125,6 +144,20 @@ impl Simulator {
     /// Removes the fault rules.
     pub fn mend(&self) {
         self.control("DELETE", "faults", &Value::Null);
+    }
+
+    /// Processes everything that a `late_ms` keeps pending, and returns when it has.
+    pub fn process_pending(&self) {
+        self.control("POST", "pending", &Value::Null);
+        until("nothing is pending", || {
+            let pending = self.requests().iter().any(|request| request.pending);
+            (!pending).then_some(())
+        });
+    }
+
+    /// Takes second credentials of a user name, as it takes second destinations.
+    pub fn append_credentials(&self) {
+        self.control("PUT", "quirks", &json!({"credentials_append": true}));
     }
 
     /// Sets the dates that it tells this far ahead of the machine's clock; negative is behind.

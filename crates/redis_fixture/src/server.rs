@@ -1,6 +1,12 @@
 //! One server.
 
-use std::{fmt::Write as _, fs, path::Path, process::Child, sync::OnceLock};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Child,
+    sync::OnceLock,
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -109,6 +115,30 @@ impl Server {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// How long its append-only file is, of a server with one that was not rewritten yet.
+    #[must_use]
+    pub fn aof_length(&self) -> u64 {
+        let file = fs::metadata(self.aof()).expect("a server with an append-only file");
+        file.len()
+    }
+
+    /// Cuts the end of its append-only file off, as a loss of power does to what was not synced.
+    /// While it does not run.
+    pub fn cut_aof(&self, length: u64) {
+        assert!(self.process.is_none(), "it runs");
+        let file = fs::OpenOptions::new().write(true).open(self.aof());
+        let cut = file.and_then(|file| file.set_len(length));
+        cut.expect("the append-only file can be cut");
+    }
+
+    fn aof(&self) -> PathBuf {
+        let folder = self.folder.path().join("appendonlydir");
+        let files = fs::read_dir(folder).expect("a server with an append-only file");
+        let mut files = files.filter_map(|file| Some(file.ok()?.path()));
+        let grows = |path: &PathBuf| path.to_string_lossy().ends_with(".incr.aof");
+        files.find(grows).expect("the file that is appended to")
     }
 
     /// What it wrote on its output since it was first started.
