@@ -36,8 +36,9 @@ COPY . .
 # The sources are touched because cargo goes by their times, and a checkout can be older than the stand-ins.
 RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + \
     && cargo build --locked --release --package cli
-# What the binary needs at run time, and nothing else.
-RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/data \
+# What the binary needs at run time, and nothing else. /data is no part of it: a folder that the copy of
+# /image makes stays root's, whatever a later COPY --chown says.
+RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /data \
     && cp target/release/trunkline /image/usr/local/bin/ \
     && ldd target/release/trunkline \
         | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }' \
@@ -48,8 +49,8 @@ RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/data \
 
 FROM scratch
 COPY --from=build /image/ /
-# For an embedded store; with Redis nothing is written, and the root may be read-only.
-COPY --from=build --chown=65532:65532 /image/data /data
+# For the simulator and an embedded store; with Redis nothing is written, and the root may be read-only.
+COPY --from=build --chown=65532:65532 /data /data
 ENV PATH=/usr/local/bin
 WORKDIR /data
 # `serve`, once TRUNKLINE_LISTEN says that it listens on all addresses of the container; a worker's probes.
@@ -60,7 +61,7 @@ USER 65532:65532
 # refuses the login, has another key or is of a newer schema; it asks nothing of Exotel. For `serve` ask
 # the server itself instead (`trunkline probe`), and a worker that has worker_listen (`trunkline probe
 # --worker`). A simulator's container has no store: switch it off there.
-HEALTHCHECK --interval=60s --timeout=10s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=3 \
     CMD ["/usr/local/bin/trunkline", "status", "--json"]
 ENTRYPOINT ["/usr/local/bin/trunkline"]
 CMD ["work"]

@@ -66,6 +66,24 @@ fn it_keeps_its_locks_on_the_database_for_as_long_as_it_runs() {
 }
 
 #[test]
+fn probes_and_scrapes_that_go_well_write_no_line_at_info() {
+    let place = place(StoreKind::Sqlite);
+    place.settings("log = \"json\"\nlog_level = \"info\"\n");
+    let serving = Serving::start(&place);
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/accounts"] {
+        assert_eq!(serving.ask("GET", path, "").status, 200, "{path}");
+    }
+    // The last line of an answer may be written after the answer was read.
+    until("the request is in the log", || {
+        (serving.program().said("/v1/accounts") > 0).then_some(())
+    });
+    let log = serving.stop().with(0).stderr;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert!(!log.contains(path), "{path}: {log}");
+    }
+}
+
+#[test]
 fn it_refuses_to_start_where_nobody_could_ask_and_says_how_to_make_a_token() {
     let place = Place::bare();
     place.write("accounts.toml", ACCOUNTS);

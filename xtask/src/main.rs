@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask test`, `servers`, `check` and `bench`.
+//! Tasks of the project: `cargo xtask test`, `servers`, `check`, `containers` and `bench`.
 #![expect(
     clippy::print_stderr,
     reason = "a task talks to the person who started it"
@@ -6,6 +6,8 @@
 
 mod arrows;
 mod browser;
+mod compose;
+mod containers;
 mod deploy;
 mod fields;
 mod named_tests;
@@ -23,6 +25,9 @@ cargo xtask test    install what the tests need (a redis-server, schemathesis, p
                     unit, conformance, end to end, documentation
 cargo xtask servers install what the tests need, and no more
 cargo xtask check   format, lints, documentation, dependency arrows, sizes
+cargo xtask containers
+                    build the image and run the commands of deploy/README.md, where
+                    `docker info` works
 cargo xtask bench [NAME...]
                     measure; writes nothing, prints what docs/benchmarks.md records";
 
@@ -34,6 +39,7 @@ fn main() -> ExitCode {
         "test" => test(&rest),
         "servers" => install(),
         "check" => check(),
+        "containers" => containers::walk(),
         "bench" => bench(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -109,6 +115,7 @@ fn check() -> Result<(), String> {
     cargo(&docs, &[("RUSTDOCFLAGS", "--deny warnings")])?;
     arrows::check()?;
     deploy::check()?;
+    compose::check()?;
     named_tests::check()?;
     fields::check()?;
     watched::check()?;

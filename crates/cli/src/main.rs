@@ -30,6 +30,7 @@ mod store_place;
 mod store_wait;
 mod telemetry;
 mod toml_file;
+mod unreadable;
 mod worker_listener;
 mod worker_run;
 

@@ -11,6 +11,7 @@ use crate::{
     error::{Result, refuse_if_any},
     problem::Problem,
     settings::read_text,
+    unreadable::cannot_be_read,
 };
 
 /// Most recipes in a folder; a mistaken path may hold anything.
@@ -63,8 +64,8 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
             refuse_if_any(vec![Problem::at(name, None, "--recipes", message)]).map(|()| files)
         }
         Err(error) => {
-            let message =
-                format!("the folder of recipes cannot be read ({error}); correct the path");
+            let why = cannot_be_read(folder, &error, "correct the path");
+            let message = format!("the folder of recipes {why}");
             refuse_if_any(vec![Problem::at(name, None, "--recipes", message)]).map(|()| Vec::new())
         }
     }
@@ -77,7 +78,8 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 pub(crate) fn read(file: &Path) -> Result<Recipe, Vec<Problem>> {
     let name = file.display().to_string();
     let text = read_text(file).map_err(|error| {
-        let message = format!("the recipe cannot be read ({error}); correct the path");
+        let why = cannot_be_read(file, &error, "correct the path");
+        let message = format!("the recipe {why}");
         vec![Problem::at(&name, None, "", message)]
     })?;
     let recipe = Recipe::parse(&text).map_err(|found| in_file(&name, found))?;

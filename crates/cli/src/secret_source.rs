@@ -4,7 +4,10 @@ use std::{env, fs::File, io::Read, path::Path, path::PathBuf};
 
 use onboarding::Secret;
 
-use crate::toml_file::{TomlFile, Value, join, kind};
+use crate::{
+    toml_file::{TomlFile, Value, join, kind},
+    unreadable::cannot_be_read,
+};
 
 /// Most bytes of a secret's file: longer than any key or token, shorter than a mistaken path.
 const MAX_BYTES: u64 = 4096;
@@ -143,8 +146,10 @@ impl Placed {
 fn read_file(path: &Path) -> Result<Secret, String> {
     let wrong = |why: &str| format!("the file {} {why}", path.display());
     let file = File::open(path).map_err(|error| {
-        wrong(&format!(
-            "cannot be read ({error}); make it, or correct the path"
+        wrong(&cannot_be_read(
+            path,
+            &error,
+            "make it, or correct the path",
         ))
     })?;
     let mut text = String::new();

@@ -1,6 +1,6 @@
 //! Signups on their way in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use onboarding::OnboardingId;
 use producer::{About, Desk, Located, Report, Source};
@@ -14,6 +14,7 @@ use crate::{
     problem::Problem,
     recipe_files,
     settings::Settings,
+    unreadable::cannot_be_read,
 };
 
 /// The inputs that were named.
@@ -74,12 +75,10 @@ pub(crate) fn refusal(error: producer::Error) -> Error {
             }
             Error::Refused(problems.into_iter().map(located).collect())
         }
-        producer::Error::Read { file, source } => Error::Refused(vec![Problem::at(
-            file,
-            None,
-            "",
-            format!("this cannot be read ({source}); nothing was accepted"),
-        )]),
+        producer::Error::Read { file, source } => {
+            let why = cannot_be_read(Path::new(&file), &source, "nothing was accepted");
+            Error::Refused(vec![Problem::at(file, None, "", format!("this {why}"))])
+        }
         producer::Error::Store(error) => error.into(),
         other => Error::Failed(other.to_string()),
     }

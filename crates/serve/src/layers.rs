@@ -65,7 +65,7 @@ pub(crate) async fn around(State(app): State<App>, mut request: Request, next: N
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
-    log(&span, peer, status, took);
+    log(&span, &route, peer, status, took);
     guard(response.headers_mut());
     response.headers_mut().insert(REQUEST_ID.clone(), id);
     response
@@ -110,9 +110,17 @@ fn label(method: &Method) -> &'static str {
     }
 }
 
-fn log(span: &Span, peer: Peer, status: StatusCode, took: Duration) {
+/// What programs ask every few seconds. That it was answered well is worth no line of every log.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+fn log(span: &Span, route: &str, peer: Peer, status: StatusCode, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(parent: span, peer = %peer.0, status = status.as_u16(), duration_ms, "answered");
+    let (peer, code) = (peer.0, status.as_u16());
+    if PROBES.contains(&route) && status.is_success() {
+        tracing::debug!(parent: span, %peer, status = code, duration_ms, "answered");
+    } else {
+        tracing::info!(parent: span, %peer, status = code, duration_ms, "answered");
+    }
 }
 
 /// The client's own name for the request, if it is one that logs can bear; else a new one.

@@ -13,6 +13,7 @@ use crate::{
     problem::Problem,
     secret_source::Placed,
     settings::{Settings, read_text},
+    unreadable::cannot_be_read,
 };
 
 /// Where an account's API is.
@@ -124,8 +125,11 @@ impl Accounts {
                         sandbox,
                     });
                 }
+                let otherwise =
+                    "write one, name it with --accounts, or try --sandbox, which needs none";
                 let message = format!(
-                    "the accounts file cannot be read ({error}); write one, name it with --accounts, or try --sandbox, which needs none"
+                    "the accounts file {}",
+                    cannot_be_read(path, &error, otherwise)
                 );
                 return refuse_if_any(vec![Problem::at(name, None, "", message)])
                     .map(|()| Self::default());

@@ -28,6 +28,7 @@ use crate::{
         tables::Tables,
     },
     toml_file::MAX_BYTES,
+    unreadable::cannot_be_read,
 };
 
 /// Every setting with its default and its reason; the file that people begin with.
@@ -187,7 +188,8 @@ fn file_layer(global: &Global) -> Result<InFile> {
         }
         Err(error) => {
             let field = named.map_or("", |(_, place)| place);
-            let message = format!("the settings file cannot be read ({error}); correct the path");
+            let why = cannot_be_read(&path, &error, "correct the path");
+            let message = format!("the settings file {why}");
             return Err(Error::Refused(vec![Problem::at(
                 name, None, field, message,
             )]));

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     secret_source::SecretSource,
     settings::Settings,
+    unreadable::cannot_be_read,
 };
 
 /// A Redis, with what it takes to log in.
@@ -47,10 +48,8 @@ impl Redis {
         }
         if let Some(path) = &settings.store_ca {
             let pem = fs::read(path).map_err(|error| {
-                let message = format!(
-                    "{} cannot be read ({error}); name a PEM file",
-                    path.display()
-                );
+                let why = cannot_be_read(path, &error, "name a PEM file");
+                let message = format!("{} {why}", path.display());
                 Error::refused("store_ca", message)
             })?;
             place = place.with_ca(pem);
