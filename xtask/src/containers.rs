@@ -82,13 +82,13 @@ const ACCOUNTS: [&str; 4] = ["acme", "globex", "initech", "umbrella"];
 /// How many onboardings a store has, and how many of them succeeded.
 fn tally(copy: &Copy, service: &str) -> Result<(u64, u64), String> {
     let asked = format!("docker compose run --rm -T {service} status --json");
-    let text = copy.run(&asked, SOON)?;
-    let records = text.lines().filter_map(|line| {
+    let text = copy.ask(&asked, SOON)?;
+    let mut records = text.lines().filter_map(|line| {
         let record: serde_json::Value = serde_json::from_str(line).ok()?;
         (record["type"] == "tally").then_some(record)
     });
     let record = records
-        .last()
+        .next_back()
         .ok_or_else(|| format!("`{asked}` printed no tally: {text}"))?;
     let number = |name: &str| record[name].as_u64().unwrap_or_default();
     Ok((number("total"), number("succeeded")))
@@ -151,7 +151,7 @@ fn until_healthy(copy: &Copy, containers: &[&str]) -> Result<(), String> {
             copy.project()
         );
         until(&format!("{name} is healthy"), HEALTHY, || {
-            Ok(copy.run(&ask, SOON)?.trim() == "healthy")
+            Ok(copy.ask(&ask, SOON)?.trim() == "healthy")
         })?;
     }
     Ok(())

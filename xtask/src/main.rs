@@ -11,6 +11,8 @@ mod containers;
 mod deploy;
 mod fields;
 mod named_tests;
+#[cfg(test)]
+mod prepare;
 mod promtool;
 mod schemathesis;
 mod servers;

@@ -160,9 +160,14 @@ impl Copy {
         self.run(&command(&self.page, start)?, at_most)
     }
 
-    /// Runs a command line in the copy; what it prints to stdout.
+    /// Runs a command line in the copy, and says so; what it prints to stdout.
     pub(super) fn run(&self, line: &str, at_most: Duration) -> Result<String, String> {
         eprintln!("xtask: {line}");
+        self.ask(line, at_most)
+    }
+
+    /// The same without a word, for what is asked again and again.
+    pub(super) fn ask(&self, line: &str, at_most: Duration) -> Result<String, String> {
         let (out, err) = (self.folder.join(".out"), self.folder.join(".err"));
         let make = |path: &Path| {
             File::create(path).map_err(|error| format!("{}: {error}", path.display()))
@@ -202,11 +207,11 @@ impl Copy {
 
     /// The containers of the project, as `docker ps` lists them with these options.
     pub(super) fn containers(&self, options: &str) -> Result<String, String> {
-        self.run(&format!("docker ps {options} {}", self.filter()), REMOVING)
+        self.ask(&format!("docker ps {options} {}", self.filter()), REMOVING)
     }
 
     pub(super) fn networks(&self) -> Result<String, String> {
-        self.run(
+        self.ask(
             &format!("docker network ls --quiet {}", self.filter()),
             REMOVING,
         )
