@@ -1,7 +1,8 @@
 //! What everything here works with.
 
-use std::{fmt, future::Future, mem::Discriminant, net::IpAddr, sync::Arc};
+use std::{fmt, future::Future, mem::Discriminant, sync::Arc};
 
+use ipnet::IpNet;
 use producer::Desk;
 use records::AccountBook;
 use store::Store;
@@ -40,7 +41,7 @@ pub struct Setup {
     /// Most clients that watch at once; the usual value is 1,000.
     pub watchers_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Who may send webhooks.
     pub senders: Senders,
     /// What is counted.
@@ -58,7 +59,7 @@ struct Inner {
     key: SessionKey,
     sessions: Sessions,
     live: Live,
-    trusted_proxies: Vec<IpAddr>,
+    trusted_proxies: Vec<IpNet>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     senders: Senders,
@@ -152,7 +153,7 @@ impl App {
         &self.0.key
     }
 
-    pub(crate) fn trusted_proxies(&self) -> &[IpAddr] {
+    pub(crate) fn trusted_proxies(&self) -> &[IpNet] {
         &self.0.trusted_proxies
     }
 

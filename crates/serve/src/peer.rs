@@ -7,6 +7,7 @@ use std::{
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
+use ipnet::IpNet;
 
 /// Most hops of an `X-Forwarded-For` that are looked at.
 const HOPS_MAX: usize = 32;
@@ -20,7 +21,7 @@ impl Peer {
     pub(crate) const UNKNOWN: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 
     /// The last hop that is not a proxy of ours. What stands before it anybody could have written.
-    pub(crate) fn behind(self, trusted: &[IpAddr], headers: &HeaderMap) -> Self {
+    pub(crate) fn behind(self, trusted: &[IpNet], headers: &HeaderMap) -> Self {
         let mut peer = self;
         let hops = headers.get_all("x-forwarded-for").into_iter().rev();
         let hops = hops
@@ -28,7 +29,8 @@ impl Peer {
             .flat_map(|header| header.rsplit(','))
             .map(|hop| address(hop.trim()));
         for hop in hops.take(HOPS_MAX) {
-            if !trusted.contains(&peer.0.to_canonical()) {
+            let own = peer.0.to_canonical();
+            if !trusted.iter().any(|range| range.contains(&own)) {
                 break;
             }
             match hop {
@@ -65,10 +67,23 @@ mod tests {
     #[test]
     fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let proxies = [address("10.0.0.1"), address("10.0.0.2")];
+        let proxies = ["10.0.0.1/32", "10.0.0.2/32", "10.244.0.0/16"];
+        let proxies = proxies.map(|range| range.parse::<IpNet>().unwrap());
         for (case, connection, forwarded, expected) in [
             ("no proxy", "192.0.2.9", "198.51.100.1", "192.0.2.9"),
             ("a proxy", "10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            (
+                "one of a range, as IPv6 writes it",
+                "::ffff:10.244.7.9",
+                "198.51.100.1",
+                "198.51.100.1",
+            ),
+            (
+                "out of the range",
+                "10.245.0.1",
+                "198.51.100.1",
+                "10.245.0.1",
+            ),
             (
                 "two proxies",
                 "10.0.0.1",

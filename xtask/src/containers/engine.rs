@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Read,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -18,6 +19,8 @@ use crate::{
 
 /// Between two looks at something that is waited for.
 const LOOKS: Duration = Duration::from_millis(300);
+/// What an engine may take to say that it is there.
+const ANSWERS: Duration = Duration::from_secs(30);
 /// What taking everything away may take.
 const REMOVING: Duration = Duration::from_secs(180);
 /// Profiles of all containers that may be there.
@@ -25,12 +28,18 @@ const ALL: &str = "--profile http --profile sandbox --profile intake --profile s
 
 /// Whether an engine and Compose answer.
 pub(super) fn is_there() -> Result<(), String> {
-    let output = Command::new("docker").arg("info").output();
-    let output = output.map_err(|error| format!("`docker info`: {error}"))?;
-    if output.status.success() {
+    let mut info = Command::new("docker");
+    info.arg("info").stdin(Stdio::null()).process_group(0);
+    let child = info.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("docker: {error}"))?;
+    let status = ended(&mut child, ANSWERS).map_err(|why| format!("`docker info` {why}"))?;
+    if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let mut said = String::new();
+    if let Some(mut err) = child.stderr.take() {
+        let _ = err.read_to_string(&mut said);
+    }
     let last = said.trim().lines().last().unwrap_or("it failed");
     Err(format!("`docker info`: {last}"))
 }
@@ -234,8 +243,11 @@ impl Copy {
     pub(super) fn remove(&self) -> Result<(), String> {
         let down = format!("docker compose {ALL} down --volumes --remove-orphans --timeout 5");
         let _ = self.run(&down, REMOVING)?;
-        let image = format!("docker image rm --force {}", self.image());
-        let _ = self.run(&image, REMOVING)?;
+        let image = self.image();
+        let there = format!("docker image inspect {image}");
+        if self.ask(&there, REMOVING).is_ok() {
+            let _ = self.run(&format!("docker image rm --force {image}"), REMOVING)?;
+        }
         fs::remove_dir_all(&self.folder)
             .map_err(|error| format!("{}: {error}", self.folder.display()))
     }

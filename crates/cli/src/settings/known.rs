@@ -9,7 +9,7 @@ pub(crate) enum Kind {
     Path,
     /// An IP address and a port.
     Address,
-    /// IP addresses: a list in the file, elsewhere with commas between them.
+    /// IP addresses and ranges of them: a list in the file, elsewhere with commas between them.
     Addresses,
     /// The http or https URL of a server, without user and parameters.
     Url,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use config::{Map, Source, Value, ValueKind};
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::{
@@ -245,7 +246,7 @@ fn check(known: &Known, raw: &Raw<'_>, typed: bool, base: &Path) -> Result<Value
             Ok(ValueKind::String((*text).to_owned()))
         }
         (Kind::Addresses, raw) => Err(format!(
-            "{} is not allowed; write a list of at most {ADDRESSES_MAX} IP addresses, such as [\"127.0.0.1\"]; in a variable with commas between them",
+            "{} is not allowed; write a list of at most {ADDRESSES_MAX} IP addresses or ranges, such as [\"127.0.0.1\"] or [\"10.244.0.0/16\"]; in a variable with commas between them",
             shown(raw)
         )),
         (Kind::Url, Raw::Text(text)) if is_url(text) => Ok(ValueKind::String(
@@ -279,13 +280,18 @@ const PROXY_WORDS: [&str; 2] = ["environment", "none"];
 /// Most addresses of one setting; more are a mistake.
 const ADDRESSES_MAX: usize = 100;
 
-/// The addresses in a text, commas between them; empty is none.
-pub(super) fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+/// The addresses and ranges in a text, commas between them; empty is none. A range of all addresses is
+/// nobody's proxies.
+pub(super) fn addresses(text: &str) -> Option<Vec<IpNet>> {
     if text.is_empty() {
         return Some(Vec::new());
     }
-    let each = text.split(',').map(|one| one.trim().parse().ok());
-    let all: Option<Vec<IpAddr>> = each.collect();
+    let one = |one: &str| {
+        let range = one.parse::<IpNet>().ok();
+        let range = range.or_else(|| one.parse::<IpAddr>().ok().map(IpNet::from))?;
+        (range.prefix_len() > 0).then_some(range)
+    };
+    let all: Option<Vec<IpNet>> = text.split(',').map(|text| one(text.trim())).collect();
     all.filter(|all| all.len() <= ADDRESSES_MAX)
 }
 

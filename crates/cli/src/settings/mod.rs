@@ -10,13 +10,14 @@ pub(crate) mod tokens;
 
 use std::{
     env, fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use config::{Config, Map, Source, Value};
 use exotel::Proxy;
+use ipnet::IpNet;
 
 use crate::{
     args::{Global, LogForm},
@@ -70,7 +71,7 @@ pub(crate) struct Settings {
     /// Where others reach it, if a proxy stands before it.
     pub(crate) public_url: Option<String>,
     /// Proxies that are believed where requests come from.
-    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Most connections of it that are open at once.
     pub(crate) connections_max: usize,
     /// Most clients of it that are told of events at once.

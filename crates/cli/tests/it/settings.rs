@@ -161,6 +161,10 @@ const BAD_FILES: &[(&str, &[&str])] = &[
         &["trusted_proxies", "[\"127.0.0.1\"]"],
     ),
     (
+        "trusted_proxies = [\"0.0.0.0/0\"]",
+        &["trusted_proxies", "[\"10.244.0.0/16\"]"],
+    ),
+    (
         "trusted_proxies = [1]",
         &["trusted_proxies", "IP addresses"],
     ),
