@@ -52,7 +52,12 @@ pub(crate) fn trunk_gone(step: &Step, error: &exotel::Error, journal: &Journal) 
 pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder) -> Fault {
     let number = plan.steps.iter().find_map(|step| match step {
         Step::MapNumber { number, .. } => Some(number.as_str()),
-        _ => None,
+        Step::CreateTrunk { .. }
+        | Step::WhitelistIp { .. }
+        | Step::CreateCredentials { .. }
+        | Step::MapDestination { .. }
+        | Step::SetCallerId { .. }
+        | Step::Verify => None,
     });
     let NumberHolder { id, key } = holder;
     fault(

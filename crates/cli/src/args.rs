@@ -233,12 +233,12 @@ pub(crate) struct Retry {
         conflicts_with = "all"
     )]
     pub(crate) ids: Vec<String>,
-    /// Every failed onboarding; with --replace-credentials every one that failed as credentials_live
+    /// Every failed onboarding; with --replace-credentials every one that failed as `credentials_live`
     #[arg(long)]
     pub(crate) all: bool,
     /// Replace credentials that are in use with a password that this store does not have
     ///
-    /// Only for onboardings that failed as credentials_live. The partner's calls fail from then on
+    /// Only for onboardings that failed as `credentials_live`. The partner's calls fail from then on
     /// until it has the new handoff. Asks first on a terminal.
     #[arg(long)]
     pub(crate) replace_credentials: bool,
