@@ -49,7 +49,10 @@ impl Run<'_> {
         match self.foreign_on(trunk).await {
             Ok(None) => {}
             Ok(Some(what)) => {
-                let fault = with(fault, &format!("trunk {trunk} was not removed: it has {what}"));
+                let fault = with(
+                    fault,
+                    &format!("trunk {trunk} was not removed: it has {what}"),
+                );
                 return self.fail(fault, false).await;
             }
             Err(Left::Stays(why)) => {

@@ -170,7 +170,7 @@ pub async fn accept(store: &Arc<dyn Store>, signups: Vec<Candidate>) {
             batch: None,
             ..
         } => (*accepted, *duplicates),
-        other => panic!("{other:?}"),
+        other @ (Committed::Accepted { .. } | Committed::Refused { .. }) => panic!("{other:?}"),
     };
     assert_eq!(counts, (all, 0));
 }
