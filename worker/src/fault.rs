@@ -50,14 +50,12 @@ pub(crate) fn trunk_gone(step: &Step, error: &exotel::Error, journal: &Journal) 
 
 /// Another onboarding has the number, so that a trunk would be created for nothing.
 pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder) -> Fault {
-    let number = plan.steps.iter().find_map(|step| match step {
-        Step::MapNumber { number, .. } => Some(number.as_str()),
-        Step::CreateTrunk { .. }
-        | Step::WhitelistIp { .. }
-        | Step::CreateCredentials { .. }
-        | Step::MapDestination { .. }
-        | Step::SetCallerId { .. }
-        | Step::Verify => None,
+    let number = plan.steps.iter().find_map(|step| {
+        if let Step::MapNumber { number, .. } = step {
+            Some(number.as_str())
+        } else {
+            None
+        }
     });
     let NumberHolder { id, key } = holder;
     fault(
