@@ -56,7 +56,8 @@ fn a_server_whose_writes_wait_is_not_ready_and_accepts_nothing_later_without_a_w
     let words = words.as_str().unwrap_or_default();
     assert!(words.contains("a write has waited for"), "{words}");
     assert!(!words.contains("trunkline.db"), "{words}");
-    // Looking is still possible.
+    // Looking is still possible, from other processes too.
+    assert_eq!(place.tally()["total"], 1);
     let listed = serving.ask("GET", "/v1/onboardings", "").json();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
 

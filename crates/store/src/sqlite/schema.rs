@@ -67,16 +67,35 @@ pub(super) fn prepare(
     key: &SealingKey,
     clock: Arc<dyn Clock>,
 ) -> Result<SteadyClock> {
+    let fail = |error| Error::from(Failure::new(place, error));
+    // Where there is nothing to write, whoever looks waits for no other process's write.
+    let behavior = match is_whole(connection, &*clock).map_err(fail)? {
+        true => TransactionBehavior::Deferred,
+        false => TransactionBehavior::Immediate,
+    };
     let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| Failure::new(place, error))?;
+        .transaction_with_behavior(behavior)
+        .map_err(fail)?;
     migrate(&transaction, place)?;
     check_world(&transaction, place, world)?;
     check_key(&transaction, place, key)?;
-    let fail = |error| Error::from(Failure::new(place, error));
     let clock = SteadyClock::of_file(&transaction, clock).map_err(fail)?;
     transaction.commit().map_err(fail)?;
     Ok(clock)
+}
+
+/// Whether [`prepare`] has nothing to write to the file.
+fn is_whole(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != MIGRATIONS.len() as i64 {
+        return Ok(false);
+    }
+    let said: i64 = connection.query_row(
+        "SELECT count(*) FROM meta WHERE name IN ('world', 'key_check')",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(said == 2 && SteadyClock::goes_on(connection, clock)?)
 }
 
 fn migrate(transaction: &Transaction<'_>, place: &str) -> Result<()> {

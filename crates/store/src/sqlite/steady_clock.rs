@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use crate::clock::Clock;
 
@@ -28,31 +28,46 @@ struct Recorded {
     wall_ms: i64,
 }
 
+impl Recorded {
+    fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let sql = "SELECT boot, offset_ms, at_ms, wall_ms FROM timeline";
+        let read = |row: &Row<'_>| {
+            Ok(Self {
+                boot: row.get(0)?,
+                offset_ms: row.get(1)?,
+                at_ms: row.get(2)?,
+                wall_ms: row.get(3)?,
+            })
+        };
+        connection.query_row(sql, [], read).optional()
+    }
+
+    /// Whether it was recorded in the boot of this clock, which was read after it.
+    fn is_of_boot(&self, clock: &dyn Clock, steady_ms: i64) -> bool {
+        self.boot == clock.boot() && steady_ms + self.offset_ms >= self.at_ms
+    }
+}
+
 impl SteadyClock {
+    /// Whether the file's time is this boot's already, so that [`SteadyClock::of_file`] writes
+    /// nothing.
+    pub(super) fn goes_on(connection: &Connection, clock: &dyn Clock) -> rusqlite::Result<bool> {
+        let recorded = Recorded::read(connection)?;
+        let steady_ms = clock.steady_ms();
+        Ok(recorded.is_some_and(|recorded| recorded.is_of_boot(clock, steady_ms)))
+    }
+
     /// Goes on with the file's time.
     pub(super) fn of_file(
         transaction: &Transaction<'_>,
         clock: Arc<dyn Clock>,
     ) -> rusqlite::Result<Self> {
+        let recorded = Recorded::read(transaction)?;
         let (steady, wall) = (clock.steady_ms(), clock.now_ms());
-        let recorded = transaction
-            .query_row(
-                "SELECT boot, offset_ms, at_ms, wall_ms FROM timeline",
-                [],
-                |row| {
-                    Ok(Recorded {
-                        boot: row.get(0)?,
-                        offset_ms: row.get(1)?,
-                        at_ms: row.get(2)?,
-                        wall_ms: row.get(3)?,
-                    })
-                },
-            )
-            .optional()?;
         // A new file's time begins as the time of day; nobody relies on that later on.
         let (before, at_ms) = match &recorded {
             None => (None, wall),
-            Some(same) if same.boot == clock.boot() && steady + same.offset_ms >= same.at_ms => {
+            Some(same) if same.is_of_boot(&*clock, steady) => {
                 let offset_ms = same.offset_ms;
                 return Ok(Self {
                     clock,
