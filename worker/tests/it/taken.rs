@@ -213,7 +213,7 @@ async fn a_trunk_on_which_something_stands_that_nobody_here_made_is_not_removed(
         .drain(settings("w2"), vec![world.account("acme")])
         .await;
     let (_, message) = world.fault(id).await;
-    assert!(message.contains("a destination (99)"), "{message}");
+    assert!(message.contains("it has destination 99"), "{message}");
     assert_eq!(world.trunks("acme").await.len(), 2);
 }
 
