@@ -23,7 +23,7 @@ impl Draw {
 }
 
 /// Breaks one request in six, in six ways.
-fn trouble(seed: u64) -> Vec<Value> {
+pub(crate) fn trouble(seed: u64) -> Vec<Value> {
     let ways = [
         json!({"reset_before": true}),
         json!({"reset_after": true}),

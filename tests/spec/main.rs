@@ -58,6 +58,7 @@ mod served_description;
 mod serving;
 mod shared_limits;
 mod signals;
+mod soak;
 mod store_copy;
 mod store_stuck;
 mod takeover;

@@ -272,6 +272,12 @@ impl Place {
         self.launch(self.command(arguments))
     }
 
+    /// Whether what moves a program's clock is installed.
+    #[must_use]
+    pub fn moves_clocks() -> bool {
+        clock_library().is_some()
+    }
+
     /// The binary as where the time of day is another: `offset` is such as `+10m`. Only that clock is
     /// moved, as where somebody sets it.
     ///
@@ -279,16 +285,31 @@ impl Place {
     /// What moves it is not installed; `cargo xtask servers` does.
     #[must_use]
     pub fn command_at(&self, offset: &str, arguments: &[&str]) -> Command {
-        let library = fs::read_dir("/usr/lib")
-            .into_iter()
-            .flatten()
-            .filter_map(|folder| Some(folder.ok()?.path().join("faketime/libfaketime.so.1")))
-            .find(|library| library.exists())
-            .expect("libfaketime is installed: run `cargo xtask servers`");
+        let mut command = self.command_with_clock(arguments);
+        command.env("FAKETIME", offset);
+        command
+    }
+
+    /// The binary as where somebody sets the time of day while it runs: to the offset that this file
+    /// of the folder has, read again every second.
+    ///
+    /// # Panics
+    /// What moves it is not installed; `cargo xtask servers` does.
+    #[must_use]
+    pub fn command_set_by(&self, file: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command_with_clock(arguments);
+        command
+            .env("FAKETIME_TIMESTAMP_FILE", self.path(file))
+            .env("FAKETIME_CACHE_DURATION", "1");
+        command
+    }
+
+    fn command_with_clock(&self, arguments: &[&str]) -> Command {
+        let library = clock_library();
+        let library = library.expect("libfaketime is installed: run `cargo xtask servers`");
         let mut command = self.command(arguments);
         command
             .env("LD_PRELOAD", library)
-            .env("FAKETIME", offset)
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         command
     }
@@ -344,4 +365,12 @@ impl Place {
             .map(read)
             .collect()
     }
+}
+
+fn clock_library() -> Option<PathBuf> {
+    let mut folders = fs::read_dir("/usr/lib").into_iter().flatten();
+    folders.find_map(|folder| {
+        let library = folder.ok()?.path().join("faketime/libfaketime.so.1");
+        library.exists().then_some(library)
+    })
 }

@@ -94,6 +94,29 @@ impl Program {
         kill_process(Pid::from_raw(pid).unwrap(), signal).expect("our own child can be signalled");
     }
 
+    /// Stops it with SIGSTOP, and returns when all of it stands still.
+    ///
+    /// # Panics
+    /// It does not.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.id());
+        until("every thread has stopped", || {
+            let Ok(tasks) = fs::read_dir(&tasks) else {
+                // This system does not tell.
+                return Some(());
+            };
+            let stands = |task: std::io::Result<fs::DirEntry>| {
+                let stat = fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+                // After the program's name in parentheses.
+                let state = stat.rsplit(')').next()?.trim_start().chars().next()?;
+                Some(matches!(state, 'T' | 't' | 'Z'))
+            };
+            let mut states = tasks.map(stands);
+            states.all(|stands| stands != Some(false)).then_some(())
+        });
+    }
+
     /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

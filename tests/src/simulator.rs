@@ -104,7 +104,14 @@ impl Simulator {
     /// Every request in the order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        let listed = self.control("GET", "requests?limit=1000000", &Value::Null);
+        self.requests_since(0)
+    }
+
+    /// The same from this time on, in milliseconds since 1970.
+    #[must_use]
+    pub fn requests_since(&self, at_ms: u64) -> Vec<Request> {
+        let path = format!("requests?since={at_ms}&limit=1000000");
+        let listed = self.control("GET", &path, &Value::Null);
         let listed = listed.as_array().expect("a list of requests");
         listed.iter().map(Request::read).collect()
     }

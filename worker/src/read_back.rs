@@ -197,7 +197,8 @@ impl<'a> Run<'a> {
         let Some(doubt) = self.record().doubt else {
             return Ok(());
         };
-        let now = self.store_ms(Instant::now());
+        // From the claim on: so it is never too early, and a second look never comes before its time.
+        let (now, _) = self.claimed;
         // A clock that was wrong wrote a time that is farther away than any.
         let longest = millis(self.shared.settings.settles_after());
         let left = doubt.settles_ms.saturating_sub(now).min(longest);

@@ -43,7 +43,7 @@ struct Candidate {
     journal: Option<String>,
     password: Option<Vec<u8>>,
     trace: Option<Vec<u8>>,
-    created_at: i64,
+    accepted_at: i64,
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
@@ -58,7 +58,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         journal: row.get(9)?,
         password: row.get(10)?,
         trace: row.get(11)?,
-        created_at: row.get(12)?,
+        accepted_at: row.get(12)?,
     })
 }
 
@@ -76,7 +76,7 @@ struct Ready {
     journal: Journal,
     password: Option<SipPassword>,
     trace: Option<TraceContext>,
-    created_at: i64,
+    accepted_at: i64,
 }
 
 impl Ready {
@@ -215,7 +215,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "SELECT p.seq, o.id, o.key, o.partner, o.number, o.direction, p.epoch, p.suspect, \
-                 o.plan, p.journal, o.password, o.trace, o.created_at \
+                 o.plan, p.journal, o.password, o.trace, o.accepted_at \
                  FROM progress p INDEXED BY progress_due \
                  CROSS JOIN onboarding o ON o.seq = p.seq \
                  WHERE p.lane = ?1 AND p.state = 0 AND p.wake_at IS NULL ORDER BY p.seq LIMIT ?2",
@@ -247,7 +247,7 @@ impl Tx<'_> {
             journal,
             password,
             trace: found.trace.as_deref().and_then(TraceContext::from_bytes),
-            created_at: found.created_at,
+            accepted_at: found.accepted_at,
         })
     }
 
@@ -328,7 +328,7 @@ impl Tx<'_> {
             journal: journal.clone(),
             password: ready.password,
             now_ms: now,
-            age: Duration::from_millis(u64::try_from(wall - ready.created_at).unwrap_or(0)),
+            age: Duration::from_millis(u64::try_from(now - ready.accepted_at).unwrap_or(0)),
             trace: ready.trace,
             permit,
             number_in_use,

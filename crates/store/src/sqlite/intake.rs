@@ -323,8 +323,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \
-                 recipe, plan, trunk_name, password, created_at, trace) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 recipe, plan, trunk_name, password, created_at, trace, accepted_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )
             .and_then(|mut s| {
                 s.execute((
@@ -341,6 +341,7 @@ impl Tx<'_> {
                     &row.password,
                     now,
                     &row.trace,
+                    self.state.now(),
                 ))
             })
             .map_err(|error| self.fail(error))?;

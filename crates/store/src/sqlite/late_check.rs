@@ -13,10 +13,20 @@ use super::{
 use crate::{LateCheck, LateChecked, LateChecks, Result, clock::millis};
 
 impl Tx<'_> {
-    /// The worker decides when it is time; until then it puts the check off.
-    pub(super) fn schedule_late_check(&self, seq: i64, due_at: i64) -> Result<()> {
+    /// Of one that ended then. The worker decides when it is time; until then it puts the check off.
+    pub(super) fn schedule_late_check(&self, seq: i64, ended_at: i64) -> Result<()> {
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO late_check (seq, due_at) VALUES (?1, ?2)")
+            .prepare_cached(
+                "INSERT OR REPLACE INTO late_check (seq, due_at, ended_at) VALUES (?1, ?2, ?2)",
+            )
+            .and_then(|mut s| s.execute((seq, ended_at)))
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+
+    fn put_off_late_check(&self, seq: i64, due_at: i64) -> Result<()> {
+        self.connection
+            .prepare_cached("UPDATE late_check SET due_at = ?2 WHERE seq = ?1")
             .and_then(|mut s| s.execute((seq, due_at)))
             .map(drop)
             .map_err(|error| self.fail(error))
@@ -31,17 +41,17 @@ impl Tx<'_> {
     }
 
     pub(super) fn take_late_checks(&mut self, max: usize, hidden: Duration) -> Result<LateChecks> {
-        let (now, wall) = (self.state.now(), self.state.wall());
+        let now = self.state.now();
         let found: Vec<(i64, LateCheck)> = self
             .connection
             .prepare_cached(
-                "SELECT l.seq, o.id, p.epoch, p.updated_at FROM late_check l \
+                "SELECT l.seq, o.id, p.epoch, l.ended_at FROM late_check l \
                  JOIN onboarding o ON o.seq = l.seq JOIN progress p ON p.seq = l.seq \
                  WHERE l.due_at <= ?1 ORDER BY l.due_at LIMIT ?2",
             )
             .and_then(|mut s| {
                 s.query_map((now, max), |row| {
-                    let ended = u64::try_from(wall - row.get::<_, i64>(3)?).unwrap_or(0);
+                    let ended = u64::try_from(now - row.get::<_, i64>(3)?).unwrap_or(0);
                     let check = LateCheck {
                         id: OnboardingId::from_bytes(row.get(1)?),
                         epoch: row.get(2)?,
@@ -55,7 +65,7 @@ impl Tx<'_> {
             .map_err(|error| self.fail(error))?;
         let until = now.saturating_add(millis(hidden));
         for (seq, _) in &found {
-            self.schedule_late_check(*seq, until)?;
+            self.put_off_late_check(*seq, until)?;
         }
         let next: Option<i64> = self
             .connection
@@ -106,7 +116,7 @@ impl Tx<'_> {
                 .map_err(|error| self.fail(error))?;
         }
         match found.again {
-            Some(again) => self.schedule_late_check(seq, now.saturating_add(millis(again))),
+            Some(again) => self.put_off_late_check(seq, now.saturating_add(millis(again))),
             None => self.forget_late_check(seq),
         }
     }

@@ -264,6 +264,7 @@ impl Tx<'_> {
     fn put(&mut self, one: &Carried) -> Result<i64> {
         let own = &one.onboarding;
         let place = self.state.place.clone();
+        let clock = self.state.lanes.clock.clone();
         let lane = self.lane_of(&own.account)?;
         let id = own.id.to_bytes();
         let password = one.password.as_ref();
@@ -271,8 +272,8 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO onboarding (id, key, lane, partner, number, direction, signup, \
-                 recipe, plan, trunk_name, password, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 recipe, plan, trunk_name, password, created_at, accepted_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )
             .map_err(|error| self.fail(error))?
             .execute((
@@ -288,6 +289,7 @@ impl Tx<'_> {
                 chosen_trunk_name(&own.plan),
                 password.transpose()?,
                 own.created_at.as_millisecond(),
+                clock.of_wall(own.created_at.as_millisecond()),
             ))
             .map_err(|error| self.fail(error))?;
         let seq = self.connection.last_insert_rowid();
@@ -320,7 +322,8 @@ impl Tx<'_> {
             self.take_number(digits_of(&own.number), seq)?;
         }
         if one.arrives_as().is_finished() && own.journal.needs_late_check() {
-            self.schedule_late_check(seq, self.state.now())?;
+            let ended_at = clock.of_wall(own.updated_at.as_millisecond());
+            self.schedule_late_check(seq, ended_at)?;
         }
         Ok(lane)
     }

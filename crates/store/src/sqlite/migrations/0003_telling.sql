@@ -1,10 +1,15 @@
 -- The trace that a signup came with, 25 bytes; none for most.
 ALTER TABLE onboarding ADD COLUMN trace BLOB;
 
--- Finished onboardings that are checked once more, from then on (ms).
+-- When it was accepted in the file's time (ms), which nobody sets; created_at is for people.
+ALTER TABLE onboarding ADD COLUMN accepted_at INTEGER NOT NULL DEFAULT 0;
+
+-- Finished onboardings that are checked once more, from then on (ms), and when they ended (ms): in
+-- the file's time.
 CREATE TABLE late_check (
-    seq    INTEGER PRIMARY KEY REFERENCES onboarding (seq),
-    due_at INTEGER NOT NULL
+    seq      INTEGER PRIMARY KEY REFERENCES onboarding (seq),
+    due_at   INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL
 );
 
 CREATE INDEX late_check_due ON late_check (due_at);
