@@ -43,6 +43,7 @@ mod inspect;
 mod intake;
 mod keeper;
 mod lane;
+mod late_check;
 mod laying;
 mod link;
 mod listing;

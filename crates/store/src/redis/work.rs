@@ -13,9 +13,7 @@ use super::{
     lane::{self, probe_number, stop_number},
     progress::Progress,
     record,
-    script::{
-        ABANDON, ACCOUNT, ADVANCE, CLAIM, LATE_CHECKED, PERMIT, REGISTER, RENEW, SETTLE, TAKE_LATE,
-    },
+    script::{ABANDON, ACCOUNT, ADVANCE, CLAIM, PERMIT, REGISTER, RENEW, SETTLE},
 };
 use crate::{
     Advance, Advanced, Claim, Claims, Error, Granted, LateCheck, LateChecked, LateChecks, Lease,
@@ -25,7 +23,7 @@ use crate::{
 
 /// Most onboardings that one script hands out, and leases that one renews: about two milliseconds
 /// of the server's time.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// Most accounts that one script enters.
 const ACCOUNTS_AT_ONCE: usize = 100;
@@ -81,7 +79,7 @@ impl Handed {
 /// Those that try a stopped account.
 type Creators = HashMap<OnboardingId, Probe>;
 
-fn number(n: impl ToString) -> Vec<u8> {
+pub(super) fn number(n: impl ToString) -> Vec<u8> {
     n.to_string().into_bytes()
 }
 
@@ -369,7 +367,7 @@ fn in_flight_unknown(plan: &Plan, journal: &Journal) -> Option<(usize, StepRecor
     Some((index, record))
 }
 
-fn json(place: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+pub(super) fn json(place: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| Error::Unusable {
         place: place.to_owned(),
         message: format!("a value cannot be written as JSON: {error}"),
@@ -576,39 +574,11 @@ impl Work for RedisStore {
     }
 
     async fn late_checks(&self, max: usize, hidden: Duration) -> Result<LateChecks> {
-        let args = [number(max.min(AT_ONCE)), number(millis(hidden))];
-        let mut answer = self.call(&TAKE_LATE, &args).await?;
-        let next = u64::try_from(answer.number()?).ok();
-        let now_ms = answer.number()?;
-        let mut due = Vec::new();
-        while !answer.is_empty() {
-            due.push(LateCheck {
-                id: OnboardingId::from_bytes(answer.exactly()?),
-                epoch: answer.count()?,
-                ended: Duration::from_millis(answer.count()?),
-                now_ms,
-            });
-        }
-        Ok(LateChecks {
-            due,
-            next: next.map(Duration::from_millis),
-        })
+        self.take_late_checks(max, hidden).await
     }
 
     async fn late_checked(&self, check: &LateCheck, found: LateChecked) -> Result<()> {
-        let again = found.again.map_or(-1, millis);
-        let fault = found.fault.map(|fault| json(self.place(), &fault));
-        let mut args = vec![
-            check.id.to_bytes().to_vec(),
-            number(check.epoch),
-            number(again),
-            fault.transpose()?.unwrap_or_default(),
-        ];
-        for (index, record) in &found.steps {
-            args.push(number(index));
-            args.push(json(self.place(), record)?);
-        }
-        self.call(&LATE_CHECKED, &args).await.map(drop)
+        self.record_late_check(check, found).await
     }
 
     async fn stop_account(&self, account: &AccountName, stop: &Stop) -> Result<bool> {

@@ -1,5 +1,7 @@
 //! From the JSON of any system to signups.
 
+#[cfg(test)]
+mod choice_tests;
 mod field;
 mod place;
 mod read;
