@@ -6,8 +6,9 @@ use onboarding::OnboardingId;
 
 use super::{
     RedisStore,
+    progress::json,
     script::{LATE_CHECKED, TAKE_LATE},
-    work::{AT_ONCE, json, number},
+    work::{AT_ONCE, number},
 };
 use crate::{LateCheck, LateChecked, LateChecks, Result, clock::millis};
 

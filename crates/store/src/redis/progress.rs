@@ -1,6 +1,6 @@
 //! What happens to an onboarding, as the scripts keep it; see `lua/onboarding.lua`.
 
-use onboarding::{Fault, Journal, Plan, State, StepRecord};
+use onboarding::{Fault, Journal, Plan, State, Step, StepRecord, StepState};
 use serde::Deserialize;
 
 use crate::{Error, Result};
@@ -125,4 +125,22 @@ pub(super) fn state_number(state: State) -> u8 {
         State::Failed => 3,
         State::Cancelled => 5,
     }
+}
+
+/// The step in flight of one whose holder vanished, as unknown.
+pub(super) fn in_flight_unknown(plan: &Plan, journal: &Journal) -> Option<(usize, StepRecord)> {
+    let index = journal.first_unfinished()?;
+    if plan.steps.get(index) == Some(&Step::Verify) {
+        return None;
+    }
+    let mut record = journal.record(index)?.clone();
+    record.state = StepState::Unknown;
+    Some((index, record))
+}
+
+pub(super) fn json(place: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|error| Error::Unusable {
+        place: place.to_owned(),
+        message: format!("a value cannot be written as JSON: {error}"),
+    })
 }

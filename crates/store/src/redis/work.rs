@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use onboarding::{AccountName, Fault, Journal, OnboardingId, Plan, Step, StepRecord, StepState};
+use onboarding::{AccountName, Fault, Journal, OnboardingId};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     advancing::Advancing,
     answer::Answer,
     lane::{self, probe_number, stop_number},
-    progress::Progress,
+    progress::{Progress, in_flight_unknown, json},
     record,
     script::{ABANDON, ACCOUNT, ADVANCE, CLAIM, PERMIT, REGISTER, RENEW, SETTLE},
 };
@@ -355,23 +355,6 @@ impl RedisStore {
         args.extend(what.iter().map(|word| word.as_bytes().to_vec()));
         self.call(&ACCOUNT, &args).await?.number()
     }
-}
-
-fn in_flight_unknown(plan: &Plan, journal: &Journal) -> Option<(usize, StepRecord)> {
-    let index = journal.first_unfinished()?;
-    if plan.steps.get(index) == Some(&Step::Verify) {
-        return None;
-    }
-    let mut record = journal.record(index)?.clone();
-    record.state = StepState::Unknown;
-    Some((index, record))
-}
-
-pub(super) fn json(place: &str, value: &impl serde::Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|error| Error::Unusable {
-        place: place.to_owned(),
-        message: format!("a value cannot be written as JSON: {error}"),
-    })
 }
 
 fn advance_args(
