@@ -1,5 +1,5 @@
-//! The promise: where the only way out is a proxy, it is used, for Exotel's API alone; what it refuses is
-//! told with its remedy, and its login is nowhere.
+//! The promise: where the only way out is a proxy, it is used for Exotel's API; what it refuses is reported
+//! with the remedy, and its credentials appear nowhere.
 //!
 //! The method: a proxy of the test's own that refuses everything, and a host that does not exist.
 

@@ -1,6 +1,6 @@
-//! The promise: no authentic webhook is lost in silence: what is refused for what is in it is in the log,
-//! counted, listed and told to endpoints, until it is accepted; the same message with other signups
-//! is refused, not dropped.
+//! The promise: no authentic webhook is lost in silence. One that is refused for its content is logged,
+//! counted, listed and sent to endpoints as an event, until it is accepted; the same message id with other
+//! signups is refused, not dropped.
 //!
 //! The method: a form with a mapping sends right and wrong messages to the real server, which is started
 //! again in between.
@@ -68,7 +68,7 @@ fn a_refused_webhook_is_logged_counted_listed_and_told_until_it_is_accepted(kind
     let (simulator, receiver) = (Simulator::start(), Receiver::start());
     let place = place(&simulator, &receiver, kind);
     let serving = Serving::with(&place, &["--log", "json"]);
-    until("the endpoint is told from now on", || {
+    until("the endpoint gets events from now on", || {
         (serving.ask_with("GET", "/readyz", &[], "").status == 200).then_some(())
     });
     let wrong = json!({"answers": {"did": "8000000032"}});
@@ -98,15 +98,15 @@ fn a_refused_webhook_is_logged_counted_listed_and_told_until_it_is_accepted(kind
     let metrics = serving.ask("GET", "/metrics", "").text();
     let counted = "trunkline_signups_total{source=\"webhook\",outcome=\"refused\"} 4";
     assert!(metrics.contains(counted), "{metrics}");
-    until("the endpoint is told of each", || {
+    until("the endpoint gets one event per message", || {
         (receiver.got().len() >= 3).then_some(())
     });
     let got = receiver.got();
     assert_eq!(got.len(), 3, "{got:#?}");
-    let told = got[0].json();
-    assert_eq!(told["type"], "signup.refused");
-    assert_eq!(told["id"], got[0].header("webhook-id"));
-    assert_eq!(told["data"]["sender"], "forms");
+    let event = got[0].json();
+    assert_eq!(event["type"], "signup.refused");
+    assert_eq!(event["id"], got[0].header("webhook-id"));
+    assert_eq!(event["data"]["sender"], "forms");
     let _ = serving.stop().with(0);
 
     // It is there after a restart, and gone once the message is accepted.

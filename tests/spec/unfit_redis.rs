@@ -54,7 +54,7 @@ fn a_redis_that_is_made_unfit_accepts_and_hands_out_nothing_until_it_is_set_back
         let detail = refused.json()["detail"].to_string();
         assert!(detail.contains(words), "{detail}");
         assert!(!detail.contains("127.0.0.1"), "where it is: {detail}");
-        until("the worker says why it stands still", || {
+        until("the worker logs why it waits", || {
             (worker.said(words) > 0).then_some(())
         });
 

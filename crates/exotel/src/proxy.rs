@@ -1,7 +1,7 @@
-//! The proxy between this machine and the API, where there is one.
+//! The HTTP proxy between this machine and the API, where one is configured.
 //!
-//! It only carries connections (`CONNECT`): what goes through them is TLS to the API. So whatever it says
-//! itself, nothing was sent to the API.
+//! Connections go through it as tunnels (`CONNECT`) that carry TLS to the API. If the proxy itself answers
+//! with an error, nothing was sent to the API.
 
 use std::fmt;
 
@@ -81,9 +81,8 @@ impl InUse {
         Ok(builder.proxy(proxy))
     }
 
-    /// What its part in a connection that could not be made was: a code if it refused itself, and
-    /// the description with the proxy in it. It stands between, so that what is said of a host is said of
-    /// the proxy's.
+    /// Describes a failed connection: a code of its own if the proxy refused it, and the description
+    /// with the proxy named, because a failed lookup or connection is then the proxy's.
     pub(crate) fn explain(&self, described: &str) -> (Option<&'static str>, String) {
         // The errors of tunnels are not to be had by their type.
         let said = |what: &str| described.contains(what);
@@ -93,7 +92,7 @@ impl InUse {
         let why = if said("proxy authorization required") {
             "wants a login, or another one (407); put user and password into HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT)"
         } else if said("unsuccessful") {
-            "refused to connect there (such as 403, 502 or 503); whoever runs it has to allow the host, or it cannot reach it itself"
+            "refused to connect there (such as 403, 502 or 503); ask its operator to allow the host, and check that the proxy can reach it"
         } else {
             "ended the connection, or answered with what is no HTTP; is it a proxy for HTTP?"
         };

@@ -22,7 +22,7 @@ pub struct RefusedProblem {
     pub message: String,
 }
 
-/// A message of a sender that was refused for what is in it: nobody has its signups.
+/// An authentic webhook that was refused for its content. Its signups were not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename = "refused")]
 pub struct RefusedRecord<'r> {

@@ -266,7 +266,9 @@ impl From<store::Error> for Problem {
                 let why = error.unfit().map(ToString::to_string).unwrap_or_default();
                 Self::new(
                     Code::StoreUnavailable,
-                    format!("nothing was done: {why}; ask again when that is mended"),
+                    format!(
+                        "nothing was done: {why}; send the request again when that is corrected"
+                    ),
                 )
                 .retry_after(STORE_RETRY)
             }

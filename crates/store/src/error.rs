@@ -2,15 +2,15 @@
 
 use onboarding::OnboardingId;
 
-/// Why a store that answers must not be used as it is now; it is used again by itself once that is
-/// mended. The source of an [`Error::Unavailable`]. It says nothing of where the store is, so that it can
-/// be told to clients.
+/// Why a store that answers must not be used as it is configured now. It is used again automatically once
+/// that is corrected. The source of an [`Error::Unavailable`]. The text has no address in it, so that
+/// clients may see it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unfit(pub String);
 
 impl Error {
-    /// Why the store must not be used as it is now, where that is what went wrong. Then nothing was
+    /// Why the store must not be used as it is configured now, if that is the failure. Then nothing was
     /// done.
     #[must_use]
     pub fn unfit(&self) -> Option<&Unfit> {

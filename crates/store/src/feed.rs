@@ -56,7 +56,7 @@ pub enum What {
         /// Which.
         account: AccountName,
     },
-    /// A sender's message was refused for what is in it, for the first time.
+    /// An authentic webhook was refused for its content, for the first time.
     Refused {
         /// Which.
         id: RefusedId,

@@ -1,5 +1,5 @@
-//! Signups that came with a good signature and were refused for what is in them: so that somebody
-//! hears of a customer whose signup nobody has.
+//! Authentic messages that were refused for their content, kept so that an operator can find the customers
+//! whose signups are lost otherwise.
 
 use std::{fmt, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{Cursor, Result};
 /// How long a refused message is kept after its last attempt: longer than senders try.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Most refused messages of one sender that are kept, so that it does not push out those of others.
+/// The most refused messages kept per sender, so that one sender does not evict those of another.
 pub const OF_A_SENDER_MAX: usize = 200;
 
-/// Most refused messages that are kept in all.
+/// The most refused messages kept in all.
 pub const IN_ALL_MAX: usize = 1000;
 
 /// Names a refused message: `ref_` and 32 hexadecimal digits, the same for every attempt.
@@ -107,16 +107,16 @@ pub struct RefusedPage {
     pub next: Option<Cursor>,
 }
 
-/// The side of a store that remembers what was refused.
+/// The part of a store that keeps refused messages.
 #[async_trait]
 pub trait Refusals: Send + Sync + 'static {
     /// Records that a message was refused. The first time it is written to the feed too
     /// ([`crate::What::Refused`]), by the same operation; another attempt of the same message
-    /// changes what is recorded. Where there are too many, those that came first leave. Durable once
-    /// it returned.
+    /// updates the record. Beyond the bounds the oldest records are removed. Durable once it
+    /// returned.
     async fn refuse(&self, refused: NewRefused) -> Result<()>;
 
-    /// Forgets a refused message, because its signups were accepted after all.
+    /// Removes the record of a message whose signups were accepted by a later attempt.
     async fn accepted_after_all(&self, sender: &str, message: &str) -> Result<()>;
 
     /// The refused message with this id.

@@ -1,4 +1,4 @@
-//! Messages of senders that were refused for what is in them.
+//! Authentic webhooks that were refused for their content.
 
 use std::time::Instant;
 
@@ -25,8 +25,8 @@ const PAGE_MAX: usize = 200;
 /// Values of a message that are shorter are parts of many words.
 const VALUE_CHARS_MIN: usize = 4;
 
-/// Lists messages of senders that were refused for what is in them, the newest first: nobody has their
-/// signups. One that is accepted after all is not listed any more.
+/// Lists authentic webhooks that were refused for their content, the newest first. Their signups were not
+/// accepted. A message that is accepted by a later attempt leaves the list.
 #[utoipa::path(
     get, path = "/v1/refused", operation_id = "list_refused", tag = "webhooks",
     params(
@@ -53,7 +53,7 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, P
     }))
 }
 
-/// Keeps a refused message, says so in the log, and has endpoints told.
+/// Records a refused message and logs it. The record also triggers the event for endpoints.
 pub(super) async fn record_refusal(
     app: &App,
     sender: &str,
@@ -78,7 +78,7 @@ pub(super) async fn record_refusal(
     if problems.is_empty() {
         problems.push(whole());
     }
-    tell(app, sender, body, problem, &problems);
+    log_refusal(app, sender, body, problem, &problems);
     let refused = NewRefused {
         sender: sender.to_owned(),
         message: message.to_owned(),
@@ -88,8 +88,14 @@ pub(super) async fn record_refusal(
     Ok(app.store().refuse(refused).await?)
 }
 
-/// Tells of the first problem, without what the message says there.
-fn tell(app: &App, sender: &str, body: &Bytes, problem: &Problem, problems: &[RefusedProblem]) {
+/// Logs the first problem, without any value of the message; rate limited per sender and reason.
+fn log_refusal(
+    app: &App,
+    sender: &str,
+    body: &Bytes,
+    problem: &Problem,
+    problems: &[RefusedProblem],
+) {
     let Some(first) = problems.first() else {
         return;
     };
@@ -106,7 +112,7 @@ fn tell(app: &App, sender: &str, body: &Bytes, problem: &Problem, problems: &[Re
         error = without_values(&first.message, body),
         problems = problems.len(),
         count,
-        "signups of a webhook are refused, and nobody has them: correct the sender or its mapping; GET /v1/refused lists such messages"
+        "the signups of a webhook were refused: correct the sender or its mapping; GET /v1/refused lists refused messages"
     );
 }
 
@@ -153,11 +159,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_told_without_what_the_message_says() {
+    fn a_logged_problem_has_no_value_of_the_message() {
         let body = Bytes::from_static(
             br#"{"did": " +91 80000 ", "n": 8012345, "who": "globex", "odd": "a\"b", "on": true, "x": "no"}"#,
         );
-        for (problem, told) in [
+        for (problem, logged) in [
             (
                 "\"+91 80000\" is not a phone number; write it as +918012345678",
                 "\"...\" is not a phone number; write it as +91...678",
@@ -170,7 +176,7 @@ mod tests {
             ("it is empty, and no more", "it is empty, and no more"),
             ("cut off \"in the mid", "cut off \"..."),
         ] {
-            assert_eq!(without_values(problem, &body), told);
+            assert_eq!(without_values(problem, &body), logged);
         }
         let no_json = Bytes::from_static(b"account=acme");
         assert_eq!(without_values("no JSON", &no_json), "no JSON");

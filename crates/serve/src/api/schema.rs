@@ -548,7 +548,7 @@ pub(crate) struct Received {
     reason: Option<String>,
 }
 
-/// A message of a sender that was refused for what is in it: nobody has its signups.
+/// An authentic webhook that was refused for its content. Its signups were not accepted.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Refused {
     /// Always `refused`.

@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use store::Remembered;
+use store::{RefusedId, Remembered};
 use telemetry::{SignupOutcome, SignupSource};
 use webhook::{Message, Read, Unauthentic, Unfit, Whence};
 
@@ -108,11 +108,7 @@ async fn take_message(
         .map_err(|why| refused(app, sender, &why))?;
     match read_and_take(app, &message, headers, body).await {
         Err(problem) if is_of_content(&problem) => {
-            let name = &message.sender.name;
-            // So that it is known that it was refused before, should it be accepted after all.
-            let (scope, digest) = (scope(name), by_id(&message));
-            let id = &message.signed.id;
-            app.store().remember(&scope, id, digest, KEPT).await?;
+            let (name, id) = (&message.sender.name, &message.signed.id);
             record_refusal(app, name, id, body, &problem).await?;
             Err(problem)
         }
@@ -127,16 +123,6 @@ fn is_of_content(problem: &Problem) -> bool {
         problem.code(),
         Code::InvalidBody | Code::InvalidSignups | Code::MessageIdReused
     )
-}
-
-fn scope(sender: &str) -> String {
-    format!("webhook:{sender}")
-}
-
-/// What tells messages apart: the id alone, since a sender may write the same message anew for each
-/// attempt.
-fn by_id(message: &Message<'_>) -> [u8; 32] {
-    Sha256::digest(&message.signed.id).into()
 }
 
 async fn read_and_take(
@@ -163,14 +149,12 @@ async fn read_and_take(
         }
         Read::Signups { signups, origin } => (signups, origin),
     };
-    let (scope, id) = (scope(name), &message.signed.id);
+    let (scope, id) = (format!("webhook:{name}"), &message.signed.id);
     let asked: [u8; 32] = Sha256::digest(answer::to_bytes(&signups)).into();
-    let remembered = app
-        .store()
-        .remember(&scope, id, by_id(message), KEPT)
-        .await?;
-    if let Remembered::Answered(kept) = &remembered {
-        return answer_again(kept, asked, id).inspect_err(|_| count_refused(signups.len() as u64));
+    // By the id alone: a sender may write the same message anew for each attempt.
+    let digest = Sha256::digest(id).into();
+    if let Remembered::Answered(kept) = app.store().remember(&scope, id, digest, KEPT).await? {
+        return answer_again(&kept, asked, id).inspect_err(|_| count_refused(signups.len() as u64));
     }
     let source = (signups.len() > 1).then(|| format!("webhook {name}"));
     let taken = take(app, &signups, source, false, SignupSource::Webhook, headers)
@@ -191,8 +175,8 @@ async fn read_and_take(
     let again = answer::to_bytes(&Enqueued::of(&taken, "duplicate"));
     let kept = [&asked[..], &again].concat();
     app.store().answer(&scope, id, &kept).await?;
-    if remembered != Remembered::New {
-        // It came before and was not accepted: it may have been refused.
+    let refused = app.store().refused(RefusedId::of(name, id)).await?;
+    if refused.is_some() {
         app.store().accepted_after_all(name, id).await?;
     }
     let first = answer::to_bytes(&Enqueued::of(&taken, "enqueued"));

@@ -69,7 +69,7 @@ pub async fn a_refused_message_is_kept_whole_and_told(mut fixture: Box<dyn Fixtu
     assert_eq!(nobody.expect("readable"), None);
 }
 
-/// It is the same message: what was wrong last counts, and nobody is told again.
+/// It is the same message: what was wrong last counts, and no second event is written.
 pub async fn another_attempt_of_a_refused_message_is_counted_and_not_told(
     fixture: Box<dyn Fixture>,
 ) {
@@ -109,7 +109,7 @@ pub async fn refused_messages_are_listed_page_by_page(fixture: Box<dyn Fixture>)
     assert!(matches!(odd, Err(Error::Unusable { .. })), "{odd:?}");
 }
 
-/// The list is of those that nobody has.
+/// The list has only messages whose signups were not accepted.
 pub async fn a_message_that_was_accepted_after_all_is_not_listed(fixture: Box<dyn Fixture>) {
     let store = fixture.store();
     for sender in ["forms", "billing"] {

@@ -16,8 +16,8 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     Unavailable,
-    /// A server that was in use, answers, and must not be used as it is now. The message says nothing
-    /// of where it is.
+    /// A server that was in use, answers, and must not be used as it is configured now. The message has
+    /// no address in it.
     Unfit,
     Unusable,
     Corrupt,
@@ -56,7 +56,7 @@ impl Failure {
             },
             FailureKind::Unfit => Error::Unavailable {
                 place,
-                message: "the server must not be used as it is now".to_owned(),
+                message: "the server must not be used as it is configured now".to_owned(),
                 source: Some(Box::new(Unfit(message))),
             },
             FailureKind::Unusable => Error::Unusable { place, message },

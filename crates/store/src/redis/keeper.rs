@@ -33,8 +33,8 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// How often a connection is asked whether it lives. With the time that an answer may take, a silent
 /// partition is noticed within four seconds.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// At every so many of these, one connection of a process asks what the server is: whoever runs it may
-/// change that at any time, and no answer to a command tells it.
+/// Every so many heartbeats one connection of a process reads the server's INFO: its configuration and role
+/// may change at any time, and no answer to a command shows that.
 const BEATS_TO_A_LOOK: u32 = 2;
 
 /// A task that ends when this is dropped.
@@ -117,7 +117,7 @@ impl Kept {
         }
     }
 
-    /// The connection; waits a little for one, but not for what a person has to mend.
+    /// The connection; waits a little for one, but not for what an operator has to correct.
     pub(super) async fn line(&self) -> Result<Line, Failure> {
         let mut state = self.state.clone();
         let up = state.wait_for(|state| match state {
@@ -292,7 +292,7 @@ impl Keeper {
             Voice::Heard if unfit => warn!(
                 store,
                 error,
-                "the Redis must not be used as it is now; nothing is accepted or handed out until that is mended"
+                "the Redis must not be used as it is configured now; nothing is accepted or handed out until that is corrected"
             ),
             Voice::Heard => warn!(
                 store,

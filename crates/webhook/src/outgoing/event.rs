@@ -13,7 +13,7 @@ pub enum Event {
     Failed,
     /// An onboarding waits, because its account was parked.
     Blocked,
-    /// A sender's message was refused for what is in it: nobody has its signups.
+    /// An authentic webhook was refused for its content: its signups were not accepted.
     Refused,
 }
 

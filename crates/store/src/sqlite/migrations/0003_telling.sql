@@ -122,7 +122,7 @@ CREATE TABLE number_holder (
     seq    INTEGER NOT NULL
 );
 
--- Messages of senders that were refused for what is in them.
+-- Authentic webhooks that were refused for their content.
 CREATE TABLE refused (
     -- Order in which they came first.
     n        INTEGER PRIMARY KEY AUTOINCREMENT,
