@@ -11,6 +11,7 @@ mod containers;
 mod deploy;
 mod fields;
 mod named_tests;
+mod nextest;
 #[cfg(test)]
 mod prepare;
 mod promtool;
@@ -81,18 +82,12 @@ fn test(rest: &[String]) -> Result<(), String> {
     install()?;
     // The end-to-end tests run the real binary.
     cargo(&["build", "--locked", "--package", "cli"], &[])?;
-    let run = |which: &[&str], environment: &[(&str, &str)]| {
-        let mut arguments = vec!["test", "--locked"];
-        arguments.extend(which);
-        arguments.extend(rest.iter().map(String::as_str));
-        cargo(&arguments, environment)
-    };
     promtool::test()?;
-    // Most of them wait: for leases and windows to end, for processes and servers.
-    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| "4".to_owned());
-    let threads = [("RUST_TEST_THREADS", threads.as_str())];
-    run(&["--workspace", "--exclude", "tests"], &threads)?;
-    run(&["--package", "tests"], &threads)
+    let path = nextest::install()?;
+    let mut arguments = vec!["nextest", "run", "--locked", "--workspace"];
+    arguments.extend(rest.iter().map(String::as_str));
+    cargo(&arguments, &[("PATH", &path)])?;
+    cargo(&["test", "--locked", "--workspace", "--doc"], &[])
 }
 
 fn check() -> Result<(), String> {

@@ -28,8 +28,11 @@ pub(crate) struct Decision {
     /// The delays of all rules that fire, added up.
     pub(crate) delay: Duration,
     /// How long after its client was answered or has left it is processed, if not before: the
-    /// times of all rules that fire and have one, added up.
+    /// times of all rules that fire and have one, added up. None where the answer of a rule without
+    /// one refuses the request.
     pub(crate) late: Option<Duration>,
+    /// The action is such an answer.
+    refused: bool,
     /// The action of the first rule that fires and has one.
     pub(crate) action: Option<Action>,
     /// The `Date` header of the first rule that fires and has one.
@@ -64,6 +67,9 @@ impl Faults {
                 decision.meet(&counted.rule);
             }
         }
+        if decision.refused {
+            decision.late = None;
+        }
         decision
     }
 }
@@ -77,6 +83,8 @@ impl Decision {
         }
         if self.action.is_none() {
             self.action.clone_from(&rule.action);
+            let refuses = rule.action.as_ref().is_some_and(Action::refuses);
+            self.refused = refuses && rule.late_ms.is_none();
         }
         if self.date.is_none() {
             self.date.clone_from(&rule.date);
@@ -157,5 +165,21 @@ mod tests {
         let decision = faults.decide("GET", "/x", None);
         assert_eq!(decision.delay, Duration::from_millis(12));
         assert!(matches!(decision.action, Some(Action::ResetAfter)));
+    }
+
+    #[test]
+    fn what_another_rule_refuses_is_not_processed_late() {
+        for (rules, late) in [
+            (r#"[{"status": 504, "late_ms": 9}, {"status": 429}]"#, true),
+            (r#"[{"status": 429}, {"status": 504, "late_ms": 9}]"#, false),
+            (r#"[{"hold_ms": 5, "late_ms": 9}, {"status": 429}]"#, false),
+            (r#"[{"hold_ms": 5, "late_ms": 9}, {"status": 502}]"#, true),
+            (r#"[{"status": 429, "late_ms": 9}]"#, true),
+        ] {
+            let faults = Faults::default();
+            faults.replace(parse(rules.as_bytes()).unwrap());
+            let decision = faults.decide("POST", "/x", None);
+            assert_eq!(decision.late.is_some(), late, "{rules}");
+        }
     }
 }

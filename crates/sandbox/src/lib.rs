@@ -63,7 +63,7 @@
 //! | `nth`, `every`, `probability` + `seed` | which matches: the nth only, each nth, or by chance, the same for the same seed; without one of them: all |
 //! | `hold_ms` | keeps the request back before it is processed, which it never is if its client closes the connection meanwhile; joins any other action |
 //! | `delay_ms` | holds the answer back of a request that was processed at once, and stays so if its client goes away; joins any other action |
-//! | `late_ms` | processes it so long after its client was answered or has left, with what holds then; goes with `hold_ms`, `reset_before`, and `html`, `status` or `inner_code` without `after` |
+//! | `late_ms` | processes it so long after its client was answered or has left, with what holds then; goes with `hold_ms`, `reset_before`, and `html`, `status` or `inner_code` without `after`; not where another rule's answer refuses the request (4xx) |
 //! | `reset_before`, `reset_after` | resets the connection: unprocessed, or processed |
 //! | `truncate` | processes, sends half of the body, closes |
 //! | `html` | a gateway's HTML page, status 502 or `status`, unprocessed |

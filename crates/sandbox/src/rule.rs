@@ -118,6 +118,14 @@ impl Action {
         }
     }
 
+    /// Whether the answer says that the request will not be processed.
+    pub(crate) fn refuses(&self) -> bool {
+        match self {
+            Self::Answer(injected) => !injected.after && (400..500).contains(&injected.status),
+            Self::ResetBefore | Self::ResetAfter | Self::Truncate => false,
+        }
+    }
+
     /// Whether the client gets the answer of the processing, or a part of it.
     fn shows(&self) -> bool {
         matches!(self, Self::Truncate)
