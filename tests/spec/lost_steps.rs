@@ -170,7 +170,12 @@ fn workers_whose_redis_loses_the_end_of_its_file_again_and_again_double_nothing(
         PATIENCE,
         Duration::from_millis(100),
         "all have ended",
-        || (place.tally()["succeeded"] == ONBOARDINGS).then_some(()),
+        || {
+            let tally = place.tally();
+            let failed = || place.run(&["list", "--state", "failed", "--json"]).with(0);
+            assert_eq!(tally["failed"], 0, "{}", failed().stdout);
+            (tally["succeeded"] == ONBOARDINGS).then_some(())
+        },
     );
     let wrong = wrong_records(&simulator.state(), &place.list());
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -124,13 +124,14 @@ impl Server {
         file.len()
     }
 
-    /// Cuts the end of its append-only file off, as a loss of power does to what was not synced.
-    /// While it does not run.
+    /// Cuts the end of its append-only file off, as a loss of power does to what was not synced, and
+    /// what is left of a transaction, as `redis-check-aof --fix` does. While it does not run.
     pub fn cut_aof(&self, length: u64) {
         assert!(self.process.is_none(), "it runs");
-        let file = fs::OpenOptions::new().write(true).open(self.aof());
-        let cut = file.and_then(|file| file.set_len(length));
-        cut.expect("the append-only file can be cut");
+        let mut bytes = fs::read(self.aof()).expect("the append-only file can be read");
+        bytes.truncate(usize::try_from(length).expect("a length in memory"));
+        bytes.truncate(wire::whole_transactions(&bytes));
+        fs::write(self.aof(), bytes).expect("the append-only file can be cut");
     }
 
     fn aof(&self) -> PathBuf {

@@ -64,3 +64,46 @@ fn answer(from: &mut impl BufRead) -> io::Result<Result<String, String>> {
         _ => Err(io::Error::other(format!("not RESP: {line}"))),
     }
 }
+
+/// The length of what an append-only file begins with: whole commands outside of transactions, and
+/// whole transactions.
+pub(crate) fn whole_transactions(file: &[u8]) -> usize {
+    let mut whole = 0;
+    let mut within = false;
+    let mut at = 0;
+    while let Some((name, length)) = first_command(&file[at..]) {
+        at += length;
+        within = match name {
+            b"MULTI" => true,
+            b"EXEC" => false,
+            _ => within,
+        };
+        if !within {
+            whole = at;
+        }
+    }
+    whole
+}
+
+/// The name of the command at the start, and its length; `None` where it is cut off.
+fn first_command(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (words, mut at) = number_after(b'*', bytes)?;
+    let mut name = &bytes[..0];
+    for word in 0..words {
+        let (length, start) = number_after(b'$', bytes.get(at..)?)?;
+        let start = at + start;
+        let text = bytes.get(start..start + length)?;
+        if word == 0 {
+            name = text;
+        }
+        at = start + length + 2;
+    }
+    (at <= bytes.len()).then_some((name, at))
+}
+
+fn number_after(mark: u8, bytes: &[u8]) -> Option<(usize, usize)> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let digits = bytes.strip_prefix(&[mark])?.get(..end.checked_sub(2)?)?;
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((number, end + 1))
+}
