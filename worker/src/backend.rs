@@ -245,7 +245,7 @@ async fn broken(shared: &Shared, held: &Held) -> Ending {
         // The permit went down with the handler; it comes back by itself.
         settled: Vec::new(),
         then,
-        late_check: false,
+        late_check: shared.settings.checks_late(),
     };
     match shared.store.advance(&held.lease, advance).await {
         Ok(Advanced::Cancelled) => Ending::Cancelled,

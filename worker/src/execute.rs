@@ -265,14 +265,12 @@ impl Run<'_> {
                 Err(halt) => Err(halt),
             };
         };
-        if let (Step::CreateTrunk { .. }, Some(holder)) = (step, self.number_in_use) {
-            self.index = index;
-            let in_doubt = self.record().state == StepState::Unknown;
-            return Err(self
-                .fail(fault::number_in_use(plan, holder), in_doubt)
-                .await);
-        }
         self.begin(index, step, verify);
+        if let (Step::CreateTrunk { .. }, Some(holder)) = (step, self.number_in_use) {
+            let in_doubt = self.record().state == StepState::Unknown;
+            let fault = fault::number_in_use(plan, holder, in_doubt);
+            return Err(self.fail(fault, in_doubt).await);
+        }
         if *step == Step::Verify {
             return self.verify().await;
         }
@@ -301,9 +299,6 @@ impl Run<'_> {
         self.index = index;
         let mut record = self.record().clone();
         self.dirty = verify && steps::doubt(step, &mut record, self.sent_before);
-        if verify && record.state == StepState::Unknown && record.doubt.is_none() {
-            record.note_doubt(self.sent_before.first_ms, self.sent_before.settles_ms);
-        }
         self.earlier = record.state == StepState::Unknown;
         self.journal.set(index, record);
         self.under_way();
@@ -328,6 +323,7 @@ impl Run<'_> {
             }
             self.ready().await?;
             self.intend(write).await?;
+            self.under_way();
             let before = Instant::now();
             let result = write.send(self.client).await;
             self.sent(&result, before);

@@ -1,6 +1,6 @@
 //! What a person is told.
 
-use onboarding::{Fault, Journal, Plan, Step, StepKind};
+use onboarding::{Fault, Journal, NUMBER_IN_USE, Plan, Step, StepKind};
 use store::NumberHolder;
 
 /// What a read ends with, other than what it read.
@@ -49,7 +49,8 @@ pub(crate) fn trunk_gone(step: &Step, error: &exotel::Error, journal: &Journal) 
 }
 
 /// Another onboarding has the number, so that a trunk would be created for nothing.
-pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder) -> Fault {
+/// Nothing is sent for it, unless an earlier attempt is `in_doubt`.
+pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder, in_doubt: bool) -> Fault {
     let number = plan.steps.iter().find_map(|step| {
         if let Step::MapNumber { number, .. } = step {
             Some(number.as_str())
@@ -59,10 +60,15 @@ pub(crate) fn number_in_use(plan: &Plan, holder: &NumberHolder) -> Fault {
     });
     let NumberHolder { id, key } = holder;
     fault(
-        "number_in_use",
+        NUMBER_IN_USE,
         format!(
-            "create_trunk: {} is the number of the onboarding \"{key}\" ({id}), and Exotel maps a number to one trunk; nothing was sent. Once that one is cancelled, `trunkline retry` goes on with this one; else cancel this one",
-            number.unwrap_or("its number")
+            "create_trunk: {} is the number of the onboarding \"{key}\" ({id}), and Exotel maps a number to one trunk; {}. Once that one is cancelled, `trunkline retry` goes on with this one; else cancel this one",
+            number.unwrap_or("its number"),
+            if in_doubt {
+                "an earlier attempt may have created a trunk"
+            } else {
+                "nothing was sent"
+            }
         ),
     )
 }

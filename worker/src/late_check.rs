@@ -2,12 +2,12 @@
 //! processed after they ended.
 //!
 //! A succeeded one has its repeated writes read back, and surplus copies are removed. Of one that
-//! failed or was cancelled it is looked up what it left.
+//! failed or was cancelled it is only looked up what it left, because it may be retried meanwhile.
 
 use std::{sync::Arc, time::Duration};
 
 use exotel::Class;
-use onboarding::{Fault, Journal, SipPassword, StepRecord, StepState};
+use onboarding::{Fault, Journal, SipPassword, State, StepRecord, StepState};
 use store::{LateCheck, LateChecked, Onboarding, Store};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
     check::{Outside, error_of},
     fault::{self, Interrupt},
     shared::Shared,
-    steps::{self, Found, Write},
+    steps::{self, Found, MayBeSent, Write},
     surplus,
 };
 
@@ -31,6 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long one is put off whose account gives no permit, or is of another worker.
 const PUT_OFF: Duration = Duration::from_secs(60);
+
+/// One that fails for so long is given up.
+const GIVEN_UP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the late checks that are due, and nothing else: for a command that has nothing to run.
 ///
@@ -68,6 +71,9 @@ pub(crate) async fn check_all(shared: Arc<Shared>) {
 
 /// Makes those that are due. Returns in how long to look again.
 async fn pass(shared: &Arc<Shared>) -> Duration {
+    if !shared.settings.checks_late() {
+        return LOOK_EVERY;
+    }
     let mut under_way = JoinSet::new();
     loop {
         let taken = match shared.store.late_checks(AT_ONCE, HIDDEN).await {
@@ -101,6 +107,14 @@ async fn one(shared: &Shared, check: &LateCheck) {
     let found = match look(shared, check).await {
         Ok(Look::Found(found)) => found,
         Ok(Look::Early(wait)) => put_off(wait),
+        Err(error) if check.ended > GIVEN_UP => {
+            tracing::warn!(
+                onboarding = %check.id,
+                error = &error as &dyn std::error::Error,
+                "a late check is given up; `trunkline verify` compares the onboarding with Exotel"
+            );
+            LateChecked::default()
+        }
         Err(error) => {
             tracing::debug!(
                 onboarding = %check.id,
@@ -128,11 +142,14 @@ enum Look {
 }
 
 async fn look(shared: &Shared, check: &LateCheck) -> Result<Look, Error> {
-    let Some(own) = shared.store.get(check.id).await? else {
+    let Some(mut own) = shared.store.get(check.id).await? else {
         return Ok(Look::Found(LateChecked::default()));
     };
     let settings = &shared.settings;
-    if !settings.checks_late() || !own.journal.needs_late_check() {
+    if check.suspect {
+        note_suspicion(&mut own, check);
+    }
+    if !own.journal.needs_late_check() {
         return Ok(Look::Found(LateChecked::default()));
     }
     let wait = settings.checks_late_after().saturating_sub(check.ended);
@@ -149,6 +166,22 @@ async fn look(shared: &Shared, check: &LateCheck) -> Result<Look, Error> {
         now: (Instant::now(), check.now_ms),
     };
     checked.run().await.map(Look::Found)
+}
+
+/// Its owner vanished before it ended: the first unfinished step may have been sent, not later than
+/// now.
+fn note_suspicion(own: &mut Onboarding, check: &LateCheck) {
+    let sent = MayBeSent {
+        first_ms: check.now_ms,
+        settles_ms: check.now_ms,
+    };
+    let index = own.journal.first_unfinished();
+    if let Some((index, step)) = index.and_then(|at| Some((at, own.plan.steps.get(at)?)))
+        && let Some(mut record) = own.journal.record(index).cloned()
+        && steps::doubt(step, &mut record, sent)
+    {
+        own.journal.set(index, record);
+    }
 }
 
 /// One onboarding that is checked.
@@ -180,9 +213,11 @@ impl Checking<'_> {
             numbers: None,
         };
         for index in 0..own.plan.steps.len() {
-            let unknown = journal
-                .record(index)
-                .is_some_and(|record| record.state == StepState::Unknown);
+            // A refused repeat says nothing of the attempt before it.
+            let unknown = journal.record(index).is_some_and(|record| {
+                record.state == StepState::Unknown
+                    || (record.state == StepState::Failed && record.was_repeated())
+            });
             if !unknown {
                 continue;
             }
@@ -192,6 +227,10 @@ impl Checking<'_> {
                 journal.set(index, record.clone());
                 changed.push((index, record));
             }
+        }
+        // One that a person may retry meanwhile loses nothing here: at its end it looks itself.
+        if own.state != State::Succeeded {
+            return Ok(self.checked(&journal, changed));
         }
         let before = journal.clone();
         let removed = surplus::remove(
@@ -210,14 +249,16 @@ impl Checking<'_> {
             journal.set(removed.index, record.clone());
             changed.push((removed.index, record));
         }
-        let fault = (!changed.is_empty())
-            .then(|| self.fault(&journal))
-            .flatten();
-        Ok(LateChecked {
+        Ok(self.checked(&journal, changed))
+    }
+
+    fn checked(&self, journal: &Journal, changed: Vec<(usize, StepRecord)>) -> LateChecked {
+        let fault = (!changed.is_empty()).then(|| self.fault(journal)).flatten();
+        LateChecked {
             steps: changed,
             fault,
             again: None,
-        })
+        }
     }
 
     /// What the step of unknown outcome left, as its new record. `None`: that cannot be told.
@@ -253,6 +294,9 @@ impl Checking<'_> {
                 record.result = Some(resource.result);
                 record.adopted = true;
                 record.own = resource.own;
+                if let Some(doubt) = &mut record.doubt {
+                    doubt.repeated |= resource.surplus;
+                }
             }
             Found::Absent | Found::Live(_) | Found::Wrong(_) => record.state = StepState::Failed,
         }

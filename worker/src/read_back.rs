@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
                 return Err(self.interrupted(interrupt).await);
             }
         }
-        let before = self.sent_before;
+        let before = self.inherited_doubt();
         let surplus = resource.surplus;
         self.change(|record| {
             if record.doubt.is_none() {
@@ -170,8 +170,10 @@ impl<'a> Run<'a> {
             }
         });
         self.settled().await?;
+        let sent = self.sent_at(Instant::now());
         self.change(|record| {
             record.state = StepState::Unknown;
+            record.note_doubt(sent.first_ms, sent.settles_ms);
             if let Some(doubt) = &mut record.doubt {
                 doubt.repeated = true;
             }

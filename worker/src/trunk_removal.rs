@@ -46,21 +46,6 @@ impl Run<'_> {
         if !known || made.is_none_or(|record| record.adopted) {
             return self.fail(fault, false).await;
         }
-        match self.foreign_on(trunk).await {
-            Ok(None) => {}
-            Ok(Some(what)) => {
-                let fault = with(
-                    fault,
-                    &format!("trunk {trunk} was not removed: it has {what}"),
-                );
-                return self.fail(fault, false).await;
-            }
-            Err(Left::Stays(why)) => {
-                let fault = with(fault, &format!("trunk {trunk} was not removed: {why}"));
-                return self.fail(fault, false).await;
-            }
-            Err(Left::Halt(halt)) => return halt,
-        }
         self.change(|record| {
             record.state = StepState::Failed;
             record.error = Some(fault);
@@ -125,14 +110,25 @@ impl Run<'_> {
                 if let Some(at) = self.trunk_index() {
                     self.change_other(at, |record| record.removing = false);
                 }
-                let fault = with(fault, &format!("trunk {trunk} was not removed: {why}"));
+                let mut fault = fault;
+                fault
+                    .message
+                    .push_str(&format!("; trunk {trunk} was not removed: {why}"));
                 self.fail(fault, false).await
             }
         }
     }
 
+    /// Deletes it unless it has something else. That is looked up anew when the removal is
+    /// continued, because anybody may have put something on it meanwhile.
     async fn delete(&mut self, trunk: &TrunkSid) -> Result<(), Left> {
         let client = self.client;
+        if self.is_gone(trunk).await? {
+            return Ok(());
+        }
+        if let Some(what) = self.foreign_on(trunk).await? {
+            return Err(Left::Stays(format!("it has {what}")));
+        }
         // Not in Exotel's list of what goes with a trunk.
         for id in self.made(StepKind::CreateCredentials) {
             if let Ok(id) = id.parse::<EntryId>() {
@@ -143,11 +139,19 @@ impl Run<'_> {
             }
         }
         gone(self.read(|| Box::pin(client.delete_trunk(trunk))).await)?;
+        if self.is_gone(trunk).await? {
+            return Ok(());
+        }
+        Err(Left::Stays(
+            "Exotel says that it was deleted and still has it".into(),
+        ))
+    }
+
+    async fn is_gone(&mut self, trunk: &TrunkSid) -> Result<bool, Left> {
+        let client = self.client;
         match self.read(|| Box::pin(client.trunk(trunk))).await {
-            Ok(_) => Err(Left::Stays(
-                "Exotel says that it was deleted and still has it".into(),
-            )),
-            Err(Interrupt::Refused(error)) if error.class() == Class::NotThere => Ok(()),
+            Ok(_) => Ok(false),
+            Err(Interrupt::Refused(error)) if error.class() == Class::NotThere => Ok(true),
             Err(interrupt) => Err(interrupt.into()),
         }
     }
@@ -214,10 +218,4 @@ fn gone<T>(deleted: Result<T, Interrupt<Halt>>) -> Result<(), Left> {
         Err(Interrupt::Refused(error)) if error.class() == Class::NotThere => Ok(()),
         Err(interrupt) => Err(interrupt.into()),
     }
-}
-
-fn with(mut fault: Fault, more: &str) -> Fault {
-    fault.message.push_str("; ");
-    fault.message.push_str(more);
-    fault
 }

@@ -63,7 +63,7 @@ fn signup(account: &str, n: usize) -> Result<Candidate> {
         key,
         account: account.parse()?,
         partner: "retell".parse()?,
-        number: format!("+9180{n:08}").parse()?,
+        number: format!("+9170{n:08}").parse()?,
         direction: Direction::Outbound,
         signup: "{}".to_owned(),
         plan,

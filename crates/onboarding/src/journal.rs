@@ -8,6 +8,9 @@ use crate::{plan::Plan, step::Step, trunk::TrunkSid};
 /// that this store does not have.
 pub const CREDENTIALS_LIVE: &str = "credentials_live";
 
+/// The code of a fault before anything is sent: another onboarding has the number.
+pub const NUMBER_IN_USE: &str = "number_in_use";
+
 /// How far one step has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -225,14 +228,21 @@ impl Journal {
 
     /// Makes the failed steps pending again, for a person's retry. Attempts start anew; what was
     /// unknown stays unknown. With `replace_credentials`, credentials that it failed for because
-    /// their password is not known ([`CREDENTIALS_LIVE`]) are replaced.
-    pub fn reopen(&mut self, replace_credentials: bool) {
+    /// their password is not known ([`CREDENTIALS_LIVE`]) are replaced. Returns whether the step that
+    /// comes next may have been sent.
+    #[must_use]
+    pub fn reopen(&mut self, replace_credentials: bool) -> bool {
+        let next = self.first_unfinished().and_then(|at| self.record(at));
+        let unsent = next.is_some_and(|record| {
+            let code = record.error.as_ref().map(|error| error.code.as_str());
+            record.state == StepState::Failed && code == Some(NUMBER_IN_USE)
+        });
         for record in &mut self.0 {
             let live = record
                 .error
                 .as_ref()
                 .is_some_and(|error| error.code == CREDENTIALS_LIVE);
-            record.replace |= replace_credentials && live;
+            record.replace = replace_credentials && (live || record.replace);
             if record.state == StepState::Failed {
                 record.state = StepState::Pending;
             }
@@ -240,6 +250,7 @@ impl Journal {
                 record.attempts = 0;
             }
         }
+        !unsent
     }
 
     /// What the done steps of `plan` left on Exotel's side, for people: `trunk trmum1..., number

@@ -46,7 +46,9 @@ pub use fingerprint::Fingerprint;
 pub use handoff::Handoff;
 pub use id::{AccountName, Key, OnboardingId, PartnerName};
 pub use input::InputValue;
-pub use journal::{CREDENTIALS_LIVE, Doubt, Fault, Journal, StepRecord, StepResult, StepState};
+pub use journal::{
+    CREDENTIALS_LIVE, Doubt, Fault, Journal, NUMBER_IN_USE, StepRecord, StepResult, StepState,
+};
 pub use plan::Plan;
 pub use problem::Problem;
 pub use recipe::{Recipe, RecipeDigest, RecipeProblem};

@@ -160,6 +160,9 @@ pub struct LateCheck {
     pub id: OnboardingId,
     /// How often it had been claimed when it ended.
     pub epoch: u64,
+    /// It was cancelled while it was in doubt: its first unfinished step may have been sent though
+    /// the journal does not say so.
+    pub suspect: bool,
     /// How long ago it ended.
     pub ended: Duration,
     /// The store's clock when the check was taken, in milliseconds; see [`Claim::now_ms`].

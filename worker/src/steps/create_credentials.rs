@@ -100,6 +100,10 @@ pub(super) async fn surplus<R: Reader>(
 ) -> Result<Vec<EntryId>, Interrupt<R::Halt>> {
     let fingerprint = Fingerprint::of(password, look.client.account_sid(), user_name);
     let listed = listed(reader, look.client, trunk).await?;
+    // Where it is gone, what is left is no copy of it.
+    if !listed.items.iter().any(|it| it.id.as_str() == kept) {
+        return Ok(Vec::new());
+    }
     let is_surplus = |it: &Credentials| {
         it.user_name == user_name.as_str()
             && it.id.as_str() != kept

@@ -70,6 +70,10 @@ pub(super) async fn surplus<R: Reader>(
     kept: &str,
 ) -> Result<Vec<EntryId>, Interrupt<R::Halt>> {
     let same = same(reader, look.client, trunk, destination).await?;
+    // Where it is gone, what is left is no copy of it.
+    if !same.iter().any(|it| it.id.as_str() == kept) {
+        return Ok(Vec::new());
+    }
     let is_surplus = |it: &DestinationEntry| {
         it.id.as_str() != kept && is_untouched(it) && look.is_of_ours(it.date_created.as_deref())
     };

@@ -150,8 +150,8 @@ pub(crate) struct MayBeSent {
     pub(crate) settles_ms: i64,
 }
 
-/// Marks a step's record as unknown, where the step's last owner may have sent it. `false`: it
-/// cannot be in doubt, or it is on record so already.
+/// Marks a step's record as unknown, where the step's last owner may have sent it, perhaps not for
+/// the first time. `false`: it cannot be in doubt, or it is on record so already.
 pub(crate) fn doubt(step: &Step, record: &mut StepRecord, sent: MayBeSent) -> bool {
     let sent_unrecorded = match step {
         // Its intent is on record before it is sent.
@@ -163,12 +163,12 @@ pub(crate) fn doubt(step: &Step, record: &mut StepRecord, sent: MayBeSent) -> bo
         // A repeat is harmless.
         Step::SetCallerId { .. } | Step::Verify => false,
     };
-    let news = sent_unrecorded && record.state != StepState::Unknown;
-    if news {
+    let before = (record.state, record.doubt);
+    if sent_unrecorded || record.state == StepState::Unknown {
         record.state = StepState::Unknown;
         record.note_doubt(sent.first_ms, sent.settles_ms);
     }
-    news
+    before != (record.state, record.doubt)
 }
 
 impl<'p> Write<'p> {

@@ -27,6 +27,7 @@ impl RedisStore {
             due.push(LateCheck {
                 id: OnboardingId::from_bytes(answer.exactly()?),
                 epoch: answer.count()?,
+                suspect: answer.count()? == 1,
                 ended: Duration::from_millis(answer.count()?),
                 now_ms,
             });

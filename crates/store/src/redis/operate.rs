@@ -37,11 +37,12 @@ impl Operate for RedisStore {
                 return Ok(Retried::NotNow(found.state));
             }
             let mut journal = found.journal;
-            journal.reopen(replace_credentials);
+            let suspect = journal.reopen(replace_credentials);
             let mut args = vec![
                 id.to_bytes().to_vec(),
                 state_number(found.state).to_string().into_bytes(),
                 found.updated_at.as_millisecond().to_string().into_bytes(),
+                u8::from(suspect).to_string().into_bytes(),
             ];
             for record in journal.records() {
                 let text = serde_json::to_string(record).map_err(|error| Error::Unusable {

@@ -45,7 +45,7 @@ impl Tx<'_> {
         let found: Vec<(i64, LateCheck)> = self
             .connection
             .prepare_cached(
-                "SELECT l.seq, o.id, p.epoch, l.ended_at FROM late_check l \
+                "SELECT l.seq, o.id, p.epoch, l.ended_at, p.suspect FROM late_check l \
                  JOIN onboarding o ON o.seq = l.seq JOIN progress p ON p.seq = l.seq \
                  WHERE l.due_at <= ?1 ORDER BY l.due_at LIMIT ?2",
             )
@@ -55,6 +55,7 @@ impl Tx<'_> {
                     let check = LateCheck {
                         id: OnboardingId::from_bytes(row.get(1)?),
                         epoch: row.get(2)?,
+                        suspect: row.get(4)?,
                         ended: Duration::from_millis(ended),
                         now_ms: now,
                     };

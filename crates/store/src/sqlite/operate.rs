@@ -13,7 +13,8 @@ use crate::{Cancelled, Result, Retried};
 struct Found {
     seq: i64,
     lane: i64,
-    epoch: u64,
+    /// It was claimed, or may have been.
+    begun: bool,
     /// Its digits.
     number: u64,
     state: i64,
@@ -27,7 +28,7 @@ impl Tx<'_> {
         self.connection
             .prepare_cached(
                 "SELECT p.seq, p.lane, p.state, l.parked_reason IS NOT NULL, o.plan, p.journal, \
-                 p.epoch, CAST(substr(o.number, 2) AS INTEGER) FROM onboarding o \
+                 p.epoch > 0 OR p.suspect, CAST(substr(o.number, 2) AS INTEGER) FROM onboarding o \
                  JOIN progress p ON p.seq = o.seq JOIN lane l ON l.id = p.lane \
                  WHERE o.id = ?1",
             )
@@ -40,7 +41,7 @@ impl Tx<'_> {
                         parked: row.get(3)?,
                         plan: row.get(4)?,
                         journal: row.get(5)?,
-                        epoch: row.get(6)?,
+                        begun: row.get(6)?,
                         number: row.get(7)?,
                     })
                 })
@@ -61,14 +62,15 @@ impl Tx<'_> {
         let place = &self.state.place;
         let plan: Plan = from_json(place, "plan", &found.plan)?;
         let mut journal = journal_of(place, found.journal.as_deref(), &plan)?;
-        journal.reopen(replace_credentials);
+        let suspect = journal.reopen(replace_credentials);
         let journal = to_json(place, &journal)?;
         self.connection
             .prepare_cached(
-                "UPDATE progress SET state = 0, journal = ?2, suspect = 1, cancel = 0, \
-                 wake_at = NULL, fault = NULL, fault_step = NULL, updated_at = ?3 WHERE seq = ?1",
+                "UPDATE progress SET state = 0, journal = ?2, suspect = suspect OR ?4, \
+                 cancel = 0, wake_at = NULL, fault = NULL, fault_step = NULL, updated_at = ?3 \
+                 WHERE seq = ?1",
             )
-            .and_then(|mut s| s.execute((found.seq, journal, now)))
+            .and_then(|mut s| s.execute((found.seq, journal, now, suspect)))
             .map_err(|error| self.fail(error))?;
         self.forget_late_check(found.seq)?;
         self.take_number(found.number, found.seq)?;
@@ -106,7 +108,7 @@ impl Tx<'_> {
             )
             .and_then(|mut s| s.execute((found.seq, state_number(next), now)))
             .map_err(|error| self.fail(error))?;
-        if found.epoch > 0 {
+        if found.begun {
             self.schedule_late_check(found.seq, self.state.now())?;
         }
         self.free_number(found.seq)?;

@@ -32,7 +32,7 @@ move(progress, CANCELLED)
 call('ZADD', K.cancelled, progress[SEQ], id)
 free_number(id, call('HGET', K.onboarding, id))
 call('RPUSH', K.done, be6(now) .. id)
-if progress[EPOCH] > 0 then call('ZADD', K.late, now, id) end
+if progress[EPOCH] > 0 or progress[SUSPECT] == 1 then call('ZADD', K.late, now, id) end
 tell_moved(id, CANCELLED)
 save_progress(id, progress)
 place(L, false)

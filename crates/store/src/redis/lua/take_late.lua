@@ -1,5 +1,5 @@
 -- Takes late checks that are due. ARGV: most, for how long (ms) no other call gets them. Answers ms
--- until the next is due (-1: there is none), the time, then id, epoch and ms since it ended of each.
+-- until the next is due (-1: there is none), the time, then id, epoch, whether it is in doubt, and ms since it ended of each.
 local answer = { -1, now }
 local due = call('ZRANGEBYSCORE', K.late, '-inf', now, 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(due) do
@@ -8,6 +8,7 @@ for _, id in ipairs(due) do
     call('ZADD', K.late, now + tonumber(ARGV[2]), id)
     answer[#answer + 1] = id
     answer[#answer + 1] = progress[EPOCH]
+    answer[#answer + 1] = progress[SUSPECT]
     answer[#answer + 1] = math.max(0, now - progress[UPDATED])
   else
     call('ZREM', K.late, id)
