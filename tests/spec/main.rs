@@ -40,6 +40,7 @@ mod idempotency;
 mod late;
 mod log_out;
 mod lost_steps;
+mod meanwhile;
 mod newcomers;
 mod number_in_use;
 mod outage;
