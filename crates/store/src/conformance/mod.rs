@@ -134,6 +134,7 @@ macro_rules! conformance {
             operating::after_a_restore_what_is_not_finished_is_read_back_once,
             transfer::what_is_carried_in_is_there_as_it_was,
             transfer::what_was_running_elsewhere_is_read_back_first,
+            transfer::a_doubt_that_is_carried_in_ends_when_it_would_have_ended,
             transfer::what_arrived_earlier_is_left_as_it_is,
             transfer::one_that_differs_refuses_its_whole_page,
             transfer::a_store_is_closed_until_all_has_arrived,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use onboarding::{Fault, Journal, Secret, SipPassword, State, StepState};
+use onboarding::{Fault, Journal, Secret, SipPassword, State, StepRecord, StepState};
 
 use super::{
     Fixture,
@@ -136,6 +136,25 @@ pub async fn what_is_carried_in_is_there_as_it_was(fixture: Box<dyn Fixture>) {
     assert_eq!(counts, [3, 0, 1, 1, 0, 1]);
     let waiting = store.accounts().await.expect("listed")[0].waiting;
     assert_eq!(waiting, 3);
+}
+
+/// Each store has a clock of its own; a doubt ends at the same time of day.
+pub async fn a_doubt_that_is_carried_in_ends_when_it_would_have_ended(fixture: Box<dyn Fixture>) {
+    let store = fixture.store();
+    let id = begin(&store).await;
+    let mut one = carried(1, State::Failed);
+    one.onboarding.time_ahead_ms = 7_000;
+    let mut record = StepRecord::default();
+    record.note_doubt(1_007_000, 1_037_000);
+    one.onboarding.journal.set(1, record);
+    let own = one.onboarding.id;
+    carry(&store, vec![one]).await;
+    store.end_arrival(&id).await.expect("all has arrived");
+    let own = store.get(own).await.expect("readable").expect("there");
+    let doubt = own.journal.record(1).and_then(|record| record.doubt);
+    let doubt = doubt.expect("it is in doubt");
+    let at = [doubt.first_ms, doubt.settles_ms].map(|ms| ms - own.time_ahead_ms);
+    assert_eq!(at, [1_000_000, 1_030_000]);
 }
 
 /// Whoever held it elsewhere may have sent something; and no epoch is given twice.

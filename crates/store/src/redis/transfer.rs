@@ -165,10 +165,11 @@ impl RedisStore {
         args.push(number(late.into()));
         args.push(number(carried.has_number.into()));
         let nothing = onboarding::Journal::new(&own.plan);
-        let steps = if own.journal == nothing {
+        let journal = carried.journal(0);
+        let steps = if journal == nothing {
             &[]
         } else {
-            own.journal.records()
+            journal.records()
         };
         args.push(steps.len().to_string().into_bytes());
         for record in steps {

@@ -17,8 +17,8 @@ use super::{
     writer::Tx,
 };
 use crate::{
-    Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, MoveId, Outgoing, Result,
-    StopKind, Transfer, clock::millis, intake::digits_of, transfer::Mark,
+    Carried, CarriedAccount, CarriedIn, Cursor, Departure, Error, MoveId, Onboarding, Outgoing,
+    Result, StopKind, Transfer, clock::millis, intake::digits_of, transfer::Mark,
 };
 
 #[async_trait]
@@ -43,16 +43,19 @@ impl Transfer for SqliteStore {
 
     async fn carry_out(&self, after: Option<&Cursor>, limit: usize) -> Result<Outgoing> {
         let (after, key) = (after.cloned(), self.key.clone());
-        let (rows, place) = self
+        let (rows, place, time_ahead_ms) = self
             .read(move |reader| {
                 let rows = reader.carried(after.as_ref(), limit)?;
-                Ok((rows, reader.place.clone()))
+                Ok((rows, reader.place.clone(), reader.time_ahead_ms))
             })
             .await?;
         let full = rows.len() == limit.clamp(1, 1000);
         let next = rows.last().map(|row| Cursor(row.raw.seq.to_string()));
         let items = rows.into_iter().map(|row| {
-            let onboarding = onboarding(&place, row.raw)?;
+            let onboarding = Onboarding {
+                time_ahead_ms,
+                ..onboarding(&place, row.raw)?
+            };
             let password = row.password.map(|sealed| {
                 let opened = key.open(&onboarding.id.to_bytes(), &sealed);
                 opened.map_err(|error| Error::Corrupt {
@@ -293,8 +296,9 @@ impl Tx<'_> {
             ))
             .map_err(|error| self.fail(error))?;
         let seq = self.connection.last_insert_rowid();
-        let journal = (own.journal != Journal::new(&own.plan))
-            .then(|| to_json(&place, &own.journal))
+        let journal = one.journal(clock.ahead_ms());
+        let journal = (journal != Journal::new(&own.plan))
+            .then(|| to_json(&place, &journal))
             .transpose()?;
         let fault = own.fault.as_ref();
         let fault_step = fault.and_then(|(_, step)| *step);

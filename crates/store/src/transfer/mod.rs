@@ -22,7 +22,7 @@ pub(crate) use self::mark::Mark;
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use onboarding::{AccountName, SipPassword, State};
+use onboarding::{AccountName, Journal, SipPassword, State};
 use serde::{Deserialize, Serialize};
 
 use crate::{Cursor, Error, Limits, Onboarding, ProbeKind, Result, Stopped};
@@ -74,6 +74,14 @@ impl Carried {
             State::Queued | State::Running | State::Blocked => State::Queued,
             finished @ (State::Succeeded | State::Failed | State::Cancelled) => finished,
         }
+    }
+
+    /// Its journal for a store whose time is so far ahead of the time of day.
+    #[must_use]
+    pub(crate) fn journal(&self, time_ahead_ms: i64) -> Journal {
+        let mut journal = self.onboarding.journal.clone();
+        journal.move_doubts(time_ahead_ms.saturating_sub(self.onboarding.time_ahead_ms));
+        journal
     }
 
     /// Whether `there` is this very onboarding, arrived earlier: accepted at the same time with the
