@@ -48,6 +48,7 @@ mod parked_account;
 mod processes;
 mod proxy;
 mod readme;
+mod readme_walk;
 mod refused;
 mod replaced;
 mod restored;

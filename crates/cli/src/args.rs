@@ -35,7 +35,7 @@ pub(crate) struct Global {
     /// Settings file [default: trunkline.toml, if it is there]
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
-    /// Where onboardings are kept [default: sqlite:trunkline.db]
+    /// Where onboardings are kept [default: sqlite:trunkline.db, with --sandbox sqlite:trunkline.sandbox.db]
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// The Exotel accounts [default: accounts.toml]
@@ -142,6 +142,41 @@ pub(crate) struct World {
     pub(crate) sandbox: bool,
 }
 
+impl Command {
+    /// Whether it is about the built-in simulator.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        match self {
+            Self::Onboard(Onboard { world, .. })
+            | Self::Plan(Plan { world, .. })
+            | Self::Enqueue(Enqueue { world, .. })
+            | Self::Work(Work { world, .. })
+            | Self::Serve(Serve { world, .. })
+            | Self::Verify(Verify { world, .. })
+            | Self::Accounts(
+                Accounts::List(AccountsList { world })
+                | Accounts::Check(AccountsCheck { world, .. }),
+            ) => world.sandbox,
+            Self::Status(Status { of, .. })
+            | Self::List(List { of, .. })
+            | Self::Retry(Retry { of, .. })
+            | Self::Cancel(Cancel { of, .. })
+            | Self::Handoff(Handoff { of, .. })
+            | Self::Doctor(Doctor { of, .. })
+            | Self::Accounts(
+                Accounts::Park(AccountsPark { of, .. })
+                | Accounts::Resume(AccountsResume { of, .. }),
+            ) => of.sandbox,
+            Self::Recipes(_)
+            | Self::Store(_)
+            | Self::Tokens(_)
+            | Self::Probe(_)
+            | Self::Sandbox(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
+
 impl World {
     /// The store's world that it means.
     pub(crate) fn kind(self) -> store::World {
@@ -151,6 +186,14 @@ impl World {
             store::World::Live
         }
     }
+}
+
+/// Which store is looked into.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct StoreOf {
+    /// Use the store of the built-in simulator, where --store and the settings name none
+    #[arg(long)]
+    pub(crate) sandbox: bool,
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +248,8 @@ pub(crate) struct Serve {
 pub(crate) struct Status {
     /// An onboarding's id or key
     pub(crate) id: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +263,8 @@ pub(crate) struct List {
     /// Only of this account
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) account: Option<AccountName>,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 fn parse_state(text: &str) -> Result<State, String> {
@@ -245,6 +292,8 @@ pub(crate) struct Retry {
     /// Do not ask before credentials are replaced
     #[arg(long, requires = "replace_credentials")]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]
@@ -252,6 +301,8 @@ pub(crate) struct Cancel {
     /// Ids or keys of onboardings
     #[arg(value_name = "ID", required = true)]
     pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]
@@ -262,6 +313,8 @@ pub(crate) struct Handoff {
     /// Show SIP passwords instead of ********
     #[arg(long)]
     pub(crate) show_secrets: bool,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]
@@ -315,6 +368,8 @@ pub(crate) struct AccountsPark {
     /// Why, for whoever looks at them
     #[arg(long, value_name = "TEXT", default_value = "parked by a person")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +384,8 @@ pub(crate) struct AccountsResume {
     /// Every parked or closed account
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -374,6 +431,8 @@ pub(crate) struct Doctor {
     /// account waits for a minute.
     #[arg(long)]
     pub(crate) restored: bool,
+    #[command(flatten)]
+    pub(crate) of: StoreOf,
 }
 
 #[derive(Debug, Args)]

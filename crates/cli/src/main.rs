@@ -36,7 +36,10 @@ mod worker_run;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::{
     args::{Accounts, Cli, Command},
@@ -52,7 +55,7 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| only_typos(error).exit());
     let mut output = Output::new(cli.global.json);
     // Also for mistakes in the settings, which say it otherwise.
     telemetry::speak(settings::log_form_asked(&cli.global));
@@ -65,6 +68,21 @@ fn main() -> ExitCode {
     });
     let written = output.end();
     if written { exit } else { exit.max(Exit::Left) }.into()
+}
+
+/// Suggests a command only for one that differs from it in one place: `offboard` is no slip of
+/// `onboard`, which does the opposite.
+fn only_typos(mut error: clap::Error) -> clap::Error {
+    const KIND: ContextKind = ContextKind::SuggestedSubcommand;
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).cloned()
+        && let Some(ContextValue::Strings(mut similar)) = error.remove(KIND)
+    {
+        similar.retain(|name| strsim::damerau_levenshtein(name, &typed) == 1);
+        if !similar.is_empty() {
+            error.insert(KIND, ContextValue::Strings(similar));
+        }
+    }
+    error
 }
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
@@ -108,7 +126,10 @@ fn is_traced(command: &Command) -> bool {
 
 /// What the command's own options say of settings.
 fn typed(command: &Command) -> Typed {
-    let mut typed = Typed::default();
+    let mut typed = Typed {
+        sandbox: command.is_sandbox(),
+        ..Typed::default()
+    };
     if let Command::Work(work) = command {
         typed.concurrency = work.concurrency;
     }

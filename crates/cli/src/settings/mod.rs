@@ -35,6 +35,10 @@ use crate::{
 /// Every setting with its default and its reason; the file that people begin with.
 pub(crate) const DEFAULTS: &str = include_str!("../../../../trunkline.example.toml");
 
+/// The default store, and the one with `--sandbox`: what the simulator made is never mistaken for more.
+pub(crate) const LIVE_STORE: &str = "sqlite:trunkline.db";
+pub(crate) const SANDBOX_STORE: &str = "sqlite:trunkline.sandbox.db";
+
 /// The settings file where none is named.
 const DEFAULT_FILE: &str = "trunkline.toml";
 
@@ -123,6 +127,13 @@ impl Settings {
     /// Every problem of every layer at once.
     pub(crate) fn load(global: &Global, typed: &Typed) -> Result<Self> {
         let (defaults, _, mut problems) = Layer::of_file("<defaults>", DEFAULTS, Path::new(""));
+        let of_sandbox = if typed.sandbox {
+            format!("store = \"{SANDBOX_STORE}\"")
+        } else {
+            String::new()
+        };
+        let (sandbox, _, found) = Layer::of_file("<defaults>", &of_sandbox, Path::new(""));
+        problems.extend(found);
         let file = file_layer(global)?;
         problems.extend(file.problems);
         let (environment, found) = Layer::of_environment(env::vars_os());
@@ -131,6 +142,7 @@ impl Settings {
         refuse_if_any(problems)?;
         let merged = Config::builder()
             .add_source(defaults)
+            .add_source(sandbox)
             .add_source(file.layer)
             .add_source(environment)
             .add_source(options)
@@ -148,6 +160,8 @@ pub(crate) struct Typed {
     pub(crate) concurrency: Option<u32>,
     /// `serve --listen`.
     pub(crate) listen: Option<SocketAddr>,
+    /// `--sandbox`: the default store is another.
+    pub(crate) sandbox: bool,
 }
 
 /// What the settings file says.

@@ -17,7 +17,7 @@ use self::{redis::Redis, sqlite::SqlitePlace};
 use crate::{
     error::{Error, Result},
     secret_source::SecretSource,
-    settings::Settings,
+    settings::{LIVE_STORE, SANDBOX_STORE, Settings},
 };
 
 /// How long a client of `serve` waits for the store: longer, and it asks again anyway.
@@ -126,17 +126,31 @@ async fn look_into(settings: &Settings) -> Result<(Arc<dyn Store>, World)> {
         Some(world) => world,
         // Made, and nothing accepted yet: looking at it decides nothing.
         None if place.is_made().await? => World::Live,
-        None => {
-            return Err(Error::refused(
-                "store",
-                format!(
-                    "there is nothing in {} yet; `trunkline onboard` or `trunkline enqueue` fills it, or name another with --store",
-                    settings.store
-                ),
-            ));
-        }
+        None => return Err(nothing_there(settings).await),
     };
     Ok((place.open(settings, world).await?, world))
+}
+
+/// Says where something is instead, if the other default store has something.
+async fn nothing_there(settings: &Settings) -> Error {
+    let other = match settings.store.as_str() {
+        LIVE_STORE => Some((SANDBOX_STORE, "--sandbox opens it")),
+        SANDBOX_STORE => Some((LIVE_STORE, "leave --sandbox out to open it")),
+        _ => None,
+    };
+    let mut way =
+        "`trunkline onboard` or `trunkline enqueue` fills it, or name another with --store"
+            .to_owned();
+    if let Some((other, how)) = other
+        && let Ok(place) = Place::of(other, &settings.store_base, settings)
+        && place.is_made().await.unwrap_or(false)
+    {
+        way = format!("{other} is there, and {how}");
+    }
+    Error::refused(
+        "store",
+        format!("there is nothing in {} yet; {way}", settings.store),
+    )
 }
 
 /// The world of the store, if there is a store.

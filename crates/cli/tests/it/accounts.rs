@@ -216,7 +216,7 @@ fn all_problems_of_the_file_are_told_at_once_in_the_order_of_its_lines() {
 
 #[test]
 fn without_an_accounts_file_the_answer_says_how_to_go_on() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let ran = home.run(&["onboard", "three.csv"]).ends(2);
     assert!(ran.stderr.contains("--sandbox"), "{}", ran.stderr);
@@ -343,7 +343,7 @@ fn a_file_that_names_no_account_will_do_in_the_sandbox_only() {
         );
         home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
     }
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("accounts.toml", "account = 1\n")
         .write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(2);
@@ -351,7 +351,7 @@ fn a_file_that_names_no_account_will_do_in_the_sandbox_only() {
 
 #[test]
 fn a_store_of_the_sandbox_is_looked_at_in_the_sandbox() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     home.run(&["onboard", "three.csv", "--sandbox"]).ends(0);
     let ran = home.run(&["--json", "accounts", "list"]).ends(0);
@@ -360,4 +360,30 @@ fn a_store_of_the_sandbox_is_looked_at_in_the_sandbox() {
     assert!(account["base_url"].is_null(), "it is not at Exotel's");
     let ran = home.run(&["--json", "accounts", "check", "acme"]).ends(0);
     assert_eq!(ran.of_type("account_check")[0]["works"], true);
+}
+
+#[test]
+fn the_example_file_has_one_account_that_is_enough_and_others_that_can_be_taken_in() {
+    const EXAMPLE: &str = include_str!("../../../../examples/accounts.toml");
+    let home = Home::of_one_store();
+    home.write("accounts.toml", EXAMPLE);
+    let names = |home: &Home| {
+        let listed = home
+            .run(&["--json", "accounts", "list", "--sandbox"])
+            .ends(0);
+        let records = listed.of_type("account");
+        let name = |record: &serde_json::Value| record["name"].as_str().unwrap().to_owned();
+        records.iter().map(name).collect::<Vec<String>>()
+    };
+    assert_eq!(names(&home), ["acme"]);
+    let (one, others) = EXAMPLE.split_once("# More accounts").unwrap();
+    let uncommented = others
+        .lines()
+        .skip(1)
+        .map(|line| line.trim_start_matches("# "));
+    let uncommented: Vec<&str> = uncommented
+        .map(|line| line.trim_start_matches('#'))
+        .collect();
+    home.write("accounts.toml", &format!("{one}{}", uncommented.join("\n")));
+    assert_eq!(names(&home), ["acme", "globex", "initech", "umbrella"]);
 }

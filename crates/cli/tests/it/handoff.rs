@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::home::{Home, THREE, mode};
 
 fn onboarded() -> Home {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     home.run(&["onboard", "three.csv", "--sandbox", "--out", "handoffs"])
         .ends(0);
@@ -91,7 +91,7 @@ fn the_password_is_shown_only_when_asked_for() {
 
 #[test]
 fn passwords_are_in_no_log_and_not_in_clear_in_the_store() {
-    let home = Home::new().with("TRUNKLINE_LOG_LEVEL", "trace");
+    let home = Home::of_one_store().with("TRUNKLINE_LOG_LEVEL", "trace");
     home.write("three.csv", THREE);
     let args = [
         "--log",
@@ -154,7 +154,7 @@ fn the_stores_key_is_made_once_for_its_owner_only_and_never_over_a_lost_one() {
 
 #[test]
 fn an_out_folder_that_cannot_be_made_is_refused_before_anything_is_accepted() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE).write("taken", "");
     let ran = home
         .run(&["onboard", "three.csv", "--sandbox", "--out", "taken"])

@@ -122,3 +122,22 @@ fn a_closed_pipe_is_no_panic() {
         assert_eq!(ran.stderr, "", "{args:?}");
     }
 }
+
+#[test]
+fn only_a_slip_of_one_letter_is_answered_with_another_command() {
+    let home = Home::new();
+    for (typed, suggested) in [
+        ("offboard", None),
+        ("rotate", None),
+        ("unpark", None),
+        ("staus", Some("status")),
+        ("lsit", Some("list")),
+        ("onbord", Some("onboard")),
+    ] {
+        let ran = home.run(&[typed]).ends(2);
+        let tip = suggested.map(|name| format!("a similar subcommand exists: '{name}'"));
+        let has_tip = ran.stderr.contains("similar");
+        assert_eq!(has_tip, tip.is_some(), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&tip.unwrap_or_default()));
+    }
+}

@@ -61,6 +61,11 @@ impl Home {
         }
     }
 
+    /// One that has the same store with `--sandbox` and without.
+    pub(crate) fn of_one_store() -> Self {
+        Self::new().with("TRUNKLINE_STORE", "sqlite:trunkline.db")
+    }
+
     /// With this environment variable.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));

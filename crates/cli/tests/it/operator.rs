@@ -3,7 +3,7 @@
 use crate::home::{Home, Simulator, THREE, live};
 
 fn enqueued() -> Home {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
     home
@@ -11,7 +11,7 @@ fn enqueued() -> Home {
 
 #[test]
 fn before_there_is_a_store_every_question_is_refused_and_none_is_made() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     for args in [
         &["status"][..],
         &["list"],
@@ -58,7 +58,7 @@ fn an_onboarding_is_found_by_its_id_and_by_its_key() {
 
 #[test]
 fn list_filters_and_pages_through_everything() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     let mut rows = String::from("account,partner,number\n");
     for n in 0..1203 {
         let account = if n % 3 == 0 { "acme" } else { "globex" };
@@ -163,7 +163,7 @@ fn verify_finds_what_is_missing_and_changes_nothing() {
 
 #[test]
 fn a_second_worker_on_the_same_store_is_told_so_before_it_accepts_anything() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let mut first = home.command(&["work", "--sandbox"]).spawn().unwrap();
     crate::home::until("the first works", || {
@@ -187,7 +187,7 @@ fn a_second_worker_on_the_same_store_is_told_so_before_it_accepts_anything() {
 
 #[test]
 fn a_store_of_one_world_is_never_used_in_the_other() {
-    let home = live();
+    let home = live().with("TRUNKLINE_STORE", "sqlite:trunkline.db");
     home.write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
     home.write(

@@ -22,7 +22,7 @@ fn in_order(line: &str, names: &[&str]) {
 
 #[test]
 fn onboard_prints_a_record_for_each_onboarding_and_then_the_summary() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let ran = home
         .run(&["--json", "onboard", "three.csv", "--sandbox"])
@@ -86,7 +86,7 @@ fn onboard_prints_a_record_for_each_onboarding_and_then_the_summary() {
 
 #[test]
 fn a_second_run_of_the_same_file_prints_the_same_and_sends_nothing() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let args = ["--json", "onboard", "three.csv", "--sandbox"];
     let first = home.run(&args).ends(0);
@@ -104,7 +104,7 @@ fn a_second_run_of_the_same_file_prints_the_same_and_sends_nothing() {
 
 #[test]
 fn enqueue_says_what_is_new_and_takes_standard_input() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     let args = ["--json", "enqueue", "-", "--sandbox"];
     let ran = home.run_with_stdin(&args, THREE).ends(0);
     let new = json!({"type": "enqueued", "accepted": 3, "duplicates": 0, "total": 3});
@@ -120,7 +120,7 @@ fn enqueue_says_what_is_new_and_takes_standard_input() {
 
 #[test]
 fn refused_input_leaves_the_store_as_it_was() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
     home.write(
@@ -163,7 +163,7 @@ fn refused_input_leaves_the_store_as_it_was() {
 
 #[test]
 fn plan_tells_steps_requests_and_time_and_makes_no_store() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let ran = home
         .run(&["--json", "plan", "three.csv", "--sandbox"])
@@ -368,7 +368,7 @@ fn every_record_has_the_fields_that_the_page_names() {
 
 #[test]
 fn output_that_cannot_be_written_ends_with_1() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     let full = || {
         let device = std::fs::OpenOptions::new().write(true).open("/dev/full");
@@ -395,7 +395,7 @@ fn output_that_cannot_be_written_ends_with_1() {
 
 #[test]
 fn plan_leaves_out_what_was_accepted_before_and_refuses_what_enqueue_would() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE);
     home.run(&["onboard", "three.csv", "--sandbox"]).ends(0);
     home.write(
@@ -439,7 +439,7 @@ fn plan_leaves_out_what_was_accepted_before_and_refuses_what_enqueue_would() {
 
 #[test]
 fn one_of_a_thing_is_told_in_the_singular() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write(
         "one.csv",
         "account,partner,number\nacme,rapida,+918000000001\n",

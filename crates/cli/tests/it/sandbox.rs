@@ -4,7 +4,7 @@ use crate::home::{Home, THREE, finish, until};
 
 #[test]
 fn every_example_signup_becomes_a_trunk_and_verifies() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write(
         "signups.csv",
         include_str!("../../../../examples/signups.csv"),
@@ -25,7 +25,7 @@ fn every_example_signup_becomes_a_trunk_and_verifies() {
 
 #[test]
 fn what_was_made_outlives_a_kill_and_the_same_command_goes_on() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write(
         "signups.csv",
         include_str!("../../../../examples/signups.csv"),
@@ -47,7 +47,7 @@ fn what_was_made_outlives_a_kill_and_the_same_command_goes_on() {
 
 #[test]
 fn the_sandbox_serves_until_it_is_told_to_stop() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     let child = home
         .command(&[
             "sandbox",
@@ -76,7 +76,7 @@ fn the_sandbox_serves_until_it_is_told_to_stop() {
 
 #[test]
 fn accounts_of_the_file_need_no_secret_in_the_sandbox() {
-    let home = Home::new();
+    let home = Home::of_one_store();
     home.write("three.csv", THREE).write(
         "accounts.toml",
         "[accounts.acme]\naccount_sid = \"acme9\"\nregion = \"sg\"\n\
@@ -86,4 +86,37 @@ fn accounts_of_the_file_need_no_secret_in_the_sandbox() {
     let ran = home.run(&["--json", "handoff", "one"]).ends(0);
     assert_eq!(ran.records()[0]["trunk"]["domain"], "acme9.pstn.exotel.com");
     until("the store is free", || true);
+}
+
+#[test]
+fn what_the_simulator_made_is_in_a_store_of_its_own_and_is_found() {
+    let home = Home::new();
+    home.write("signups.csv", THREE);
+    home.run(&["onboard", "signups.csv", "--sandbox"]).ends(0);
+    assert!(home.path("trunkline.sandbox.db").exists());
+    assert!(!home.path("trunkline.db").exists());
+    for command in [
+        &["status"][..],
+        &["list"],
+        &["retry", "--all"],
+        &["handoff", "one"],
+        &["cancel", "one"],
+        &["verify", "--all"],
+        &["doctor", "--restored"],
+    ] {
+        let ran = home.run(command).ends(2);
+        let says = "sqlite:trunkline.sandbox.db is there, and --sandbox opens it";
+        assert!(ran.stderr.contains(says), "{command:?}: {}", ran.stderr);
+        assert!(!home.path("trunkline.db").exists(), "{command:?}");
+    }
+    let listed = home.run(&["--json", "list", "--sandbox"]).ends(0);
+    assert_eq!(listed.of_type("onboarding").len(), 3);
+    home.run(&["verify", "--all", "--sandbox"]).ends(0);
+    home.run(&["status", "--sandbox"]).ends(0);
+    // And the other way round.
+    let live = home.write("more.csv", "").path("trunkline.db");
+    std::fs::rename(home.path("trunkline.sandbox.db"), live).unwrap();
+    let ran = home.run(&["status", "--sandbox"]).ends(2);
+    let says = "sqlite:trunkline.db is there, and leave --sandbox out to open it";
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
 }

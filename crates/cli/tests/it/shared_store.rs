@@ -70,15 +70,15 @@ fn what_cannot_be_moved_is_refused_and_both_stores_stay_open() {
     home.write("three.csv", THREE);
     home.run(&["enqueue", "three.csv", "--sandbox"]).ends(0);
     for (from, to, wanted) in [
-        ("sqlite:trunkline.db", "sqlite:b.db", "--sandbox"),
+        ("sqlite:trunkline.sandbox.db", "sqlite:b.db", "--sandbox"),
         (
-            "sqlite:trunkline.db",
-            "sqlite:./trunkline.db",
+            "sqlite:trunkline.sandbox.db",
+            "sqlite:./trunkline.sandbox.db",
             "another store",
         ),
         ("sqlite:none.db", "sqlite:b.db", "nothing was accepted"),
         ("none.db", "sqlite:b.db", "FROM"),
-        ("sqlite:trunkline.db", "b.db", "TO"),
+        ("sqlite:trunkline.sandbox.db", "b.db", "TO"),
     ] {
         let ran = home.run(&["store", "copy", from, to]).ends(2);
         assert!(ran.stderr.contains(wanted), "{from} {to}: {}", ran.stderr);
