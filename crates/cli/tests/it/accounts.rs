@@ -377,13 +377,13 @@ fn the_example_file_has_one_account_that_is_enough_and_others_that_can_be_taken_
     };
     assert_eq!(names(&home), ["acme"]);
     let (one, others) = EXAMPLE.split_once("# More accounts").unwrap();
-    let uncommented = others
+    let commented = others
         .lines()
         .skip(1)
-        .map(|line| line.trim_start_matches("# "));
-    let uncommented: Vec<&str> = uncommented
-        .map(|line| line.trim_start_matches('#'))
+        .filter(|line| !line.starts_with("# #"));
+    let others: Vec<&str> = commented
+        .map(|line| line.trim_start_matches('#').trim_start())
         .collect();
-    home.write("accounts.toml", &format!("{one}{}", uncommented.join("\n")));
+    home.write("accounts.toml", &format!("{one}{}", others.join("\n")));
     assert_eq!(names(&home), ["acme", "globex", "initech", "umbrella"]);
 }
