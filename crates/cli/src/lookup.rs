@@ -1,6 +1,6 @@
 //! Which onboardings are meant: by id or by key, or all of a kind.
 
-use onboarding::{Key, OnboardingId};
+use onboarding::{Key, OnboardingId, visible};
 use store::{Cursor, Filter, Inspect, Onboarding};
 
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) fn id_of(text: &str) -> Result<OnboardingId, Problem> {
         let message = "this is empty; write the id or the key of an onboarding, as `trunkline list` shows them";
         return Err(Problem::new("ID", message));
     }
-    match text.parse::<Key>() {
+    match visible::trim(text).parse::<Key>() {
         Ok(key) => Ok(OnboardingId::of(&key)),
         Err(error) => Err(Problem::new("ID", error.to_string())),
     }

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufWriter, StdoutLock, Write},
 };
 
+use onboarding::visible::{Visible, visible_json};
 use serde::Serialize;
 
 use crate::{problem::Problem, progress, telemetry};
@@ -48,9 +49,9 @@ impl Output {
 
     /// Writes one line of JSON, whatever is wanted.
     pub(crate) fn json_line(&mut self, value: &impl Serialize) {
-        let written = serde_json::to_writer(&mut self.out, value)
+        let written = serde_json::to_string(value)
             .map_err(io::Error::from)
-            .and_then(|()| self.out.write_all(b"\n"));
+            .and_then(|json| writeln!(self.out, "{}", visible_json(&json)));
         self.note(written);
     }
 
@@ -63,7 +64,7 @@ impl Output {
 
     /// Writes text, whatever is wanted.
     pub(crate) fn text(&mut self, text: fmt::Arguments<'_>) {
-        let written = self.out.write_fmt(text);
+        let written = write!(self.out, "{}", Visible(text));
         self.note(written);
     }
 
@@ -122,6 +123,6 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 pub(crate) fn note(line: impl fmt::Display) {
     progress::beside(|| {
         // Where stderr is closed there is nobody to tell.
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{}", Visible(line));
     });
 }

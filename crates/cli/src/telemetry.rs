@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use onboarding::visible::{visible, visible_json};
 use telemetry::trace::{Config, Traces};
 use tokio::runtime::Handle;
 use tracing_subscriber::{
@@ -26,6 +27,9 @@ use crate::{
 
 /// Whether the log is read by a program.
 static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether the log is coloured.
+static COLOUR: AtomicBool = AtomicBool::new(false);
 
 /// Takes note of the log's form: from here on [`fatal`] tells in it.
 pub(crate) fn speak(form: LogForm) {
@@ -93,6 +97,7 @@ pub(crate) fn start(form: LogForm, level: &str, traces: Option<&Traces>) -> Resu
     };
     let colour =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    COLOUR.store(colour, Ordering::Relaxed);
     let log = fmt::layer().with_writer(BesideProgress).with_ansi(colour);
     let log = match form {
         LogForm::Json => log.json().flatten_event(true).boxed(),
@@ -125,7 +130,18 @@ struct Line;
 
 impl Write for Line {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        progress::beside(|| io::stderr().lock().write(text))
+        let line = String::from_utf8_lossy(text);
+        let shown = if JSON.load(Ordering::Relaxed) {
+            visible_json(&line)
+        } else if COLOUR.load(Ordering::Relaxed) {
+            // These escape characters are the colours'; those of others the formatter has replaced.
+            let parts: Vec<_> = line.split('\u{1b}').map(visible).collect();
+            parts.join("\u{1b}").into()
+        } else {
+            visible(&line)
+        };
+        progress::beside(|| io::stderr().lock().write_all(shown.as_bytes()))?;
+        Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

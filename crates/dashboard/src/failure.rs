@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use onboarding::visible::visible;
 use serve::{Problem, problem::Code};
 
 use crate::{
@@ -96,10 +97,11 @@ struct Page {
     back_name: &'static str,
 }
 
-/// A template as a page.
+/// A template as a page. Characters that act on a page, such as those that change the direction of
+/// what follows, are shown instead: only text of others has any.
 pub(crate) fn html(page: &impl Template) -> Response {
     match page.render() {
-        Ok(text) => Html(text).into_response(),
+        Ok(text) => Html(visible(&text).into_owned()).into_response(),
         Err(error) => {
             tracing::error!(%error, "a page cannot be rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     problem::{Invalid, text_newtype},
     trunk::{PhoneNumber, TrunkName, UserName},
+    visible,
 };
 
 /// Crockford's base 32 in lower case: no letter that is taken for a digit.
@@ -18,8 +19,9 @@ const ID_PREFIX: &str = "onb_";
 
 /// The idempotency key: two signups with the same key are one onboarding.
 ///
-/// A signup without a key of its own gets `account/partner/number`. 1 to 200 bytes, no blanks or
-/// control characters, and not in the form of an id.
+/// A signup without a key of its own gets `account/partner/number`. 1 to 200 bytes in
+/// Unicode's form NFC, without blanks and characters that cannot be seen (control, format, ignored by
+/// default, private use, unassigned), and not in the form of an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key(String);
@@ -43,10 +45,10 @@ impl Key {
                 text.len()
             )));
         }
-        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Invalid(
-                "a key has no blanks or control characters; remove them".into(),
-            ));
+        if let Some(fault) = visible::fault_in(text) {
+            return Err(Invalid(format!(
+                "a key has no blanks and no characters that cannot be seen, and is written in Unicode's form NFC; this one {fault}"
+            )));
         }
         if text.parse::<OnboardingId>().is_ok() {
             return Err(Invalid(format!(

@@ -36,6 +36,7 @@ pub mod step;
 pub mod template;
 pub mod trace;
 pub mod trunk;
+pub mod visible;
 
 pub use address::{Destination, Edge, Host, HostName, PublicIpv4, Transport};
 pub use book::RecipeBook;

@@ -11,6 +11,7 @@ use crate::{
     nearest,
     problem::{Invalid, Problem},
     trunk::{PhoneNumber, TrunkName, UserName},
+    visible,
 };
 
 /// A signup, each field checked by itself; whether it fits its recipe is
@@ -148,11 +149,11 @@ impl Columns {
         let mut problems = Vec::new();
         for name in header {
             // Spreadsheets put a byte order mark in front of the first name.
-            match column(name.trim_start_matches('\u{feff}').trim()) {
-                Ok(column) if columns.contains(&column) => problems.push(Problem::new(
-                    name.trim(),
-                    "this column is there twice; remove one",
-                )),
+            let name = visible::trim(name);
+            match column(name) {
+                Ok(column) if columns.contains(&column) => {
+                    problems.push(Problem::new(name, "this column is there twice; remove one"))
+                }
                 Ok(column) => columns.push(column),
                 Err(problem) => problems.push(problem),
             }
@@ -178,11 +179,11 @@ impl Columns {
         self.0.len()
     }
 
-    /// The signup in one row. Blanks around a cell do not count; an empty cell is absent.
+    /// The signup in one row. Blanks around a cell do not count, nor do characters that cannot be seen; an empty cell is absent.
     pub fn row<'t>(&'t self, cells: impl IntoIterator<Item = &'t str>) -> RawSignup<'t> {
         let mut raw = RawSignup::default();
         for (column, cell) in self.0.iter().zip(cells) {
-            let cell = cell.trim();
+            let cell = visible::trim(cell);
             if cell.is_empty() {
                 continue;
             }

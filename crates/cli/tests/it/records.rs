@@ -463,3 +463,44 @@ fn one_of_a_thing_is_told_in_the_singular() {
         .ends(0);
     assert!(ran.stdout.starts_with("1 recipe checked"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_key_with_a_character_that_cannot_be_seen_is_refused_with_its_place_and_never_shown_raw() {
+    let home = Home::of_one_store();
+    let row = |key: &str| format!("account,partner,number,key\nacme,retell,+918000000001,{key}\n");
+    for (key, says) in [
+        ("crm\u{200b}-4704", "U+200B after `crm`"),
+        ("crm\u{202e}-4704", "U+202E after `crm`"),
+        ("Zoe\u{308}-1", "U+0308 after `Zoe`"),
+    ] {
+        home.write("one.csv", &row(key));
+        let ran = home
+            .run(&["--json", "plan", "one.csv", "--sandbox"])
+            .ends(2);
+        let problem = &ran.of_type("problem")[0];
+        assert_eq!(
+            (&problem["line"], &problem["field"]),
+            (&2.into(), &"key".into())
+        );
+        let message = problem["message"].as_str().unwrap();
+        assert!(message.contains(says), "{message}");
+    }
+    // Both ends are cleaned, as of blanks.
+    home.write("one.csv", &row("\u{202a}crm-4704\u{202c}\u{200b}"));
+    home.run(&["enqueue", "one.csv", "--sandbox"]).ends(0);
+    home.run(&["status", "crm-4704"]).ends(0);
+    home.run(&["status", "\u{200b}crm-4704"]).ends(0);
+    // Names of files and of columns are text of others, too.
+    let name = "a\u{202e}\u{1b}[2Jb.csv";
+    home.write(name, "account,par\u{202e}tner,number\n");
+    for form in [
+        &["plan"][..],
+        &["--json", "plan"],
+        &["--log", "json", "plan"],
+    ] {
+        let ran = home.run(&[form, &[name, "--sandbox"]].concat()).ends(2);
+        let all = ran.stdout + &ran.stderr;
+        assert!(all.contains("202e"), "{all}");
+        assert!(!all.contains(['\u{202e}', '\u{1b}']), "{all:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use onboarding::{InputValue, Problem, RawSignup, nearest, signup::FIELDS};
+use onboarding::{InputValue, Problem, RawSignup, nearest, signup::FIELDS, visible};
 use serde_json::{Value, json};
 
 use super::{Source, place::Place};
@@ -88,7 +88,9 @@ impl Field {
     fn text(&self, found: &Value) -> Result<Option<String>, String> {
         match found {
             Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Value::String(text) => {
+                Ok(Some(visible::trim(text).to_owned()).filter(|text| !text.is_empty()))
+            }
             Value::Number(_) if self.is_phone() => Err(
                 "this is a number, which may have lost a + and zeros; have it sent as a text such as \"+918000000001\"".into(),
             ),

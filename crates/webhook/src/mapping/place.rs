@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use onboarding::visible;
 use serde_json::Value;
 
 /// Most bytes of a pointer, far beyond what messages nest.
@@ -295,7 +296,7 @@ pub(super) struct At<'v> {
 /// A value that is one word, as text.
 pub(super) fn word(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()),
+        Value::String(text) => Some(visible::trim(text).to_owned()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
