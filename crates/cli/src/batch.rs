@@ -389,10 +389,7 @@ impl<'a> Batch<'a> {
 }
 
 fn is_over(state: State) -> bool {
-    matches!(
-        state,
-        State::Succeeded | State::Failed | State::Cancelled
-    )
+    matches!(state, State::Succeeded | State::Failed | State::Cancelled)
 }
 
 fn blocked() -> Filter {

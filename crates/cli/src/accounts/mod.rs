@@ -251,7 +251,12 @@ impl Accounts {
             Ok(_) => Ok(keys),
             Err(error) => {
                 let field = format!("accounts.{name}");
-                Err(vec![Problem::at(&self.file, None, field, error.to_string())])
+                Err(vec![Problem::at(
+                    &self.file,
+                    None,
+                    field,
+                    error.to_string(),
+                )])
             }
         }
     }

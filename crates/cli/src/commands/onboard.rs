@@ -76,7 +76,15 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let mut requests = 0;
     let base_url = simulator.as_ref().map(|running| running.base_url());
     let names = served(&*store, &accounts).await?;
-    let own = || worker_run::accounts(&names, &accounts, &unlocked.keys, base_url.as_deref(), settings);
+    let own = || {
+        worker_run::accounts(
+            &names,
+            &accounts,
+            &unlocked.keys,
+            base_url.as_deref(),
+            settings,
+        )
+    };
     if !batch.is_over() {
         let worker = WorkerRun::start(
             name.clone(),
