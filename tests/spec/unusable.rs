@@ -7,7 +7,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use tests::{Ended, Place, Resources, Signup, Simulator, StoreKind, lines_of, resources, until};
+use tests::{
+    Ended, Place, Resources, Signal, Signup, Simulator, StoreKind, lines_of, resources, until,
+};
 
 on_both_stores!(
     a_secret_that_cannot_be_read_stops_its_account_and_no_other,
@@ -115,7 +117,7 @@ fn work_that_waits_while_no_worker_runs_is_said_to_whoever_looks(kind: StoreKind
     });
     let status = place.run(&["status"]).with(0);
     assert!(!status.stderr.contains(remedy), "{}", status.stderr);
-    worker.stop();
+    worker.signal(Signal::TERM);
     let _ = worker.wait().with(0);
     assert_eq!(place.tally()["workers_running"], 0);
 }
