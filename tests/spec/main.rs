@@ -66,5 +66,6 @@ mod store_stuck;
 mod takeover;
 mod told;
 mod unfit_redis;
+mod unusable;
 mod wake_up;
 mod worker_listener;

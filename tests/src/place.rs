@@ -221,6 +221,9 @@ impl Place {
                 "store = \"{}\"\nsecret_key = {{ env = \"{KEY_VARIABLE}\" }}\n",
                 named.url()
             ));
+        } else if !own.lines().any(|line| set(line) == "store") {
+            // In the sandbox, too.
+            text.push_str("store = \"sqlite:trunkline.db\"\n");
         }
         for line in QUICK.lines() {
             if !own.lines().any(|other| set(other) == set(line)) {

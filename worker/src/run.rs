@@ -64,6 +64,7 @@ pub async fn run(
     let renewing = Background(tokio::spawn(lease::renew_all(Arc::clone(&shared))));
     let mut checking = Background(tokio::spawn(late_check::check_all(Arc::clone(&shared))));
     let registering = Background(tokio::spawn(served::register_new(Arc::clone(&shared))));
+    let saying = Background(tokio::spawn(served::say(Arc::clone(&shared))));
     let mut claiming = Background(tokio::spawn(claimer::claim_all(
         Arc::clone(&shared),
         Arc::clone(&slots),
@@ -82,7 +83,8 @@ pub async fn run(
     abandon(&shared, &slots).await;
     // Their requests in flight end too, and what is not done is due again at once.
     let _ = tokio::time::timeout(shared.settings.request_timeout, &mut checking.0).await;
-    drop((renewing, registering));
+    drop((renewing, registering, saying));
+    leave(&shared).await;
     let stats = shared.counters.read();
     tracing::info!(
         worker = %shared.settings.worker_name,
@@ -210,6 +212,12 @@ async fn abandon(shared: &Shared, slots: &Semaphore) {
             "leases could not be given back; they end by themselves"
         ),
     }
+}
+
+/// Says in the store that this worker has ended. Without it that is noticed a little later.
+async fn leave(shared: &Shared) {
+    let left = shared.store.heard(&shared.settings.worker_name, None);
+    let _ = tokio::time::timeout(LAST_PAUSE, left).await;
 }
 
 /// How long cut handlers may take to be gone.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use onboarding::AccountName;
-use store::Limits;
+use store::{Limits, Unusable, workers::HEARD_EVERY};
 use tokio::sync::Notify;
 
 use crate::{Account, retry, shared::Shared};
@@ -20,6 +20,9 @@ pub struct Served(Arc<Inner>);
 struct Inner {
     accounts: RwLock<HashMap<AccountName, Arc<Account>>>,
     grew: Notify,
+    /// Those that cannot be served.
+    unusable: RwLock<Vec<Unusable>>,
+    said_otherwise: Notify,
 }
 
 impl From<Vec<Account>> for Served {
@@ -36,6 +39,16 @@ impl Served {
     pub fn add(&self, accounts: Vec<Account>) {
         if self.insert(accounts) {
             self.0.grew.notify_one();
+        }
+    }
+
+    /// Says which accounts cannot be served now, and why: others learn it from the store.
+    pub fn cannot_serve(&self, unusable: Vec<Unusable>) {
+        let now = self.0.unusable.write();
+        let mut now = now.unwrap_or_else(PoisonError::into_inner);
+        if *now != unusable {
+            *now = unusable;
+            self.0.said_otherwise.notify_one();
         }
     }
 
@@ -90,5 +103,24 @@ pub(crate) async fn register_new(shared: Arc<Shared>) {
             );
             tokio::time::sleep(delay).await;
         }
+    }
+}
+
+/// Says in the store that this worker runs, and what it cannot serve, until this is dropped.
+pub(crate) async fn say(shared: Arc<Shared>) {
+    let served = &shared.served.0;
+    loop {
+        let unusable = {
+            let now = served.unusable.read();
+            now.unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        let name = &shared.settings.worker_name;
+        if let Err(error) = shared.store.heard(name, Some(&unusable)).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the store could not be told that this worker runs"
+            );
+        }
+        let _ = tokio::time::timeout(HEARD_EVERY, served.said_otherwise.notified()).await;
     }
 }

@@ -24,6 +24,9 @@ pub(crate) fn print(own: &AccountRecord<'_>, output: &mut Output) {
             "  closed by Exotel until {until}; `trunkline accounts resume {name}` opens it before"
         ));
     }
+    if let Some(reason) = own.unusable {
+        output.line(format_args!("  cannot be used by a worker: {reason}"));
+    }
     let tried = match &own.next_probe_at {
         Some(at) => format!("; tried again at {at}"),
         None => String::new(),

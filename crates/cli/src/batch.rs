@@ -7,7 +7,7 @@ use std::{
 
 use onboarding::{AccountName, Handoff, OnboardingId, State};
 use records::{Handoffs, OnboardingRecord, Parked, beside_step, faulty_step, has_live_credentials};
-use store::{Filter, Inspect, Onboarding};
+use store::{Filter, Inspect, Onboarding, Unusable};
 
 use crate::{
     error::{Result, unless_away},
@@ -42,6 +42,8 @@ pub(crate) struct Batch<'a> {
     blocked: HashSet<OnboardingId>,
     /// Those that had ended and left the store before they could be looked at.
     gone: u64,
+    /// Those of accounts that cannot be used here: counted as blocked and not waited for.
+    aside: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -63,6 +65,7 @@ impl<'a> Batch<'a> {
             round: Vec::new(),
             blocked: HashSet::new(),
             gone: 0,
+            aside: 0,
         }
     }
 
@@ -70,6 +73,39 @@ impl<'a> Batch<'a> {
     pub(crate) fn wait_for(&mut self, ids: HashSet<OnboardingId>) {
         self.counts.total += ids.len() as u64;
         self.open.extend(ids);
+    }
+
+    /// Waits no longer for those of accounts that cannot be used, and says so.
+    pub(crate) async fn set_aside(
+        &mut self,
+        unusable: &[Unusable],
+        output: &mut Output,
+    ) -> Result<()> {
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        let parked = Parked::default();
+        let mut by_account: BTreeMap<&AccountName, u64> = BTreeMap::new();
+        let ids: Vec<OnboardingId> = self.open.iter().copied().collect();
+        for ids in ids.chunks(AT_ONCE) {
+            for own in self.store.get_many(ids).await? {
+                let theirs = unusable.iter().find(|it| it.account == own.account);
+                if let Some(theirs) = theirs.filter(|_| !is_over(own.state)) {
+                    self.open.remove(&own.id);
+                    self.aside += 1;
+                    *by_account.entry(&theirs.account).or_default() += 1;
+                    output.record(&OnboardingRecord::of(&own, &parked));
+                }
+            }
+        }
+        self.counts.blocked = self.aside;
+        for (account, count) in by_account {
+            note(format_args!(
+                "{} of account {account} waits until it can be used; once that is mended, the same command or `trunkline work` goes on",
+                counted(count, "onboarding")
+            ));
+        }
+        Ok(())
     }
 
     /// How they stand.
@@ -174,7 +210,7 @@ impl<'a> Batch<'a> {
 
     fn count_open_blocked(&mut self) {
         self.blocked.retain(|id| self.open.contains(id));
-        self.counts.blocked = self.blocked.len() as u64;
+        self.counts.blocked = self.aside + self.blocked.len() as u64;
     }
 
     /// Looks at all that are open: others may have ended or blocked them.
@@ -294,7 +330,7 @@ impl<'a> Batch<'a> {
 
     /// Counts those of them that are blocked.
     pub(crate) async fn count_blocked(&mut self) -> Result<()> {
-        self.counts.blocked = 0;
+        self.counts.blocked = self.aside;
         self.blocked_in_store = 0;
         let mut pages = Pages::of(self.store, blocked());
         while let Some(page) = pages.next().await? {
@@ -308,7 +344,7 @@ impl<'a> Batch<'a> {
     /// Prints those that are left blocked, at the end, and once per account why. With `others` all of the store's are taken
     /// in first.
     pub(crate) async fn tell_blocked(&mut self, others: bool, output: &mut Output) -> Result<()> {
-        self.counts.blocked = 0;
+        self.counts.blocked = self.aside;
         if !others && self.open.is_empty() {
             return Ok(());
         }
@@ -350,6 +386,10 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+fn is_over(state: State) -> bool {
+    matches!(state, State::Succeeded | State::Failed | State::Cancelled)
 }
 
 fn blocked() -> Filter {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use onboarding::AccountName;
-use store::Store;
+use store::{Store, Unusable};
 use worker::Served;
 
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) struct Newcomers {
     /// The base URL of the simulator that stands in for all of them.
     pub(crate) simulator: Option<String>,
     pub(crate) settings: Settings,
+    /// Those that cannot be served, as it was told last.
+    pub(crate) told: Vec<Unusable>,
 }
 
 impl Newcomers {
@@ -50,7 +52,7 @@ impl Newcomers {
             }
             let taken = self.take(changed).await;
             // Also after a mistake that is not in the file: a secret may come later than its name.
-            again = taken.is_err();
+            again = taken.is_err() || !self.told.is_empty();
             let wrong = taken
                 .err()
                 .map(|error| error.to_string())
@@ -80,35 +82,32 @@ impl Newcomers {
             .into_iter()
             .filter(|name| !self.served.has(name))
             .collect();
-        if new.is_empty() {
+        if new.is_empty() && self.told.is_empty() {
             return Ok(());
         }
-        let (own, wrong) = match self.open(&new) {
-            Ok(own) => (own, Ok(())),
-            // Those that cannot be served keep no other from it.
-            Err(error) => {
-                let each = new
-                    .into_iter()
-                    .map(|name| self.open(&BTreeSet::from([name])));
-                (each.flatten().flatten().collect(), Err(error))
-            }
-        };
-        self.served.add(own);
-        wrong
+        let unlocked = self.accounts.only(&new).unlock(&self.settings);
+        self.served.add(worker_run::accounts(
+            &new,
+            &self.accounts,
+            &unlocked.keys,
+            self.simulator.as_deref(),
+            &self.settings,
+        ));
+        self.tell_of_unusable(unlocked.unusable());
+        Ok(())
     }
 
-    /// These as the worker takes them.
-    fn open(&self, names: &BTreeSet<AccountName>) -> Result<Vec<worker::Account>> {
-        let keys = self.accounts.only(names).unlock()?;
-        self.accounts.refuse_unusable(&keys, &self.settings)?;
-        let simulator = self.simulator.as_deref();
-        Ok(worker_run::accounts(
-            names,
-            &self.accounts,
-            &keys,
-            simulator,
-            &self.settings,
-        ))
+    /// Says which cannot be served, each once for the same reason, and lets others know.
+    fn tell_of_unusable(&mut self, unusable: Vec<Unusable>) {
+        for own in unusable.iter().filter(|own| !self.told.contains(own)) {
+            tracing::warn!(
+                account = %own.account,
+                error = own.reason,
+                "an account cannot be served; the others are, and it is once that is mended"
+            );
+        }
+        self.served.cannot_serve(unusable.clone());
+        self.told = unusable;
     }
 
     /// An account that is served already stays as it is: its connections and those of a changed one
@@ -167,20 +166,21 @@ mod tests {
             accounts: Accounts::load(&settings, false).unwrap(),
             simulator: None,
             settings,
+            told: Vec::new(),
         };
         let missing = path("missing");
         let text = [account("birch", &missing), account("cedar", &secret)];
         fs::write(&accounts, text.concat()).unwrap();
-        let wrong = newcomers.take(true).await.unwrap_err().to_string();
-        assert!(
-            wrong.contains("birch") && !wrong.contains("cedar"),
-            "{wrong}"
-        );
+        newcomers.take(true).await.unwrap();
+        let wrong = newcomers.told.clone();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(wrong[0].account.as_str(), "birch");
+        assert!(wrong[0].reason.contains(&missing), "{wrong:?}");
         let has = |name: &str| served.has(&name.parse().unwrap());
         assert!(has("cedar") && !has("birch"));
 
         fs::write(&missing, "made-up").unwrap();
         newcomers.take(true).await.unwrap();
-        assert!(has("birch"));
+        assert!(has("birch") && newcomers.told.is_empty());
     }
 }

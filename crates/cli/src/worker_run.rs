@@ -138,7 +138,7 @@ pub(crate) fn settings(name: WorkerName, settings: &Settings) -> worker::Setting
     own
 }
 
-/// The accounts of `names` as the worker takes them. `simulator` is the base URL that stands in
+/// The accounts of `names` that can be used, as the worker takes them. `simulator` is the base URL that stands in
 /// for their own.
 pub(crate) fn accounts<'n>(
     names: impl IntoIterator<Item = &'n AccountName>,
@@ -152,7 +152,8 @@ pub(crate) fn accounts<'n>(
         .into_iter()
         .filter_map(|name| {
             let account = accounts.find(name)?;
-            let keys = keys.get(name).unwrap_or(&made_up);
+            // Without a key it cannot be served; the simulator takes any.
+            let keys = keys.get(name).or(simulator.map(|_| &made_up))?;
             let config = client_config(&account, keys, simulator, settings);
             Some(worker::Account::new(name.clone(), config, account.limits()))
         })

@@ -4,7 +4,7 @@ use onboarding::{AccountName, Edge};
 use serde::Serialize;
 use store::{AccountStatus, Stopped};
 
-use crate::{AccountFacts, Time};
+use crate::{AccountFacts, Time, Workers};
 
 /// What is known of an account, from the accounts file and from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +28,8 @@ pub struct AccountRecord<'a> {
     pub outage: Option<StoppedLine<'a>>,
     /// When a parked account, or Exotel, is tried again; never, if there is no time.
     pub next_probe_at: Option<Time>,
+    /// Why a worker that runs cannot serve it.
+    pub unusable: Option<&'a str>,
     /// Onboardings in its line.
     pub waiting: u64,
     /// Onboardings that a worker holds.
@@ -61,6 +63,7 @@ impl<'a> AccountRecord<'a> {
         name: &'a AccountName,
         facts: Option<&'a AccountFacts>,
         status: Option<&'a AccountStatus>,
+        workers: &'a Workers,
     ) -> Self {
         let limits = match (facts, status.and_then(|status| status.limits)) {
             (Some(facts), _) => Some(LimitsLine {
@@ -90,6 +93,7 @@ impl<'a> AccountRecord<'a> {
             closed_until: status.and_then(|status| status.closed_until).map(Time),
             outage: outage.map(line),
             next_probe_at: next_probe.map(|(_, at)| Time(at)),
+            unusable: workers.why_unusable(name),
             waiting: status.map_or(0, |status| status.waiting),
             running: status.map_or(0, |status| status.running),
             permits_out: status.map_or(0, |status| status.permits_out),

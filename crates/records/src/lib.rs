@@ -14,6 +14,7 @@ mod refused_record;
 mod run;
 mod time;
 mod undamaged;
+mod workers;
 
 pub use account_record::{AccountRecord, LimitsLine, StoppedLine};
 pub use accounts::{AccountBook, AccountFacts};
@@ -28,3 +29,4 @@ pub use refused_record::{RefusedProblem, RefusedRecord};
 pub use run::{Enqueued, Summary};
 pub use time::{Time, time};
 pub use undamaged::undamaged;
+pub use workers::Workers;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use onboarding::AccountName;
-use records::{AccountBook, AccountFacts, AccountRecord, Time};
+use records::{AccountBook, AccountFacts, AccountRecord, Time, Workers};
 use serde::Serialize;
 use store::AccountStatus;
 
@@ -25,14 +25,16 @@ pub struct Accounts {
     names: BTreeSet<AccountName>,
     facts: BTreeMap<AccountName, AccountFacts>,
     statuses: BTreeMap<AccountName, AccountStatus>,
+    workers: Workers,
 }
 
 impl Accounts {
-    /// From what the two know.
+    /// From what the two know, and what workers say.
     #[must_use]
-    pub fn of(book: &dyn AccountBook, statuses: Vec<AccountStatus>) -> Self {
+    pub fn of(book: &dyn AccountBook, statuses: Vec<AccountStatus>, workers: Workers) -> Self {
         let mut own = Self {
             names: book.names().into_iter().collect(),
+            workers,
             ..Self::default()
         };
         for status in statuses {
@@ -52,7 +54,7 @@ impl Accounts {
         self.names.iter().map(|name| {
             let status = self.statuses.get(name);
             AccountView {
-                record: AccountRecord::of(name, self.facts.get(name), status),
+                record: AccountRecord::of(name, self.facts.get(name), status, &self.workers),
                 next_permit_at: status.and_then(|status| status.next_permit_at).map(Time),
                 oldest_waiting_at: status.and_then(|status| status.oldest_waiting_at).map(Time),
             }

@@ -9,7 +9,7 @@ use onboarding::{
     SipPassword, State,
 };
 
-use crate::{AccountStatus, Error, NumberHolder, Result};
+use crate::{AccountStatus, Error, NumberHolder, Result, WorkerStatus};
 
 /// An onboarding, whole. Its password is not in it; see [`Inspect::password`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +177,9 @@ pub trait Inspect: Send + Sync + 'static {
 
     /// The batch with this number.
     async fn batch(&self, number: BatchNumber) -> Result<Option<BatchStatus>>;
+
+    /// The workers that were heard of, the last one first; also those that vanished not long ago.
+    async fn workers(&self) -> Result<Vec<WorkerStatus>>;
 
     /// How many late checks are still to be made, due or not.
     async fn late_checks_left(&self) -> Result<u64>;

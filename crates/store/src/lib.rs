@@ -34,6 +34,7 @@ mod spool;
 pub mod sqlite;
 pub mod transfer;
 pub mod work;
+pub mod workers;
 mod world;
 
 pub use account::{
@@ -64,6 +65,7 @@ pub use work::{
     ReadProbe, Settled, Then, Work, WorkerName, WriteId,
 };
 
+pub use workers::{Unusable, WorkerStatus};
 pub use world::World;
 
 /// A whole store: all roles.

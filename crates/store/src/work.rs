@@ -12,7 +12,7 @@ use onboarding::{
     SipPassword, StepRecord, TraceContext,
 };
 
-use crate::{Limits, NumberHolder, Probe, Probed, Result, Stop};
+use crate::{Limits, NumberHolder, Probe, Probed, Result, Stop, Unusable};
 
 /// Names a worker process, uniquely per start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -257,6 +257,10 @@ pub trait Work: Send + Sync + 'static {
     /// [`crate::Error::WorkerRunning`] where the place is taken.
     async fn register(&self, worker: &WorkerName, accounts: &[(AccountName, Limits)])
     -> Result<()>;
+
+    /// Notes that this worker runs, and which accounts it cannot serve; nothing: it has ended. A
+    /// worker says so every [`crate::workers::HEARD_EVERY`].
+    async fn heard(&self, worker: &WorkerName, says: Option<&[Unusable]>) -> Result<()>;
 
     /// Hands out up to `max` onboardings, each with a lease and a permit for its first request.
     /// Lanes are served by the time their account next has allowance, round robin among those that

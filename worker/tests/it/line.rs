@@ -11,7 +11,7 @@ use store::{
     LateCheck, LateChecked, LateChecks, Lease, Limits, MoveId, NewDelivery, NewRefused,
     NumberHolder, Onboarding, Operate, Outbox, Outgoing, Page, Position, Probe, Probed, Refusals,
     Refused, RefusedId, RefusedPage, Remembered, Result, Resumed, Retried, Settled, Stop, Tally,
-    Transfer, Work, WorkerName, sqlite::SqliteStore,
+    Transfer, Unusable, Work, WorkerName, WorkerStatus, sqlite::SqliteStore,
 };
 
 /// A call that is about to be made, as far as tests tell calls apart.
@@ -64,6 +64,9 @@ impl Intake for Line {
 impl Work for Line {
     async fn register(&self, worker: &WorkerName, all: &[(AccountName, Limits)]) -> Result<()> {
         self.store.register(worker, all).await
+    }
+    async fn heard(&self, worker: &WorkerName, says: Option<&[Unusable]>) -> Result<()> {
+        self.store.heard(worker, says).await
     }
     async fn claim(
         &self,
@@ -124,6 +127,9 @@ impl Inspect for Line {
     }
     async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         self.store.list(filter, after, limit).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerStatus>> {
+        self.store.workers().await
     }
     async fn late_checks_left(&self) -> Result<u64> {
         self.store.late_checks_left().await

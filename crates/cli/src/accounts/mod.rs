@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use exotel::{Client, ClientConfig, Region};
 use onboarding::{AccountName, Edge, PublicIpv4, Secret, Transport};
 use records::{AccountBook, AccountFacts};
+use store::Unusable;
 
 use crate::{
     error::{Result, refuse_if_any},
+    output::note,
     problem::Problem,
     secret_source::Placed,
     settings::{Settings, read_text},
@@ -217,49 +219,46 @@ impl Accounts {
     }
 
     /// Key and token of every account that the file names. In the sandbox none is read: the
-    /// simulator takes any, and real ones have no business there.
-    ///
-    /// # Errors
-    /// Every secret that is not where the file says, at once.
-    pub(crate) fn unlock(&self) -> Result<BTreeMap<AccountName, Keys>> {
-        let mut problems = Vec::new();
-        let mut unlocked = BTreeMap::new();
+    /// simulator takes any, and real ones have no business there. An account whose secrets cannot be
+    /// read, or of which no client can be made, is unusable, and no other for it.
+    pub(crate) fn unlock(&self, settings: &Settings) -> Unlocked {
+        let mut unlocked = Unlocked::default();
         for (name, account) in &self.named {
-            let keys = match &account.secrets {
-                Some(secrets) if !self.sandbox => self.keys(name, secrets, &mut problems),
-                _ => Some(Keys::made_up()),
+            let opened = match &account.secrets {
+                Some(secrets) if !self.sandbox => self.open(name, account, secrets, settings),
+                _ => Ok(Keys::made_up()),
             };
-            if let Some(keys) = keys {
-                unlocked.insert(name.clone(), keys);
+            match opened {
+                Ok(keys) => drop(unlocked.keys.insert(name.clone(), keys)),
+                Err(problems) => drop(unlocked.unusable.insert(name.clone(), problems)),
             }
         }
-        refuse_if_any(problems)?;
-        Ok(unlocked)
+        unlocked
     }
 
-    /// Refuses accounts of which no client can be made, before anything is sent to any.
-    ///
-    /// # Errors
-    /// Every one of them.
-    pub(crate) fn refuse_unusable(
+    fn open(
         &self,
-        keys: &BTreeMap<AccountName, Keys>,
+        name: &AccountName,
+        account: &Account,
+        secrets: &(Placed, Placed),
         settings: &Settings,
-    ) -> Result<()> {
-        if self.sandbox {
-            return Ok(());
-        }
+    ) -> Result<Keys, Vec<Problem>> {
         let mut problems = Vec::new();
-        for (name, keys) in keys {
-            let Some(account) = self.named.get(name) else {
-                continue;
-            };
-            if let Err(error) = Client::new(&client_config(account, keys, None, settings)) {
+        let Some(keys) = self.keys(name, secrets, &mut problems) else {
+            return Err(problems);
+        };
+        match Client::new(&client_config(account, &keys, None, settings)) {
+            Ok(_) => Ok(keys),
+            Err(error) => {
                 let field = format!("accounts.{name}");
-                problems.push(Problem::at(&self.file, None, field, error.to_string()));
+                Err(vec![Problem::at(
+                    &self.file,
+                    None,
+                    field,
+                    error.to_string(),
+                )])
             }
         }
-        refuse_if_any(problems)
     }
 
     /// Which accounts a signup may name.
@@ -313,6 +312,56 @@ impl AccountBook for Accounts {
 
     fn names(&self) -> Vec<AccountName> {
         self.named.keys().cloned().collect()
+    }
+}
+
+/// The accounts that can be used, and why the others cannot.
+#[derive(Debug, Default)]
+pub(crate) struct Unlocked {
+    /// Key and token of those that can.
+    pub(crate) keys: BTreeMap<AccountName, Keys>,
+    unusable: BTreeMap<AccountName, Vec<Problem>>,
+}
+
+impl Unlocked {
+    /// Refuses where none can be used: then there is nothing to begin with.
+    ///
+    /// # Errors
+    /// Every problem of every account.
+    pub(crate) fn refuse_if_none(self) -> Result<Self> {
+        if self.keys.is_empty() {
+            refuse_if_any(self.unusable.values().flatten().cloned().collect())?;
+        }
+        Ok(self)
+    }
+
+    /// Why an account cannot be used, if it cannot.
+    pub(crate) fn why_unusable(&self, name: &AccountName) -> Option<String> {
+        let problems = self.unusable.get(name)?;
+        let each: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Some(each.join("; "))
+    }
+
+    /// Those that cannot be used, as a worker says it.
+    pub(crate) fn unusable(&self) -> Vec<Unusable> {
+        let each = self.unusable.keys();
+        each.filter_map(|account| {
+            Some(Unusable {
+                account: account.clone(),
+                reason: self.why_unusable(account)?,
+            })
+        })
+        .collect()
+    }
+
+    /// Says which cannot be used, on stderr.
+    pub(crate) fn tell(&self) {
+        for own in self.unusable() {
+            note(format_args!(
+                "account {} cannot be used, the others can: {}",
+                own.account, own.reason
+            ));
+        }
     }
 }
 

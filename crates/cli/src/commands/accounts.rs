@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use onboarding::AccountName;
-use records::{AccountBook, AccountRecord};
+use records::{AccountBook, AccountRecord, Workers};
 use store::{AccountStatus, Inspect, Resumed, World};
 
 use crate::{
     account_record,
     accounts::Accounts,
     args::{Accounts as Args, AccountsList, AccountsPark, AccountsResume},
+    commands::status::tell_missing,
     error::{Result, refuse_if_any},
     exit::Exit,
     output::{Output, note},
@@ -34,17 +35,21 @@ async fn list(args: &AccountsList, settings: &Settings, output: &mut Output) -> 
     let sandbox = args.world.sandbox || world == Some(World::Sandbox);
     let accounts = Accounts::load(settings, sandbox)?;
     let mut known: BTreeMap<AccountName, AccountStatus> = BTreeMap::new();
+    let mut workers = Workers::default();
     if let Some(world) = world {
         let store = store_place::open(settings, world).await?;
         let statuses = store.accounts().await?;
         known.extend(statuses.into_iter().map(|own| (own.name.clone(), own)));
+        workers = Workers::read(&*store).await?;
     }
     let names: BTreeSet<&AccountName> = accounts.names().chain(known.keys()).collect();
     for name in names {
         let facts = AccountBook::find(&accounts, name);
-        let record = AccountRecord::of(name, facts.as_ref(), known.get(name));
+        let record = AccountRecord::of(name, facts.as_ref(), known.get(name), &workers);
         account_record::print(&record, output);
     }
+    let goes_on = known.values().filter(|own| own.parked.is_none());
+    tell_missing(&workers, goes_on.map(|own| own.waiting + own.running).sum());
     Ok(Exit::Done)
 }
 
@@ -111,7 +116,8 @@ async fn show(store: &dyn Inspect, name: &AccountName, output: &mut Output) -> R
     }
     let now = store.accounts().await?;
     if let Some(status) = now.iter().find(|own| own.name == *name) {
-        output.record(&AccountRecord::of(name, None, Some(status)));
+        let workers = Workers::read(store).await?;
+        output.record(&AccountRecord::of(name, None, Some(status), &workers));
     }
     Ok(())
 }

@@ -44,8 +44,13 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         .filter(|name| accounts.find(name).is_none());
     let problems = unknown.map(|name| Problem::new("NAME", accounts.unknown(name)));
     refuse_if_any(problems.collect())?;
-    let keys = accounts.unlock()?;
-    accounts.refuse_unusable(&keys, settings)?;
+    let names: Vec<AccountName> = match args.names.is_empty() {
+        true => accounts.names().cloned().collect(),
+        false => args.names.clone(),
+    };
+    // Only those that are asked for are looked at.
+    let asked = accounts.only(&names.iter().cloned().collect());
+    let unlocked = asked.unlock(settings).refuse_if_none()?;
     // Permits are the store's, so that a check keeps to the limits of a worker that runs.
     let store = store_place::open(settings, world).await?;
     let simulator = match sandbox {
@@ -53,26 +58,25 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         false => None,
     };
     let base_url = simulator.as_ref().map(|running| running.base_url());
-    let names: Vec<AccountName> = if args.names.is_empty() {
-        accounts.names().cloned().collect()
-    } else {
-        args.names.clone()
-    };
     let own = worker_run::settings(worker_run::name(), settings);
     let mut exit = Exit::Done;
     for name in &names {
+        if let Some(why) = unlocked.why_unusable(name) {
+            exit = exit.max(tell(name, Err(why), output));
+            continue;
+        }
         let Some(account) = accounts.find(name) else {
             continue;
         };
         let made_up = Keys::made_up();
-        let key = keys.get(name).unwrap_or(&made_up);
+        let key = unlocked.keys.get(name).unwrap_or(&made_up);
         let config = client_config(&account, key, base_url.as_deref(), settings);
         let client = Client::new(&config)
             .map_err(|error| Error::refused(format!("accounts.{name}"), error.to_string()))?;
         let checked = worker::check_account(&*store, name, &client, &own)
             .await
             .map_err(|error| Error::failed("the check", &error))?;
-        exit = exit.max(tell(name, checked, output));
+        exit = exit.max(tell(name, Ok(checked), output));
         output.flush();
     }
     if let Some(simulator) = simulator {
@@ -91,24 +95,31 @@ async fn world(args: &Args, settings: &Settings) -> Result<World> {
     Ok(found.unwrap_or(args.world.kind()))
 }
 
-fn tell(name: &AccountName, checked: AccountCheck, output: &mut Output) -> Exit {
+fn tell(name: &AccountName, checked: Result<AccountCheck, String>, output: &mut Output) -> Exit {
     let (numbers, error) = match checked {
-        AccountCheck::Works { numbers } => (numbers, None),
-        AccountCheck::Unauthorized(message) => (
+        Err(message) => (
+            None,
+            Some(ErrorLine {
+                code: "unusable",
+                message,
+            }),
+        ),
+        Ok(AccountCheck::Works { numbers }) => (numbers, None),
+        Ok(AccountCheck::Unauthorized(message)) => (
             None,
             Some(ErrorLine {
                 code: "unauthorized",
                 message,
             }),
         ),
-        AccountCheck::Unknown(message) => (
+        Ok(AccountCheck::Unknown(message)) => (
             None,
             Some(ErrorLine {
                 code: "unknown",
                 message,
             }),
         ),
-        other => (
+        Ok(other) => (
             None,
             Some(ErrorLine {
                 code: "unknown",

@@ -46,8 +46,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let started = Instant::now();
     let accounts = Accounts::load(settings, args.world.sandbox)?;
-    let keys = accounts.unlock()?;
-    accounts.refuse_unusable(&keys, settings)?;
+    let unlocked = accounts.unlock(settings).refuse_if_none()?;
+    unlocked.tell();
     let folder = args.out.as_deref().map(Folder::make).transpose()?;
     let store = store_place::open(settings, args.world.kind()).await?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
@@ -68,6 +68,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let handoffs = Handoffs::new(&*store, &accounts);
     let mut batch = Batch::new(&*store, handoffs, folder.as_ref());
     batch.wait_for(ids);
+    batch.set_aside(&unlocked.unusable(), output).await?;
     if duplicates > 0 {
         // From here on a store that is away for a while is waited for.
         unless_away(batch.look_at_all(output).await)?;
@@ -75,7 +76,15 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let mut requests = 0;
     let base_url = simulator.as_ref().map(|running| running.base_url());
     let names = served(&*store, &accounts).await?;
-    let own = || worker_run::accounts(&names, &accounts, &keys, base_url.as_deref(), settings);
+    let own = || {
+        worker_run::accounts(
+            &names,
+            &accounts,
+            &unlocked.keys,
+            base_url.as_deref(),
+            settings,
+        )
+    };
     if !batch.is_over() {
         let worker = WorkerRun::start(
             name.clone(),

@@ -3,15 +3,23 @@
 use jiff::Timestamp;
 use onboarding::{State, StepRecord, StepResult, StepState};
 use records::{
-    ACCOUNT_PARKED, AccountBook, AccountRecord, OnboardingRecord, Parked, beside_step, settles_at,
-    time,
+    ACCOUNT_PARKED, AccountBook, AccountRecord, OnboardingRecord, Parked, Time, Workers,
+    beside_step, settles_at, time,
 };
 use serde::Serialize;
 use store::{Inspect, Onboarding};
 
 use crate::{
-    account_record, accounts::Accounts, args::Status as Args, commands::plan::told, error::Result,
-    exit::Exit, lookup, output::Output, settings::Settings, store_place,
+    account_record,
+    accounts::Accounts,
+    args::Status as Args,
+    commands::plan::told,
+    error::Result,
+    exit::Exit,
+    lookup,
+    output::{Output, note},
+    settings::Settings,
+    store_place,
 };
 
 /// How many onboardings are in which state.
@@ -26,6 +34,8 @@ struct TallyRecord {
     cancelled: u64,
     total: u64,
     late_checks_left: u64,
+    workers_running: u64,
+    worker_heard_at: Option<Time>,
 }
 
 /// Shows one onboarding, or how many there are and how the accounts stand.
@@ -49,6 +59,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 
 async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output) -> Result<()> {
     let tally = store.tally().await?;
+    let workers = Workers::read(store).await?;
     let late_checks_left = store.late_checks_left().await?;
     for state in State::ALL {
         output.line(format_args!("{state:<10} {:>9}", tally.of(state)));
@@ -62,6 +73,8 @@ async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output)
         cancelled: tally.of(State::Cancelled),
         total: tally.total(),
         late_checks_left,
+        workers_running: workers.running(),
+        worker_heard_at: workers.heard_at(),
     });
     output.line(format_args!("{:<10} {:>9}", "total", tally.total()));
     if late_checks_left > 0 {
@@ -69,13 +82,21 @@ async fn overview(store: &dyn Inspect, accounts: &Accounts, output: &mut Output)
             "\n{late_checks_left} to be checked once more: an earlier request may still take effect"
         ));
     }
+    tell_missing(&workers, tally.of(State::Queued) + tally.of(State::Running));
     output.line("");
     for status in store.accounts().await? {
         let facts = AccountBook::find(accounts, &status.name);
-        let record = AccountRecord::of(&status.name, facts.as_ref(), Some(&status));
+        let record = AccountRecord::of(&status.name, facts.as_ref(), Some(&status), &workers);
         account_record::print(&record, output);
     }
     Ok(())
+}
+
+/// Says on stderr that so many wait and no worker runs, if it is so.
+pub(crate) fn tell_missing(workers: &Workers, waiting: u64) {
+    if let Some(missing) = workers.missing(waiting) {
+        note(missing);
+    }
 }
 
 /// One onboarding for people.

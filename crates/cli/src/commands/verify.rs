@@ -9,7 +9,7 @@ use store::{Filter, Onboarding, Store};
 use worker::{Comparison, Verdict};
 
 use crate::{
-    accounts::{Accounts, Keys, client_config},
+    accounts::{Accounts, Keys, Unlocked, client_config},
     args::Verify as Args,
     error::{Error, Result, chain},
     exit::Exit,
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     }
     let sandbox = world == store::World::Sandbox;
     let accounts = Accounts::load(settings, sandbox)?;
-    let keys = accounts.unlock()?;
+    let unlocked = accounts.unlock(settings);
     let named = lookup::all(&*store, &args.ids).await?;
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let simulator = match sandbox {
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
     let mut check = Check {
         store: Arc::clone(&store),
         accounts: &accounts,
-        keys,
+        unlocked,
         base_url: simulator.as_ref().map(|running| running.base_url()),
         clients: BTreeMap::new(),
         settings,
@@ -120,7 +120,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
 struct Check<'c> {
     store: Arc<dyn Store>,
     accounts: &'c Accounts,
-    keys: BTreeMap<AccountName, Keys>,
+    unlocked: Unlocked,
     base_url: Option<String>,
     clients: BTreeMap<AccountName, Client>,
     settings: &'c Settings,
@@ -146,9 +146,16 @@ impl Check<'_> {
 
     async fn each(&mut self, onboardings: &[Onboarding], output: &mut Output) -> Result<()> {
         for own in onboardings {
-            let client = self.client(&own.account)?;
-            let settings = worker_run::settings(worker_run::name(), self.settings);
-            let outcome = worker::verify_onboarding(&*self.store, &client, own, &settings).await;
+            let outcome = match self.unlocked.why_unusable(&own.account) {
+                Some(why) => Err(why),
+                None => {
+                    let client = self.client(&own.account)?;
+                    let settings = worker_run::settings(worker_run::name(), self.settings);
+                    worker::verify_onboarding(&*self.store, &client, own, &settings)
+                        .await
+                        .map_err(|error| chain(&error))
+                }
+            };
             let as_planned = outcome.as_ref().is_ok_and(Comparison::is_as_planned);
             *(if as_planned {
                 &mut self.right
@@ -174,7 +181,7 @@ impl Check<'_> {
             .find(name)
             .ok_or_else(|| Error::refused("accounts", self.accounts.unknown(name)))?;
         let made_up = Keys::made_up();
-        let keys = self.keys.get(name).unwrap_or(&made_up);
+        let keys = self.unlocked.keys.get(name).unwrap_or(&made_up);
         let config = client_config(&account, keys, self.base_url.as_deref(), self.settings);
         let client = Client::new(&config)
             .map_err(|error| Error::refused(format!("accounts.{name}"), error.to_string()))?;
@@ -183,10 +190,10 @@ impl Check<'_> {
     }
 }
 
-fn tell(own: &Onboarding, outcome: Result<Comparison, worker::Error>, output: &mut Output) {
+fn tell(own: &Onboarding, outcome: Result<Comparison, String>, output: &mut Output) {
     let (comparison, error) = match outcome {
         Ok(comparison) => (comparison, None),
-        Err(error) => (Comparison::default(), Some(chain(&error))),
+        Err(error) => (Comparison::default(), Some(error)),
     };
     let as_planned = error.is_none() && comparison.is_as_planned();
     let steps = comparison.steps.iter().map(|step| {

@@ -1,7 +1,6 @@
 //! `trunkline work`.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +13,7 @@ use telemetry::Metrics;
 use worker::Served;
 
 use crate::{
-    accounts::{Accounts, Keys},
+    accounts::{Accounts, Unlocked},
     args::Work as Args,
     background::Background,
     batch::Batch,
@@ -41,8 +40,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -> Result<Exit> {
     let started = Instant::now();
     let accounts = Accounts::load(settings, args.world.sandbox)?;
-    let keys = accounts.unlock()?;
-    accounts.refuse_unusable(&keys, settings)?;
+    let unlocked = accounts.unlock(settings).refuse_if_none()?;
+    unlocked.tell();
     let mut shutdown = Shutdown::on_signals().map_err(|error| Error::failed("signals", &error))?;
     let name = worker_run::name();
     let metrics = Arc::new(Metrics::new());
@@ -65,7 +64,7 @@ pub(crate) async fn run(args: &Args, settings: &Settings, output: &mut Output) -
         name,
         store: Arc::clone(&store),
         accounts: &accounts,
-        keys: &keys,
+        unlocked: &unlocked,
         names: &names,
         metrics,
     };
@@ -96,7 +95,7 @@ struct Starting<'s> {
     name: WorkerName,
     store: Arc<dyn Store>,
     accounts: &'s Accounts,
-    keys: &'s BTreeMap<AccountName, Keys>,
+    unlocked: &'s Unlocked,
     names: &'s [AccountName],
     metrics: Arc<Metrics>,
 }
@@ -116,14 +115,17 @@ impl Starting<'_> {
         };
         let base_url = simulator.as_ref().map(|running| running.base_url());
         let url = base_url.as_deref();
-        let own = worker_run::accounts(self.names, accounts, self.keys, url, settings);
+        let keys = &self.unlocked.keys;
+        let own = worker_run::accounts(self.names, accounts, keys, url, settings);
         let served = Served::from(own);
+        served.cannot_serve(self.unlocked.unusable());
         let newcomers = Newcomers {
             served: served.clone(),
             store: Arc::clone(&self.store),
             accounts: accounts.clone(),
             simulator: base_url,
             settings: settings.clone(),
+            told: self.unlocked.unusable(),
         };
         let worker = WorkerRun::start(
             self.name,

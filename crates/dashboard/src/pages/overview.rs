@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use jiff::Timestamp;
 use onboarding::State as Stands;
+use records::Workers;
 use store::{AccountStatus, Filter, Store, Tally};
 
 use super::batches::shown;
@@ -42,6 +43,7 @@ struct Page {
     throughput: String,
     tiles: Vec<Tile>,
     total: u64,
+    no_worker: Option<String>,
     attention: Vec<Attention>,
     more_attention: usize,
     refused: Vec<RefusedView>,
@@ -73,6 +75,7 @@ pub(super) async fn page(State(site): State<Site>, visitor: Visitor) -> Result<R
         .filter(|own| Standing::of(own, now) != Standing::Open)
         .count();
     let attention = accounts.iter().filter_map(|own| Attention::of(own, now));
+    let workers = Workers::read(store.as_ref()).await?;
     let failed = tally.of(Stands::Failed);
     let refused = store.refusals(None, None, REFUSED).await?;
     Ok(html(&Page {
@@ -80,6 +83,7 @@ pub(super) async fn page(State(site): State<Site>, visitor: Visitor) -> Result<R
         throughput: throughput(&accounts),
         tiles: tiles(&tally),
         total: tally.total(),
+        no_worker: workers.missing(tally.of(Stands::Queued) + tally.of(Stands::Running)),
         attention: attention.take(ATTENTION).collect(),
         more_attention: urgent.saturating_sub(ATTENTION),
         more_refused: refused.next.is_some(),

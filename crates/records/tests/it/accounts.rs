@@ -51,7 +51,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             Some(&facts),
             Some(&busy),
             format!(
-                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","waiting":7,"running":2,"permits_out":31"#
+                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","unusable":null,"waiting":7,"running":2,"permits_out":31"#
             ),
         ),
         (
@@ -59,7 +59,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             Some(&facts),
             None,
             format!(
-                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"waiting":0,"running":0,"permits_out":0"#
+                r#"{file},"limits":{{"requests_per_minute":200,"connections":50}},"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"unusable":null,"waiting":0,"running":0,"permits_out":0"#
             ),
         ),
         (
@@ -67,7 +67,7 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             None,
             Some(&busy),
             format!(
-                r#"{none},"limits":{{"requests_per_minute":120,"connections":null}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","waiting":7,"running":2,"permits_out":31"#
+                r#"{none},"limits":{{"requests_per_minute":120,"connections":null}},"parked":{parked},"closed_until":"2025-11-21T14:15:01.500Z","outage":null,"next_probe_at":"2025-11-21T14:15:02.500Z","unusable":null,"waiting":7,"running":2,"permits_out":31"#
             ),
         ),
         (
@@ -75,11 +75,12 @@ fn an_account_is_told_from_the_file_and_from_the_store_and_the_files_limits_win(
             None,
             Some(&status("acme")),
             format!(
-                r#"{none},"limits":null,"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"waiting":0,"running":0,"permits_out":0"#
+                r#"{none},"limits":null,"parked":null,"closed_until":null,"outage":null,"next_probe_at":null,"unusable":null,"waiting":0,"running":0,"permits_out":0"#
             ),
         ),
     ] {
-        let record = AccountRecord::of(&acme, facts, status);
+        let no_workers = records::Workers::default();
+        let record = AccountRecord::of(&acme, facts, status, &no_workers);
         assert_eq!(
             serde_json::to_string(&record).unwrap(),
             format!(r#"{{"type":"account","name":"acme",{told}}}"#),

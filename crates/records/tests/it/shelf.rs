@@ -12,7 +12,7 @@ use onboarding::{
 use serde_json::json;
 use store::{
     AccountStatus, BatchNumber, BatchStatus, Cursor, Filter, Inspect, NumberHolder, Onboarding,
-    Page, Result, Tally,
+    Page, Result, Tally, WorkerStatus,
 };
 
 /// Answers with what was put on it.
@@ -30,6 +30,10 @@ impl Inspect for Shelf {
 
     async fn list(&self, _: &Filter, _: Option<&Cursor>, _: usize) -> Result<Page> {
         Ok(Page::default())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>> {
+        Ok(Vec::new())
     }
 
     async fn late_checks_left(&self) -> Result<u64> {

@@ -6,15 +6,12 @@ use axum::{
 };
 use http::{Uri, request::Parts};
 use onboarding::AccountName;
+use records::{Time, Workers};
 use serde::Serialize;
 
-use super::{
-    answer::{self, All},
-    params::Params,
-    schema,
-};
+use super::{answer, params::Params, schema};
 use crate::{
-    Accounts, App,
+    AccountView, Accounts, App,
     auth::Caller,
     problem::{Code, Problem},
 };
@@ -47,10 +44,21 @@ fn unknown() -> Problem {
 pub(super) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[]).done()?;
     let statuses = app.store().accounts().await?;
-    let accounts = Accounts::of(app.directory().as_ref(), statuses);
-    Ok(answer::ok(&All {
+    let workers = Workers::read(app.store().as_ref()).await?;
+    let (workers_running, worker_heard_at) = (workers.running(), workers.heard_at());
+    let accounts = Accounts::of(app.directory().as_ref(), statuses, workers);
+    Ok(answer::ok(&List {
         items: accounts.iter().collect(),
+        workers_running,
+        worker_heard_at,
     }))
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    items: Vec<AccountView<'a>>,
+    workers_running: u64,
+    worker_heard_at: Option<Time>,
 }
 
 #[derive(Serialize)]
@@ -75,7 +83,7 @@ pub(super) async fn resume(
 ) -> Result<Response, Problem> {
     Params::read(&uri, &[]).done()?;
     let statuses = app.store().accounts().await?;
-    let known = Accounts::of(app.directory().as_ref(), statuses);
+    let known = Accounts::of(app.directory().as_ref(), statuses, Workers::default());
     known.find(&account).ok_or_else(unknown)?;
     let was = app.resume(&caller, &account).await?;
     Ok(answer::ok(&Resumed {

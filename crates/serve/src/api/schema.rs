@@ -358,6 +358,9 @@ pub(crate) struct Account {
     /// When a parked account, or Exotel, is tried again; never, if there is no time.
     #[schema(required = true, format = DateTime)]
     next_probe_at: Option<String>,
+    /// Why a worker that runs cannot serve it.
+    #[schema(required = true)]
+    unusable: Option<String>,
     /// Onboardings in its line.
     waiting: u64,
     /// Onboardings that a worker holds.
@@ -392,6 +395,11 @@ pub(crate) struct AccountStopped {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AccountList {
     items: Vec<Account>,
+    /// Workers that run; with none of them nothing goes on.
+    workers_running: u64,
+    /// When a worker was last heard of.
+    #[schema(required = true, format = DateTime)]
+    worker_heard_at: Option<String>,
 }
 
 /// What came of letting an account go on.

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use onboarding::OnboardingId;
-use records::{Parked, undamaged};
+use records::{Parked, Workers, undamaged};
 use store::{BatchNumber, Happening, Position, What};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -166,7 +166,8 @@ impl Inner {
         }
         seen.parked = Parked::read(self.store.as_ref()).await?;
         let statuses = self.store.accounts().await?;
-        let accounts = Accounts::of(self.directory.as_ref(), statuses);
+        let workers = Workers::read(self.store.as_ref()).await?;
+        let accounts = Accounts::of(self.directory.as_ref(), statuses, workers);
         let mut told = BTreeMap::new();
         for view in accounts.iter().take(ACCOUNTS_MAX) {
             let name = view.record.name.to_string();

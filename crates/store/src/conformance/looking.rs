@@ -1,15 +1,17 @@
 //! Looking.
 
+use std::time::Duration;
+
 use onboarding::State;
 
 use super::{
     Fixture,
     sample::{
         RECIPE, accept, account, advance, claim, claim_one, done, failure, narrow, only, register,
-        signup, wide,
+        signup, wide, worker,
     },
 };
-use crate::{Filter, Then};
+use crate::{Filter, Then, Unusable};
 
 /// Paging misses nothing and repeats nothing.
 pub async fn a_list_shows_everything_once_page_by_page(fixture: Box<dyn Fixture>) {
@@ -206,4 +208,45 @@ pub async fn onboardings_of_a_parked_account_are_blocked(fixture: Box<dyn Fixtur
         .expect("resumed");
     let tally = store.tally().await.expect("countable");
     assert_eq!((tally.of(State::Blocked), tally.of(State::Queued)), (0, 4));
+}
+
+/// Whoever looks at the store knows of the workers, and of what they cannot do.
+pub async fn a_worker_is_heard_of_while_it_runs_and_says_which_accounts_it_cannot_serve(
+    fixture: Box<dyn Fixture>,
+) {
+    let (store, elsewhere) = (fixture.store(), fixture.elsewhere().await);
+    let none = elsewhere.workers().await.expect("read");
+    assert_eq!(none, [], "none has said anything");
+    register(&store, "one", &["acme"], wide()).await;
+    let unusable = [Unusable {
+        account: account("globex"),
+        reason: "its key cannot be read".to_owned(),
+    }];
+    for says in [&unusable[..], &[]] {
+        let heard = store.heard(&worker("one"), Some(says)).await;
+        heard.expect("noted");
+        let known = elsewhere.workers().await.expect("read");
+        assert_eq!(known.len(), 1);
+        assert!(known[0].runs(), "{known:?}");
+        assert_eq!(known[0].name, worker("one"));
+        assert_eq!(known[0].unusable, says);
+    }
+    let left = store.heard(&worker("one"), None).await;
+    left.expect("noted");
+    assert_eq!(elsewhere.workers().await.expect("read"), []);
+}
+
+/// A worker that was killed says no farewell: it was heard of ever longer ago.
+pub async fn a_worker_that_vanished_is_heard_of_ever_longer_ago(mut fixture: Box<dyn Fixture>) {
+    const A_WHILE: Duration = Duration::from_millis(300);
+    let store = fixture.store();
+    register(&store, "one", &["acme"], wide()).await;
+    let heard = store.heard(&worker("one"), Some(&[])).await;
+    heard.expect("noted");
+    drop(store);
+    let store = fixture.restart().await;
+    fixture.pass(A_WHILE).await;
+    let known = store.workers().await.expect("read");
+    assert_eq!(known.len(), 1, "{known:?}");
+    assert!(known[0].heard_ago >= A_WHILE, "{known:?}");
 }

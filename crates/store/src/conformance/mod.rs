@@ -117,6 +117,8 @@ macro_rules! conformance {
             looking::many_are_found_at_once,
             looking::filters_narrow_a_list,
             looking::counts_follow_the_states,
+            looking::a_worker_is_heard_of_while_it_runs_and_says_which_accounts_it_cannot_serve,
+            looking::a_worker_that_vanished_is_heard_of_ever_longer_ago,
             looking::accounts_tell_their_lanes_and_limits,
             looking::a_recipe_is_kept_under_its_digest,
             looking::onboardings_of_a_parked_account_are_blocked,

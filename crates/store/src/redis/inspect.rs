@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     AccountStatus, BatchNumber, BatchStatus, Cursor, Error, Filter, Inspect, NumberHolder,
-    Onboarding, Page, Result, Stopped, Tally,
+    Onboarding, Page, Result, Stopped, Tally, WorkerStatus,
 };
 
 /// Where [`RedisStore::scan`] begins.
@@ -341,6 +341,10 @@ impl Inspect for RedisStore {
             (State::Blocked, blocked),
             (State::Cancelled, cancelled),
         ])))
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>> {
+        self.heard_of().await
     }
 
     async fn late_checks_left(&self) -> Result<u64> {

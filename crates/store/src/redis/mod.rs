@@ -17,6 +17,7 @@
 //! | `out` `flying` | permits by when they come back; requests in flight |
 //! | `ready` | lanes with something due, by group of workers and by when they have allowance |
 //! | `groups` `alive` | groups of workers with the same accounts, and when they were heard of |
+//! | `workers` `worker` | workers by when they were last heard of; what they say of themselves |
 //! | `order` `lane_order` | ids in the order of acceptance, packed: of all, of each lane; what was not begun waits there |
 //! | `failed` `cancelled` `done` | ids by order of acceptance; what leaves when its time is over |
 //! | `names` `recipes` | chosen trunk names; recipes by digest |
@@ -60,6 +61,7 @@ mod url;
 mod wake;
 mod wire;
 mod work;
+mod workers;
 
 use std::{
     collections::HashMap,

@@ -227,6 +227,8 @@ scripts! {
     TAKE_DUE = "take_due", keys [DELIVERIES, &["meta"]];
     ATTEMPTED = "attempted", keys [DELIVERIES];
     RESEND = "resend", keys [DELIVERIES, &["meta"]];
+    HEARD = "heard", keys [&["workers", "worker"]];
+    WORKERS = "workers", keys [&["workers", "worker"]];
     REFUSE = "refuse", keys [&["meta", "count", "refused", "refused_order", "feed"]];
 }
 

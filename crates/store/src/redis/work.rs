@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Advance, Advanced, Claim, Claims, Error, Granted, LateCheck, LateChecked, LateChecks, Lease,
     Limits, Permit, Probe, ProbeKind, Probed, ReadProbe, Result, Settled, Stop, StopKind, Then,
-    Work, WorkerName, WriteId, clock::millis,
+    Unusable, Work, WorkerName, WriteId, clock::millis,
 };
 
 /// Most onboardings that one script hands out, and leases that one renews: about two milliseconds
@@ -409,6 +409,10 @@ impl Work for RedisStore {
         };
         self.lock(&self.groups).insert(worker.clone(), group);
         Ok(())
+    }
+
+    async fn heard(&self, worker: &WorkerName, says: Option<&[Unusable]>) -> Result<()> {
+        self.hear(worker, says).await
     }
 
     async fn claim(

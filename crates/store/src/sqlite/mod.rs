@@ -65,7 +65,7 @@ use crate::{
     AccountStatus, Advance, Advanced, Batch, BatchNumber, BatchStatus, Cancelled, Claims, Cursor,
     Error, Filter, Granted, Health, Inspect, Intake, LateCheck, LateChecked, LateChecks, Lease,
     Limits, NumberHolder, Onboarding, Operate, Page, Probe, Probed, Result, Resumed, Retried,
-    SealingKey, Settled, Stop, Tally, Work, WorkerName, World,
+    SealingKey, Settled, Stop, Tally, Unusable, Work, WorkerName, WorkerStatus, World,
     clock::{Clock, millis},
 };
 
@@ -298,6 +298,15 @@ impl Work for SqliteStore {
             .await
     }
 
+    async fn heard(&self, worker: &WorkerName, says: Option<&[Unusable]>) -> Result<()> {
+        let place = self.worker_place.lock();
+        match &*place.unwrap_or_else(PoisonError::into_inner) {
+            Some(place) => place.hear(worker, says, &self.clock, &self.place),
+            // It has not begun, and nothing is known of it yet.
+            None => Ok(()),
+        }
+    }
+
     async fn claim(
         &self,
         worker: &WorkerName,
@@ -437,6 +446,10 @@ impl Inspect for SqliteStore {
 
     async fn tally(&self) -> Result<Tally> {
         self.read(Reader::tally).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerStatus>> {
+        Ok(worker_place::heard_of(&self.path, &self.clock))
     }
 
     async fn late_checks_left(&self) -> Result<u64> {

@@ -1,6 +1,6 @@
 //! What the store knows, gathered when it is asked for.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use onboarding::State;
@@ -12,7 +12,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use store::{AccountStatus, Store, Tally};
+use store::{AccountStatus, Store, Tally, WorkerStatus};
 use tokio::{sync::Mutex, time::Instant};
 
 /// The longest that the store is waited for: Prometheus gives a scrape ten seconds by default, and
@@ -72,7 +72,10 @@ impl Gathering {
         let accounts = store.accounts().await?;
         let waiting = store.deliveries_waiting().await?;
         let late = store.late_checks_left().await?;
-        let text = up(true) + &render(&tally, accounts, waiting, late, Timestamp::now());
+        let workers = store.workers().await?;
+        let text = up(true)
+            + &running(&workers)
+            + &render(&tally, accounts, waiting, late, Timestamp::now());
         *last = Some((Instant::now(), text.clone()));
         Ok(text)
     }
@@ -84,6 +87,28 @@ pub(super) fn up(up: bool) -> String {
         "store_up",
         "Whether the store told what it knows",
         ConstGauge::new(u32::from(up)),
+    );
+    encoded(&registry)
+}
+
+/// How many workers run, whether they are scraped or not.
+pub(super) fn running(workers: &[WorkerStatus]) -> String {
+    let running = workers.iter().filter(|worker| worker.runs()).count();
+    let unusable = workers.iter().filter(|worker| worker.runs());
+    let unusable: BTreeSet<_> = unusable
+        .flat_map(|worker| &worker.unusable)
+        .map(|own| &own.account)
+        .collect();
+    let mut registry = Registry::with_prefix("trunkline");
+    registry.register(
+        "workers_running",
+        "Workers of the store that run",
+        ConstGauge::new(number(running as u64)),
+    );
+    registry.register(
+        "accounts_unusable",
+        "Accounts that a worker cannot serve, such as for a secret that cannot be read",
+        ConstGauge::new(number(unusable.len() as u64)),
     );
     encoded(&registry)
 }

@@ -85,7 +85,8 @@ async fn all_text() -> String {
     let own = metrics.text(None).await;
     let own = own.strip_suffix("# EOF\n").unwrap();
     let now = Timestamp::now();
-    let store = store::render(&Tally::default(), vec![status("acme", 1)], 0, 0, now);
+    let store =
+        store::running(&[]) + &store::render(&Tally::default(), vec![status("acme", 1)], 0, 0, now);
     format!("{own}{}{store}# EOF\n", store::up(true))
 }
 
