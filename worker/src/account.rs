@@ -28,8 +28,8 @@ pub struct Account {
     client: OnceLock<Result<Client, ConfigError>>,
     /// It answered 429, and nothing else since.
     throttled: AtomicBool,
-    /// Times in a row that the account was closed for 429s, and until when it is.
-    closed: Mutex<(u32, Option<Instant>)>,
+    /// Times in a row that the account was closed for 429s, and since when and until when it is.
+    closed: Mutex<(u32, Option<(Instant, Instant)>)>,
     /// When it was stopped last, as this worker knows.
     stopped: Mutex<Option<Instant>>,
     /// It has answered a request as an account does that is in order, since it was stopped.
@@ -105,18 +105,22 @@ impl Account {
     }
 
     /// How long to close the account after a 429: what Exotel asks for, else a backoff by how
-    /// often in a row. Those that were in flight together count once. No jitter: the account is
-    /// closed on every worker at once, so there is nobody to keep apart.
+    /// often in a row. Those that were in flight together count once: of a request that was not yet
+    /// `claimed` when the account was closed, it was open again. No jitter: the account is closed on
+    /// every worker at once, so there is nobody to keep apart.
     pub(crate) fn close_for(
         &self,
         policy: &RetryPolicy,
         retry_after: Option<Duration>,
+        claimed: Instant,
     ) -> Duration {
         self.throttled.store(true, Ordering::Relaxed);
         let now = Instant::now();
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = closed.1.map(|until| until.saturating_duration_since(now));
-        let left = left.unwrap_or_default();
+        let left = closed.1.filter(|(at, _)| claimed <= *at);
+        let left = left.map_or(Duration::ZERO, |(_, until)| {
+            until.saturating_duration_since(now)
+        });
         if left.is_zero() {
             closed.0 = closed.0.saturating_add(1);
         }
@@ -125,7 +129,7 @@ impl Account {
             None if left.is_zero() => policy.bound(closed.0),
             None => left,
         };
-        closed.1 = Some(now + delay);
+        closed.1 = Some((now, now + delay));
         if delay > policy.cap {
             self.stop();
         }
@@ -196,22 +200,38 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_of_429_to_requests_in_flight_together_close_the_account_once() {
         let (account, policy) = (account(), RetryPolicy::default());
+        let close = || account.close_for(&policy, None, Instant::now());
+        let claimed = Instant::now();
         for _ in 0..40 {
-            assert!(account.close_for(&policy, None) <= Duration::from_secs(1));
+            assert!(account.close_for(&policy, None, claimed) <= Duration::from_secs(1));
         }
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(account.close_for(&policy, None), Duration::from_secs(2));
+        assert_eq!(close(), Duration::from_secs(2));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!(account.close_for(&policy, None), Duration::from_secs(4));
+        assert_eq!(close(), Duration::from_secs(4));
         account.answered();
-        assert_eq!(account.close_for(&policy, None), Duration::from_secs(1));
+        assert_eq!(close(), Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_exotel_asks_for_is_kept_to() {
         let (account, policy) = (account(), RetryPolicy::default());
         let asked = Duration::from_secs(30);
-        assert_eq!(account.close_for(&policy, Some(asked)), asked);
-        assert_eq!(account.close_for(&policy, Some(Duration::ZERO)), asked);
+        let claimed = Instant::now();
+        assert_eq!(account.close_for(&policy, Some(asked), claimed), asked);
+        let none = account.close_for(&policy, Some(Duration::ZERO), claimed);
+        assert_eq!(none, asked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_was_opened_is_closed_for_what_is_asked_then_and_no_longer() {
+        let (account, policy) = (account(), RetryPolicy::default());
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert_eq!(account.close_for(&policy, Some(day), Instant::now()), day);
+        // A person opened it.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = Duration::from_secs(1);
+        let again = account.close_for(&policy, Some(second), Instant::now());
+        assert_eq!(again, second);
     }
 }

@@ -102,9 +102,9 @@ impl Run<'_> {
         self.outcome = Some(StepOutcome::PutBack);
         count(&self.shared.counters.throttled);
         let account = &self.account.name;
-        let delay = self
-            .account
-            .close_for(&self.shared.settings.retry, retry_after);
+        let delay =
+            self.account
+                .close_for(&self.shared.settings.retry, retry_after, self.claimed.1);
         self.shared.tell(Event::Closed { account, delay });
         match self.shared.store.close_account(account, delay).await {
             Ok(news) => {
@@ -127,7 +127,7 @@ impl Run<'_> {
         self.settle(true);
         self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
-        self.change(|record| record.error = Some(fault.clone()));
+        self.note_error(&fault);
         if let Some(halt) = self.waits_for_exotel(error).await {
             return halt;
         }
@@ -135,6 +135,9 @@ impl Run<'_> {
         let policy = &self.shared.settings.retry;
         let failures = self.shared.trouble(id, |troubles| troubles.never_sent += 1);
         if failures.never_sent >= policy.never_sent_attempts {
+            if self.removes_the_trunk() {
+                return self.trunk_stays(&fault.message).await;
+            }
             let in_doubt = self.record().state == StepState::Unknown;
             return self.fail(fault, in_doubt).await;
         }
@@ -165,7 +168,7 @@ impl Run<'_> {
     pub(crate) async fn read_failed(&mut self, error: &exotel::Error) -> Halt {
         self.outcome = Some(StepOutcome::PutBack);
         let fault = fault::of(error);
-        self.change(|record| record.error = Some(fault));
+        self.note_error(&fault);
         if let Some(halt) = self.waits_for_exotel(error).await {
             return halt;
         }
@@ -176,9 +179,19 @@ impl Run<'_> {
             .trouble(id, |troubles| troubles.reads += 1)
             .reads;
         if failures >= policy.attempts {
+            if self.removes_the_trunk() {
+                return self.trunk_stays(&fault.message).await;
+            }
             return self.exhausted().await;
         }
         self.release(policy.delay(failures)).await
+    }
+
+    /// Notes why the step is not done, for people. While the trunk is removed that is why it is.
+    fn note_error(&mut self, fault: &Fault) {
+        if !self.removes_the_trunk() {
+            self.change(|record| record.error = Some(fault.clone()));
+        }
     }
 
     /// Attempts are used up. What is in doubt stays in doubt, so that a retry reads back first.

@@ -76,7 +76,7 @@ async fn read(shared: &Shared, given: ReadProbe) {
             "a probe's permit could not be given back; it comes back by itself"
         );
     }
-    judge(shared, &account, &probe, &result).await;
+    judge(shared, &account, &probe, &result, before).await;
 }
 
 /// What an answer to the cheap read means.
@@ -85,13 +85,14 @@ async fn judge<T>(
     account: &Account,
     probe: &Probe,
     result: &Result<Answer<T>, exotel::Error>,
+    before: Instant,
 ) {
     let error = match result {
         Ok(_) => return works(shared, probe).await,
         Err(error) => error,
     };
     if let Class::Throttled { retry_after } = error.class() {
-        let delay = account.close_for(&shared.settings.retry, retry_after);
+        let delay = account.close_for(&shared.settings.retry, retry_after, before);
         if let Ok(news) = shared.store.close_account(&account.name, delay).await {
             say_closed(&shared.settings, &account.name, delay, news);
         }

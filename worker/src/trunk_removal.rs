@@ -66,25 +66,44 @@ impl Run<'_> {
 
     /// Continues a removal that a crash or a lost answer interrupted.
     pub(crate) async fn go_on_removing_the_trunk(&mut self) -> Result<(), Halt> {
-        let removing = self
-            .journal
-            .trunk_record()
-            .is_some_and(|record| record.removing);
-        let (true, Some(trunk)) = (removing, self.journal.trunk_sid().cloned()) else {
+        let trunk = self.journal.trunk_sid().cloned();
+        let (true, Some(trunk)) = (self.removes_the_trunk(), trunk) else {
             return Ok(());
         };
         self.index = self.journal.first_unfinished().unwrap_or_default();
         Err(self.remove_trunk(&trunk).await)
     }
 
-    async fn remove_trunk(&mut self, trunk: &TrunkSid) -> Halt {
-        let fault = self.record().error.clone();
-        let fault = fault.unwrap_or_else(|| {
+    /// Whether it is on record that the trunk is to be removed.
+    pub(crate) fn removes_the_trunk(&self) -> bool {
+        let trunk = self.journal.trunk_record();
+        trunk.is_some_and(|record| record.removing)
+    }
+
+    /// Why the trunk is removed: what the onboarding fails for.
+    fn removed_for(&self) -> Fault {
+        self.record().error.clone().unwrap_or_else(|| {
             fault::fault(
                 "duplicate_number",
                 "map_number: the number is mapped to another trunk",
             )
-        });
+        })
+    }
+
+    /// Ends the onboarding with its trunk left: a retry asks for the number again first.
+    pub(crate) async fn trunk_stays(&mut self, why: &str) -> Halt {
+        let mut fault = self.removed_for();
+        if let Some(trunk) = self.journal.trunk_sid() {
+            let stays = format!("; trunk {trunk} was not removed: {why}");
+            fault.message.push_str(&stays);
+        }
+        if let Some(at) = self.trunk_index() {
+            self.change_other(at, |record| record.removing = false);
+        }
+        self.fail(fault, false).await
+    }
+
+    async fn remove_trunk(&mut self, trunk: &TrunkSid) -> Halt {
         match self.delete(trunk).await {
             Ok(()) => {
                 tracing::info!(
@@ -103,19 +122,11 @@ impl Run<'_> {
                         }
                     });
                 }
+                let fault = self.removed_for();
                 self.fail(fault, false).await
             }
             Err(Left::Halt(halt)) => halt,
-            Err(Left::Stays(why)) => {
-                if let Some(at) = self.trunk_index() {
-                    self.change_other(at, |record| record.removing = false);
-                }
-                let mut fault = fault;
-                fault
-                    .message
-                    .push_str(&format!("; trunk {trunk} was not removed: {why}"));
-                self.fail(fault, false).await
-            }
+            Err(Left::Stays(why)) => self.trunk_stays(&why).await,
         }
     }
 
