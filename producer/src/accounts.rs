@@ -17,6 +17,17 @@ pub enum Accounts {
 }
 
 impl Accounts {
+    /// Adds to the problem of a `given` account that is no name the one that seems to be meant.
+    pub(crate) fn hint(&self, given: Option<&str>, problems: &mut [Problem]) {
+        let (Self::Known(known), Some(given)) = (self, given) else {
+            return;
+        };
+        for problem in problems.iter_mut().filter(|p| p.field == "account") {
+            let names = known.iter().map(AccountName::as_str);
+            problem.message += &nearest::hint(given, names);
+        }
+    }
+
     /// That there is no such account, and which there are.
     pub(crate) fn check(&self, account: &AccountName) -> Result<(), Problem> {
         let Self::Known(known) = self else {

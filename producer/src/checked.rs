@@ -27,7 +27,10 @@ impl Checked {
             Err(own) => Err(book.accept(raw).err().unwrap_or(own)),
         };
         match (account, made) {
-            (Ok(()), made) => made,
+            (Ok(()), made) => made.map_err(|mut problems| {
+                desk.accounts().hint(raw.text("account"), &mut problems);
+                problems
+            }),
             (Err(problem), Ok(_)) => Err(vec![problem]),
             (Err(problem), Err(mut problems)) => {
                 problems.insert(0, problem);

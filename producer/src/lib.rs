@@ -17,6 +17,7 @@ mod clash;
 mod desk;
 mod error;
 mod forecast;
+pub mod foreign;
 mod intake;
 mod items;
 mod names;

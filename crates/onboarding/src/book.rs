@@ -55,16 +55,45 @@ impl RecipeBook {
     /// That there is none, naming those there are.
     pub fn find(&self, partner: &PartnerName) -> Result<&Recipe, Problem> {
         self.get(partner).ok_or_else(|| {
-            let known: Vec<&str> = self.0.keys().map(PartnerName::as_str).collect();
             Problem::new(
                 "partner",
                 format!(
                     "there is no recipe for \"{partner}\"{}; there are {}, and `trunkline recipes new {partner}` begins another",
-                    nearest::hint(partner.as_str(), known.iter().copied()),
-                    known.join(", ")
+                    self.meant(partner.as_str()),
+                    self.names()
                 ),
             )
         })
+    }
+
+    /// That `given` is no partner's name, with the partner that seems to be meant, and those there are.
+    fn no_name(&self, given: &str) -> Problem {
+        let shown: String = given.escape_debug().take(40).collect();
+        let message = format!(
+            "\"{shown}\" is not a partner's name{}; there are {}, in small letters",
+            self.meant(given),
+            self.names()
+        );
+        Problem::new("partner", message)
+    }
+
+    /// The partner that seems to be meant, by its name or a word of its title.
+    fn meant(&self, given: &str) -> String {
+        let word = given.trim().to_lowercase();
+        let titled = |recipe: &&Recipe| {
+            let title = recipe.title.to_lowercase();
+            let mut words = title.split(|c: char| !c.is_alphanumeric());
+            word.len() >= 4 && words.any(|part| part == word)
+        };
+        match self.0.values().find(titled) {
+            Some(recipe) => format!(" (did you mean {}?)", recipe.name),
+            None => nearest::hint(given, self.0.keys().map(PartnerName::as_str)),
+        }
+    }
+
+    fn names(&self) -> String {
+        let known: Vec<&str> = self.0.keys().map(PartnerName::as_str).collect();
+        known.join(", ")
     }
 
     /// Checks a signup against the format and its recipe, and makes its plan.
@@ -82,6 +111,11 @@ impl RecipeBook {
             Err(problems) => problems,
         };
         let (partner, direction) = raw.partner_and_direction();
+        if let (None, Some(given)) = (&partner, raw.text("partner")) {
+            for problem in problems.iter_mut().filter(|p| p.field == "partner") {
+                *problem = self.no_name(given);
+            }
+        }
         if let Some(partner) = partner {
             match self.find(&partner) {
                 Ok(recipe) => {

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Invalid;
+use crate::{nearest, problem::Invalid};
 
 /// Which way calls go over the trunk.
 #[derive(
@@ -68,7 +68,8 @@ impl FromStr for Direction {
             "inbound" => Ok(Self::Inbound),
             "both" => Ok(Self::Both),
             other => Err(Invalid(format!(
-                "\"{other}\" is not a direction; write outbound, inbound or both"
+                "\"{other}\" is not a direction{}; write outbound, inbound or both",
+                nearest::hint(other, ["outbound", "inbound", "both"])
             ))),
         }
     }
@@ -108,7 +109,8 @@ impl FromStr for Mode {
             "pstn" => Ok(Self::Pstn),
             "flow" => Ok(Self::Flow),
             other => Err(Invalid(format!(
-                "\"{other}\" is not a mode; write pstn or flow"
+                "\"{other}\" is not a mode{}; write pstn or flow",
+                nearest::hint(other, ["pstn", "flow"])
             ))),
         }
     }

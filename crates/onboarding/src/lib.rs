@@ -30,6 +30,7 @@ mod reader;
 pub mod recipe;
 pub mod secret;
 pub mod settings;
+pub mod shape;
 pub mod signup;
 pub mod state;
 pub mod step;

@@ -10,6 +10,7 @@ use crate::{
     input::InputValue,
     nearest,
     problem::{Invalid, Problem},
+    shape,
     trunk::{PhoneNumber, TrunkName, UserName},
     visible,
 };
@@ -114,6 +115,8 @@ pub struct Columns(Vec<Column>);
 enum Column {
     Field(usize),
     Input(String),
+    /// Without a name, as spreadsheets leave them and pandas calls `Unnamed: 3`.
+    Nameless,
 }
 
 /// What a field name means; the message where it means nothing.
@@ -121,21 +124,42 @@ fn column(name: &str) -> Result<Column, Problem> {
     if let Some(at) = FIELDS.iter().position(|field| *field == name) {
         return Ok(Column::Field(at));
     }
+    let numbered = |rest: &str| rest.trim().bytes().all(|byte| byte.is_ascii_digit());
+    if name.is_empty() || name.strip_prefix("Unnamed:").is_some_and(numbered) {
+        return Ok(Column::Nameless);
+    }
     match name.strip_prefix("inputs.") {
         Some(input) if !input.is_empty() => Ok(Column::Input(input.to_owned())),
-        _ => Err(unknown_field(name)),
+        _ if name == "inputs" => Err(Problem::new(
+            name,
+            "in CSV every input is a column of its own, such as inputs.livekit_sip_subdomain; write one for each",
+        )),
+        _ => Err(unknown_field(name, "inputs.NAME")),
     }
 }
 
-fn unknown_field(name: &str) -> Problem {
+/// That there is no field `name`; `inputs` is how the inputs are written in this format.
+fn unknown_field(name: &str, inputs: &str) -> Problem {
     let shown: String = name.escape_debug().take(80).collect();
     Problem::new(
         shown.clone(),
         format!(
-            "there is no field \"{shown}\"{}; the fields are {} and inputs.NAME",
+            "there is no field \"{shown}\"{}; the fields are {} and {inputs}",
             nearest::hint(name, FIELDS),
             FIELDS.join(", ")
         ),
+    )
+}
+
+/// The same of a field in JSON, where CSV's name of an input is what was meant, or may be.
+fn unknown_member(name: &str) -> Problem {
+    let Some(input) = name.strip_prefix("inputs.").filter(|name| !name.is_empty()) else {
+        return unknown_field(name, "\"inputs\": {NAME: ...}");
+    };
+    let shown: String = input.escape_debug().take(80).collect();
+    Problem::new(
+        format!("inputs.{shown}"),
+        format!("in JSON the inputs are one object: write \"inputs\": {{\"{shown}\": ...}}"),
     )
 }
 
@@ -151,6 +175,7 @@ impl Columns {
             // Spreadsheets put a byte order mark in front of the first name.
             let name = visible::trim(name);
             match column(name) {
+                Ok(Column::Nameless) => columns.push(Column::Nameless),
                 Ok(column) if columns.contains(&column) => {
                     problems.push(Problem::new(name, "this column is there twice; remove one"))
                 }
@@ -179,7 +204,36 @@ impl Columns {
         self.0.len()
     }
 
-    /// The signup in one row. Blanks around a cell do not count, nor do characters that cannot be seen; an empty cell is absent.
+    /// How many there are up to the last one with a name. What is missing after it, or empty, is nothing.
+    #[must_use]
+    pub fn named(&self) -> usize {
+        let last = self
+            .0
+            .iter()
+            .rposition(|column| *column != Column::Nameless);
+        last.map_or(0, |at| at + 1)
+    }
+
+    /// The first column of `cells` that has a value and no name, and what to do about it.
+    pub fn nameless<'t>(&self, cells: impl IntoIterator<Item = &'t str>) -> Option<Problem> {
+        let mut given = self.0.iter().zip(cells);
+        let at = given.position(|(column, cell)| {
+            *column == Column::Nameless && !visible::trim(cell).is_empty()
+        })?;
+        let message = if at == 0 {
+            "the first column has no name; leave it out (index=False, if pandas wrote it), or name it"
+                .to_owned()
+        } else {
+            format!(
+                "column {} has no name and a value here; name it, or remove it",
+                at + 1
+            )
+        };
+        Some(Problem::new("", message))
+    }
+
+    /// The signup in one row. Blanks around a cell do not count, nor do characters that cannot be seen;
+    /// an empty cell is absent.
     pub fn row<'t>(&'t self, cells: impl IntoIterator<Item = &'t str>) -> RawSignup<'t> {
         let mut raw = RawSignup::default();
         for (column, cell) in self.0.iter().zip(cells) {
@@ -190,6 +244,7 @@ impl Columns {
             match column {
                 Column::Field(at) => raw.fields[*at] = Some(RawValue::Text(cell)),
                 Column::Input(name) => raw.inputs.push((name, RawValue::Text(cell))),
+                Column::Nameless => {}
             }
         }
         raw
@@ -227,20 +282,33 @@ impl<'t> RawSignup<'t> {
     pub fn from_json(value: &'t serde_json::Value) -> Self {
         let mut raw = Self::default();
         let Some(object) = value.as_object() else {
-            raw.problems.push(Problem::new(
-                "",
-                "a signup is an object, such as {\"account\": \"acme\", \"partner\": \"livekit\", \"number\": \"+918000000001\"}",
-            ));
+            let message = "a signup is an object, such as {\"account\": \"acme\", \"partner\": \"livekit\", \"number\": \"+918000000001\"}";
+            let message = if value.is_array() {
+                format!("{message}; of rows that are lists make CSV: jq -r '.[] | @csv'")
+            } else {
+                message.to_owned()
+            };
+            raw.problems.push(Problem::new("", message));
             raw.other = true;
             return raw;
         };
+        if !FIELDS
+            .iter()
+            .take(3)
+            .any(|field| object.contains_key(*field))
+            && let Some(message) = shape::wrapped(value)
+        {
+            raw.problems.push(Problem::new("", message));
+            raw.other = true;
+            return raw;
+        }
         for (name, value) in object {
             if name == "inputs" {
                 raw.take_inputs(value);
             } else if let Some(at) = FIELDS.iter().position(|field| field == name) {
                 raw.fields[at] = raw_value(value);
             } else {
-                raw.problems.push(unknown_field(name));
+                raw.problems.push(unknown_member(name));
             }
         }
         raw
@@ -262,6 +330,23 @@ impl<'t> RawSignup<'t> {
                 "inputs",
                 "the inputs are an object, such as {\"livekit_sip_subdomain\": \"bwwn08a2m4o\"}",
             )),
+        }
+    }
+
+    /// The same with one more thing that is wrong.
+    #[must_use]
+    pub fn with_problem(mut self, problem: Option<Problem>) -> Self {
+        self.problems.extend(problem);
+        self
+    }
+
+    /// The text of a field, as it was given.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&'t str> {
+        let at = FIELDS.iter().position(|known| *known == field)?;
+        match self.fields[at].as_ref()? {
+            RawValue::Text(text) => Some(text),
+            RawValue::List(_) | RawValue::Other(_) => None,
         }
     }
 

@@ -67,13 +67,17 @@ fn steady_ms() -> i64 {
     now.tv_sec.saturating_mul(1000).saturating_add(millis)
 }
 
-/// Where there is no name for the boot, every process takes itself to be in another one: what it
+/// The boot's name, and that of the time namespace, whose steady clock is another. Where there is no
+/// name for the boot, every process takes itself to be in another one: what it
 /// finds then costs waiting, as after a restart of the machine.
 fn boot() -> String {
     let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     match named.trim() {
         "" => format!("process {:032x}", rand::random::<u128>()),
-        name => name.to_owned(),
+        name => match std::fs::read_link("/proc/self/ns/time") {
+            Ok(namespace) => format!("{name} {}", namespace.display()),
+            Err(_) => name.to_owned(),
+        },
     }
 }
 

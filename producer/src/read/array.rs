@@ -2,7 +2,7 @@
 
 use std::io;
 
-use onboarding::signup::RawSignup;
+use onboarding::{shape, signup::RawSignup};
 use serde_json::Value;
 
 use super::{
@@ -59,6 +59,7 @@ impl Array {
             let line = self.bytes.line();
             let (next, complaint) = match (self.next, found) {
                 (Next::Open, Some(b'[')) => (Next::FirstOrClose, None),
+                (Next::Open, Some(b'{')) => return self.no_array(line).map(Some),
                 (Next::Open, _) => (Next::Nothing, Some(NO_ARRAY)),
                 (Next::Nothing, None) => return Ok(None),
                 (Next::Nothing, Some(_)) => (Next::Nothing, Some(MORE)),
@@ -89,6 +90,26 @@ impl Array {
         }
     }
 
+    /// An object where the array should be: what an API answered has its list in one.
+    fn no_array(&mut self, line: u64) -> io::Result<Record<'_>> {
+        self.next = Next::Nothing;
+        let taken = self.take_element()?;
+        self.bytes.skip_while(|_| true)?;
+        let message = match taken {
+            Taken::Whole => json::parse(&mut self.text, line)
+                .ok()
+                .and_then(|value| shape::wrapped(&value))
+                .map_or_else(
+                    || NO_ARRAY.to_owned(),
+                    |what| format!("a JSON file is one array of signups; {what}"),
+                ),
+            Taken::TooLong | Taken::CutOff => format!(
+                "{NO_ARRAY}. If the signups are in a list in this object, such as \"data\", give that list alone: jq '.data'"
+            ),
+        };
+        Ok(Err(Bad::new(line, message)))
+    }
+
     fn element(&mut self, line: u64) -> io::Result<Record<'_>> {
         self.next = Next::CommaOrClose;
         match self.take_element()? {
@@ -101,7 +122,7 @@ impl Array {
                 return Ok(Err(Bad::new(line, why)));
             }
         }
-        self.value = match json::parse(&self.text, line) {
+        self.value = match json::parse(&mut self.text, line) {
             Ok(value) => value,
             Err(bad) => return Ok(Err(bad)),
         };
@@ -149,7 +170,7 @@ impl Scan {
             if self.in_text {
                 // A text never spans lines, so an unclosed one does not turn what follows inside
                 // out.
-                self.in_text = byte != b'\n' && (self.escaped || byte != b'"');
+                self.in_text = !matches!(byte, b'\n' | b'\r') && (self.escaped || byte != b'"');
                 self.escaped = byte == b'\\' && !self.escaped;
                 if !self.in_text && self.depth == 0 {
                     return Some(at + 1);

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use crate::foreign::{self, HEAD_BYTES};
+
 /// How much is read ahead at most, in bytes.
 pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1024;
 
@@ -12,6 +14,8 @@ pub(super) struct Bytes {
     from: usize,
     to: usize,
     line: u64,
+    /// Whether the last byte taken was a carriage return, which ends a line as `\n` and `\r\n` do.
+    returned: bool,
     ended: bool,
 }
 
@@ -23,6 +27,7 @@ impl Bytes {
             from: 0,
             to: 0,
             line: 1,
+            returned: false,
             ended: false,
         }
     }
@@ -43,11 +48,11 @@ impl Bytes {
 
     /// Takes the next `count` bytes of what [`Bytes::fill`] returned.
     pub(super) fn consume(&mut self, count: usize) {
-        let taken = &self.buffer[self.from..self.from + count];
-        self.line += taken
-            .iter()
-            .map(|&byte| u64::from(byte == b'\n'))
-            .sum::<u64>();
+        for &byte in &self.buffer[self.from..self.from + count] {
+            let ends = byte == b'\r' || byte == b'\n' && !self.returned;
+            self.line += u64::from(ends);
+            self.returned = byte == b'\r';
+        }
         self.from += count;
     }
 
@@ -69,18 +74,18 @@ impl Bytes {
         }
     }
 
-    /// Takes a UTF-8 byte order mark. Returns whether there is one of UTF-16 instead.
-    pub(super) fn skip_byte_order_mark(&mut self) -> io::Result<bool> {
-        // A pipe may hand over less than the mark at first.
-        while self.to - self.from < 3 && !self.ended {
+    /// Takes a UTF-8 byte order mark. Returns what else than text this is, if anything.
+    pub(super) fn begin(&mut self) -> io::Result<Option<String>> {
+        // A pipe may hand over less at first.
+        while self.to - self.from < HEAD_BYTES && !self.ended {
             self.read_more()?;
         }
         let next = &self.buffer[self.from..self.to];
+        let what = foreign::not_text(&next[..next.len().min(HEAD_BYTES)]);
         if next.starts_with(b"\xef\xbb\xbf") {
             self.from += 3;
         }
-        let next = &self.buffer[self.from..self.to];
-        Ok(next.starts_with(b"\xff\xfe") || next.starts_with(b"\xfe\xff"))
+        Ok(what)
     }
 
     fn read_more(&mut self) -> io::Result<()> {

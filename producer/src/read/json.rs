@@ -26,7 +26,14 @@ pub fn read_json(text: &[u8]) -> Result<Value, serde_json::Error> {
 }
 
 /// Reads `text`, which begins on `line`.
-pub(super) fn parse(text: &[u8], line: u64) -> Result<Value, Bad> {
+pub(super) fn parse(text: &mut [u8], line: u64) -> Result<Value, Bad> {
+    // Lines of old Macs end with \r alone, which serde_json does not count. Both are blanks, or wrong.
+    for at in 0..text.len() {
+        if text[at] == b'\r' && text.get(at + 1) != Some(&b'\n') {
+            text[at] = b'\n';
+        }
+    }
+    let text: &[u8] = text;
     if let Err(error) = std::str::from_utf8(text) {
         let newlines = text[..error.valid_up_to()]
             .iter()

@@ -16,7 +16,12 @@ pub(crate) struct Lines {
     bytes: Bytes,
     text: Vec<u8>,
     value: Value,
+    begun: bool,
+    ended: bool,
 }
+
+/// Otherwise every line of it is a problem of its own.
+const SPREAD: &str = "this is JSON over many lines; name it .json if it is one array, or write each object on a line of its own: jq -c";
 
 impl Lines {
     pub(super) fn new(bytes: Bytes) -> Self {
@@ -24,11 +29,13 @@ impl Lines {
             bytes,
             text: Vec::new(),
             value: Value::Null,
+            begun: false,
+            ended: false,
         }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
-        if self.bytes.skip_while(is_blank)?.is_none() {
+        if self.ended || self.bytes.skip_while(is_blank)?.is_none() {
             return Ok(None);
         }
         let line = self.bytes.line();
@@ -36,7 +43,12 @@ impl Lines {
             let bad = Bad::too_long(line, "end each signup with a line break");
             return Ok(Some(Err(bad)));
         }
-        self.value = match json::parse(&self.text, line) {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first && matches!(self.text.trim_ascii(), b"{" | b"[") {
+            self.ended = true;
+            return Ok(Some(Err(Bad::new(line, SPREAD))));
+        }
+        self.value = match json::parse(&mut self.text, line) {
             Ok(value) => value,
             Err(bad) => return Ok(Some(Err(bad))),
         };
@@ -50,7 +62,7 @@ impl Lines {
         let mut fits = true;
         loop {
             let next = self.bytes.fill()?;
-            let end = next.iter().position(|&byte| byte == b'\n');
+            let end = next.iter().position(|&byte| matches!(byte, b'\n' | b'\r'));
             let part = &next[..end.unwrap_or(next.len())];
             fits &= self.text.len() + part.len() <= RECORD_BYTES_MAX;
             if fits {

@@ -62,7 +62,7 @@ pub(crate) enum Records {
     Lines(Box<lines::Lines>),
     Array(Box<array::Array>),
     /// Nothing can be read in it: from which line on, and why.
-    Unreadable(Option<(u64, &'static str)>),
+    Unreadable(Option<(u64, String)>),
 }
 
 impl Records {
@@ -70,18 +70,17 @@ impl Records {
     pub(crate) fn open(source: Source) -> io::Result<Self> {
         let format = source.format();
         let mut bytes = Bytes::new(source.open()?);
-        if bytes.skip_byte_order_mark()? {
-            let why = "the text is UTF-16; save it as UTF-8";
+        if let Some(why) = bytes.begin()? {
             return Ok(Self::Unreadable(Some((1, why))));
         }
         let Some(first) = bytes.skip_while(is_blank)? else {
             let why =
                 "the input is empty; write a CSV header and a line per signup, or JSON objects";
-            return Ok(Self::Unreadable(Some((1, why))));
+            return Ok(Self::Unreadable(Some((1, why.to_owned()))));
         };
         if format == Some(Format::Csv) && matches!(first, b'{' | b'[') {
             let why = "this looks like JSON, not CSV; name it .jsonl (one signup a line) or .json (one array)";
-            return Ok(Self::Unreadable(Some((bytes.line(), why))));
+            return Ok(Self::Unreadable(Some((bytes.line(), why.to_owned()))));
         }
         Ok(
             match format.unwrap_or_else(|| Format::of_first_byte(first)) {

@@ -3,7 +3,10 @@
 use std::io;
 
 use csv_core::ReadRecordResult;
-use onboarding::signup::Columns;
+use onboarding::{
+    Problem,
+    signup::{Columns, FIELDS},
+};
 
 use super::{Bad, Given, RECORD_BYTES_MAX, Record, bytes::Bytes};
 
@@ -18,6 +21,8 @@ pub(crate) struct Table {
     cells: Box<[u8]>,
     ends: Box<[usize]>,
     columns: Option<Columns>,
+    /// Whether it was said that a column without a name has values; once is enough.
+    nameless_told: bool,
     ended: bool,
 }
 
@@ -39,13 +44,19 @@ impl Table {
             cells: vec![0; RECORD_BYTES_MAX].into_boxed_slice(),
             ends: vec![0; COLUMNS_MAX + 1].into_boxed_slice(),
             columns: None,
+            nameless_told: false,
             ended: false,
         }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
         if self.columns.is_none() && !self.ended {
-            let (line, row) = self.take_row()?;
+            let (mut line, mut row) = self.take_row()?;
+            while let Row::Cells(count) = row
+                && (self.is_blank(count) || self.is_hint(count))
+            {
+                (line, row) = self.take_row()?;
+            }
             match self.header(&row, line) {
                 Ok(columns) => self.columns = Some(columns),
                 Err(bad) => {
@@ -67,7 +78,12 @@ impl Table {
             {
                 // Spreadsheets leave rows of nothing but commas below the last one.
             } else {
-                return Ok(Some(self.signup(&row, line)));
+                let nameless = self.nameless(&row, line);
+                let signup = self.signup(&row, line).map(|given| Given {
+                    line,
+                    raw: given.raw.with_problem(nameless),
+                });
+                return Ok(Some(signup));
             }
         }
     }
@@ -76,15 +92,8 @@ impl Table {
         let count = self.count_of(row, line)?;
         let text = self.text_of(count, line)?;
         Columns::parse(self.cells_of(text, count)).map_err(|mut problems| {
-            let other = [';', '\t']
-                .into_iter()
-                .find(|&c| count == 1 && text.contains(c));
-            if let Some(other) = other {
-                problems.clear();
-                problems.push(onboarding::Problem::new(
-                    "",
-                    format!("the cells are separated by {other:?}; separate them by commas"),
-                ));
+            if let Some(message) = separator(text, self.cells_of(text, count)) {
+                problems = vec![Problem::new("", message)];
             }
             Bad { line, problems }
         })
@@ -96,7 +105,13 @@ impl Table {
         let Some(columns) = &self.columns else {
             return Err(Bad::new(line, "the header is missing; write one"));
         };
-        if columns.count() != count {
+        let short = count < columns.named();
+        let long = count > columns.count()
+            && self
+                .cells_of(text, count)
+                .skip(columns.count())
+                .any(|cell| !cell.trim().is_empty());
+        if short || long {
             return Err(Bad::new(
                 line,
                 format!(
@@ -107,6 +122,23 @@ impl Table {
         }
         let raw = columns.row(self.cells_of(text, count));
         Ok(Given { line, raw })
+    }
+
+    /// That a column without a name has a value in this row, the first time.
+    fn nameless(&mut self, row: &Row, line: u64) -> Option<Problem> {
+        let (Row::Cells(count), false) = (row, self.nameless_told) else {
+            return None;
+        };
+        let text = self.text_of(*count, line).ok()?;
+        let found = self.columns.as_ref()?.nameless(self.cells_of(text, *count));
+        self.nameless_told = found.is_some();
+        found
+    }
+
+    /// Whether this is Excel's hint that commas separate, `sep=,`.
+    fn is_hint(&self, count: usize) -> bool {
+        let cells = self.cells[..self.end_of(count)].trim_ascii();
+        cells.eq_ignore_ascii_case(b"sep=") && count > 1 || cells.eq_ignore_ascii_case(b"sep=,")
     }
 
     fn count_of(&self, row: &Row, line: u64) -> Result<usize, Bad> {
@@ -220,4 +252,39 @@ impl Table {
             }
         }
     }
+}
+
+/// Separators that are not ours.
+const OTHERS: [char; 5] = [';', '\t', '|', '\u{ff0c}', '\u{ff1b}'];
+
+/// That a header is separated by something else than commas, wholly or in one of its cells.
+fn separator<'t>(text: &str, mut cells: impl Iterator<Item = &'t str>) -> Option<String> {
+    let known = |name: &str| {
+        let name = name.trim().trim_matches('"').to_ascii_lowercase();
+        FIELDS.contains(&name.as_str()) || name.starts_with("inputs.")
+    };
+    let splits = |cell: &str| {
+        let both = |c: &char| cell.contains(*c) && cell.split(*c).any(known);
+        OTHERS.into_iter().find(both)
+    };
+    let first = cells.next()?;
+    if let Some(hint) = first
+        .trim()
+        .strip_prefix("sep=")
+        .filter(|hint| !hint.is_empty())
+    {
+        return Some(format!(
+            "the first line says that the cells are separated by {hint:?}; separate them by commas, and remove that line"
+        ));
+    }
+    if first.len() == text.len() {
+        let any = OTHERS.into_iter().find(|c| text.contains(*c));
+        return splits(text)
+            .or(any)
+            .map(|c| format!("the cells are separated by {c:?}; separate them by commas"));
+    }
+    let mixed = std::iter::once(first).chain(cells).find_map(splits)?;
+    Some(format!(
+        "some cells are separated by {mixed:?} and some by commas; separate all of them by commas"
+    ))
 }

@@ -69,6 +69,23 @@ async fn the_same_signups_are_the_same_in_every_format_and_dress() {
             format!("\u{feff}{}", array()),
         ),
         ("returns", Some(Format::Csv), CSV.replace('\n', "\r\n")),
+        ("returns alone", Some(Format::Csv), CSV.replace('\n', "\r")),
+        ("Excel's hint", None, format!("sep=,\r\n{CSV}")),
+        (
+            "columns without a name or a value",
+            Some(Format::Csv),
+            CSV.replace('\n', ",,\n"),
+        ),
+        (
+            "a column that pandas named",
+            Some(Format::Csv),
+            CSV.replacen('\n', ",Unnamed: 8\n", 1),
+        ),
+        (
+            "commas after the last cell",
+            Some(Format::Csv),
+            CSV.replace("bwwn08a2m4o\n", "bwwn08a2m4o,,\n"),
+        ),
         ("no last line break", None, CSV.trim_end().to_owned()),
         ("quotes", Some(Format::Csv), CSV.replace("acme", "\"acme\"")),
         (
@@ -92,6 +109,7 @@ async fn the_same_signups_are_the_same_in_every_format_and_dress() {
         ("lines", Some(Format::JsonLines), LINES.to_owned()),
         ("lines, found out", None, format!("\n  {LINES}")),
         ("lines with returns", None, LINES.replace('\n', "\r\n\r\n")),
+        ("lines with returns alone", None, LINES.replace('\n', "\r")),
         ("array", Some(Format::JsonArray), array()),
         ("array, found out", None, format!(" \n{}", array())),
         ("pretty array", Some(Format::JsonArray), pretty),

@@ -5,7 +5,6 @@ use std::{
     ffi::OsString,
     fs,
     io::{ErrorKind, Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -213,29 +212,56 @@ fn embedded_key(database: &Path) -> Result<PathBuf> {
 }
 
 /// Writes a secret to a file that is not there yet: all of it or nothing, and never over another
-/// process's, which may have been first.
+/// process's, which may have been first. The draft's name is drawn: one made of the process's number
+/// would be that of every killed process in a container, where all have number 1.
 fn write_once(path: &Path, secret: &Secret) -> std::io::Result<()> {
-    let draft = beside(path, &format!(".{}", std::process::id()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
-    let written = file
-        .write_all(secret.expose().as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| match fs::hard_link(&draft, path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        });
-    let removed = fs::remove_file(&draft);
-    written.and(removed)
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(ErrorKind::InvalidInput.into());
+    };
+    let mut start = name.to_owned();
+    start.push(".draft.");
+    // Mode 0600, and removed unless it is kept.
+    let mut draft = tempfile::Builder::new()
+        .prefix(&start)
+        .tempfile_in(folder)?;
+    draft.write_all(secret.expose().as_bytes())?;
+    draft.write_all(b"\n")?;
+    draft.as_file().sync_all()?;
+    match draft.persist_noclobber(path) {
+        Err(failed) if failed.error.kind() != ErrorKind::AlreadyExists => Err(failed.error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn the_draft_of_a_killed_process_never_stops_one_of_the_same_number() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let database = folder.path().join("t.db");
+        // Any name that a process of this number could give its draft.
+        for number in [1, std::process::id()] {
+            for name in ["t.db.key.", "t.db.key.draft."] {
+                let stale = folder.path().join(format!("{name}{number}"));
+                fs::write(stale, "half a k").unwrap();
+            }
+        }
+        let key = embedded_key(&database).unwrap();
+        let (first, mode) = (fs::read(&key).unwrap(), fs::metadata(&key).unwrap());
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+        assert!(first.len() > 40 && first.ends_with(b"\n"));
+        write_once(&key, &Secret::new("another")).unwrap();
+        assert_eq!(fs::read(&key).unwrap(), first, "the first one stays");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            5,
+            "no draft is left"
+        );
+    }
 
     #[test]
     fn a_file_that_may_be_open_is_not_opened_and_closed_beside_sqlite() {

@@ -10,7 +10,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -21,7 +21,6 @@ use webhook::{Message, Read, Unauthentic, Unfit, Whence};
 use super::{
     answer,
     intake::{Enqueued, take},
-    params::Params,
     payload::{Payload, json},
     refused::record_refusal,
     schema,
@@ -54,11 +53,9 @@ const KEPT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 )]
 pub(super) async fn receive(
     State(app): State<App>,
-    uri: Uri,
     headers: HeaderMap,
     payload: Payload,
 ) -> Result<Response, Problem> {
-    Params::read(&uri, &[]).done()?;
     take_message(&app, None, &headers, &payload.bytes).await
 }
 
@@ -80,11 +77,9 @@ pub(super) async fn receive(
 pub(super) async fn receive_of(
     State(app): State<App>,
     sender: Result<Path<String>, axum::extract::rejection::PathRejection>,
-    uri: Uri,
     headers: HeaderMap,
     payload: Payload,
 ) -> Result<Response, Problem> {
-    Params::read(&uri, &[]).done()?;
     // A name that is no text is one that nobody has.
     let sender = sender.map(|Path(sender)| sender).unwrap_or_default();
     take_message(&app, Some(&sender), &headers, &payload.bytes).await

@@ -12,7 +12,7 @@ use crate::{
 impl Tx<'_> {
     fn refuse(&mut self, new: &NewRefused) -> Result<()> {
         self.state.refuse_if_closed()?;
-        let now = self.state.now();
+        let now = self.state.wall();
         let id = RefusedId::of(&new.sender, &new.message);
         let again = self
             .connection

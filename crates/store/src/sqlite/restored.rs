@@ -65,13 +65,15 @@ impl WorkMark {
         if now < self.next || changes == self.changes {
             return Ok(());
         }
-        self.counter = connection
+        let counter = connection
             .prepare_cached("UPDATE work_mark SET counter = counter + 1 RETURNING counter")?
             .query_row([], |row| row.get(0))?;
         clock.record(connection)?;
         self.changes = connection.total_changes();
         self.next = now.saturating_add(STEP_MS);
-        self.unwritten = true;
+        // Where it went back, an older copy was written into the file: the next start notices it.
+        self.unwritten = counter > self.counter;
+        self.counter = self.counter.max(counter);
         Ok(())
     }
 

@@ -84,6 +84,9 @@ const LANE_COLUMNS: &str = "id, account, requests_per_window, window_ms, in_flig
      parked_reason IS NOT NULL, closed_until, outage_reason IS NOT NULL, parked_at, outage_at, \
      probe_kind, probe_at, probe_failures";
 
+/// Where the time of day is this far from the file's time, one of the two is wrong.
+const CLOCKS_DIFFER_MS: i64 = 3_600_000;
+
 /// The longest that an account is closed, or waits to be tried again.
 pub(super) const FARTHEST_MS: i64 = CLOSED_AT_MOST.as_millis() as i64;
 
@@ -272,6 +275,12 @@ impl State {
             .prepare_cached("SELECT n FROM change")
             .and_then(|mut s| s.query_row([], |row| row.get(0)))
             .map_err(fail)?;
+        // It only grows: an older copy was written into the file.
+        if change < self.change {
+            return Err(Error::Replaced {
+                place: self.place.clone(),
+            });
+        }
         if change != self.change {
             self.load_lanes(connection, self.change)?;
             self.load_cancels(connection)?;
@@ -489,8 +498,11 @@ impl State {
                 }
             }
             self.news.save(connection)?;
-            self.retention
-                .keep_to(connection, self.lanes.clock.wall_ms())?;
+            // A command with a wrong clock deletes nothing that those who work or serve keep.
+            if self.serving || self.lanes.clock.ahead_ms().abs() < CLOCKS_DIFFER_MS {
+                self.retention
+                    .keep_to(connection, self.lanes.clock.wall_ms())?;
+            }
             if self.serving && now >= self.next_sweep {
                 connection
                     .prepare_cached("DELETE FROM permit WHERE free_at <= ?1 OR n = 0")?

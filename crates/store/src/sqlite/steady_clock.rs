@@ -130,16 +130,21 @@ impl SteadyClock {
     }
 }
 
+/// The longest that a request may take by the settings.
+const LONGEST_REQUEST_MS: i64 = 600_000;
+
 /// How long the machine was off is known by its clock alone, which may be wrong. So what was in use
 /// of the allowance counts as used just now: it comes back a window from now, and not earlier after
-/// the start than it would have come back after the end.
+/// the start than it would have come back after the end. No permit is out for longer than a request may
+/// take and a window, so that a time that was written down long ago holds none for longer.
 fn hold_permits(transaction: &Transaction<'_>, before: i64, now: i64) -> rusqlite::Result<()> {
     transaction.execute(
         "CREATE TEMP TABLE held AS \
-         SELECT p.lane, ?2 + max(coalesce(l.window_ms, 60000), p.free_at - ?1) AS free_at, \
+         SELECT p.lane, ?2 + max(coalesce(l.window_ms, 60000), \
+         min(coalesce(l.window_ms, 60000) + ?3, p.free_at - ?1)) AS free_at, \
          sum(p.n) AS n, sum(p.outside) AS outside \
          FROM permit p JOIN lane l ON l.id = p.lane WHERE p.n > 0 AND p.free_at > ?1 GROUP BY 1, 2",
-        (before, now),
+        (before, now, LONGEST_REQUEST_MS),
     )?;
     transaction.execute_batch(
         "DELETE FROM permit; \
