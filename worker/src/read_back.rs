@@ -170,10 +170,9 @@ impl<'a> Run<'a> {
             }
         });
         self.settled().await?;
-        let sent = self.sent_at(Instant::now());
+        // When it is sent is noted once that is not known: by a lost answer, or the next claim.
         self.change(|record| {
             record.state = StepState::Unknown;
-            record.note_doubt(sent.first_ms, sent.settles_ms);
             if let Some(doubt) = &mut record.doubt {
                 doubt.repeated = true;
             }

@@ -155,7 +155,9 @@ local function give(L, lane, id, member, serial, expires)
   progress[EPOCH] = progress[EPOCH] + 1
   progress[TIMEOUT] = timeout
   progress[WRITE], progress[ANSWER], progress[HOLDER] = 0, '', holder
-  local suspect = now < doubt and 1 or progress[SUSPECT]
+  -- What was written since then has lost nothing.
+  local older = not packed or progress[UPDATED] <= doubt - DOUBT
+  local suspect = now < doubt and older and 1 or progress[SUSPECT]
   progress[SUSPECT] = 0
   move(progress, RUNNING)
   save_progress(id, progress)
