@@ -134,3 +134,47 @@ fn a_server_whose_disk_is_full_is_not_ready_until_there_is_room_again() {
     let there = listed["items"].as_array().map(Vec::len);
     assert_eq!(there, Some(n));
 }
+
+/// `trunkline enqueue` of a thousand signups under a limit of the system: what it said, and its status.
+fn enqueued_under(place: &Place, limit: &str) -> (String, Option<i32>) {
+    let mut command = place.command(&[]);
+    let own = std::mem::replace(&mut command, Command::new("sh"));
+    let program = tests::binary();
+    let shell = format!("{limit}; exec {} enqueue many.csv", program.display());
+    command.args(["-c", &shell]).current_dir(place.folder());
+    for (name, value) in own.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (said, output.status.code())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_limit_of_the_system_is_named_once_with_its_remedy_and_the_same_again_loses_nothing() {
+    let place = place();
+    let mut many = "account,partner,number\n".to_owned();
+    for n in 0..1000 {
+        many += &format!("acme,five_steps,+9180{n:08}\n");
+    }
+    place.write("many.csv", &many);
+    for (limit, remedy, status) in [
+        ("ulimit -n 14", "ulimit -n", 2),
+        // In blocks of 512 or 1024 bytes: enough for the empty store, too little for the signups.
+        ("ulimit -f 640", "ulimit -f", 1),
+    ] {
+        let (said, code) = enqueued_under(&place, limit);
+        assert_eq!(code, Some(status), "{limit}: {said}");
+        assert_eq!(said.matches(remedy).count(), 1, "{limit}: {said}");
+        let claims = ["changed nothing", "nothing was changed", "not known"];
+        let claimed: usize = claims.iter().map(|claim| said.matches(claim).count()).sum();
+        assert!(claimed <= 1, "{limit}: {said}");
+    }
+    let (said, code) = enqueued_under(&place, "true");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(place.tally()["total"], 1000);
+}

@@ -84,7 +84,9 @@ impl From<store::Error> for Error {
             }
             store::Error::Unavailable { .. } => Self::Away {
                 message: chain(&error),
-                then: None,
+                then: error
+                    .changed_nothing()
+                    .then_some("this changed nothing; mend that, and run the same again"),
             },
             store::Error::LeaseLost { .. } | store::Error::Corrupt { .. } | _ => {
                 Self::Failed(chain(&error))

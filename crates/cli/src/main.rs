@@ -105,6 +105,8 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Exit> {
     };
     telemetry::start(settings.log, &settings.log_level, traces.as_ref())?;
     let exit = runtime.block_on(async {
+        signals::outlive_file_limit()
+            .map_err(|error| Error::failed("no signal handler", &error))?;
         let exit = dispatch(&cli.command, &settings, output).await;
         if let Some(traces) = traces {
             traces.end().await;

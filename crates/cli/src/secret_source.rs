@@ -6,7 +6,7 @@ use onboarding::Secret;
 
 use crate::{
     toml_file::{TomlFile, Value, join, kind},
-    unreadable::cannot_be_read,
+    unreadable::{cannot_be_read, text_of},
 };
 
 /// Most bytes of a secret's file: longer than any key or token, shorter than a mistaken path.
@@ -152,10 +152,12 @@ fn read_file(path: &Path) -> Result<Secret, String> {
             "make it, or correct the path",
         ))
     })?;
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|_| wrong("is not text; put the secret alone in it"))?;
+    let mut bytes = Vec::new();
+    let text = file
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .and_then(|_| text_of(bytes))
+        .map_err(|error| wrong(&cannot_be_read(path, &error, "put the secret alone in it")))?;
     let secret = Secret::new(text);
     if secret.expose().len() as u64 > MAX_BYTES {
         return Err(wrong(

@@ -2,12 +2,22 @@
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
 use crate::output::note;
+
+/// Lets a write that would make a file larger than `ulimit -f` allows fail, as on a full disk: without a
+/// handler the system's signal ends the process. Once installed it stays; no one waits for it.
+///
+/// # Errors
+/// Where the system refuses a handler.
+pub(crate) fn outlive_file_limit() -> io::Result<()> {
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
+}
 
 /// Tells when to stop.
 #[derive(Debug, Clone)]

@@ -7,7 +7,11 @@ use std::{
     path::{Path, absolute},
 };
 
-use rustix::process::{getegid, geteuid};
+use producer::foreign::{HEAD_BYTES, not_text};
+use rustix::{
+    io::Errno,
+    process::{getegid, geteuid},
+};
 
 /// The user and the group of a file, or of this process.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,11 +27,38 @@ pub(crate) fn cannot_be_read(path: &Path, error: &io::Error, otherwise: &str) ->
         user: geteuid().as_raw(),
         group: getegid().as_raw(),
     };
+    // It was read, and says itself what has to be mended.
+    if error.kind() == io::ErrorKind::InvalidData {
+        return format!("cannot be read: {error}");
+    }
+    let otherwise = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => "raise the number of files that this process may open (`ulimit -n`)",
+        Some(Errno::NFILE) => "raise the number of files that this machine may open (fs.file-max)",
+        _ => otherwise,
+    };
     let refused = error.kind() == io::ErrorKind::PermissionDenied;
     match refused.then(|| refusal(path, own)).flatten() {
         Some(why) => format!("cannot be read ({error}): {why}"),
         None => format!("cannot be read ({error}); {otherwise}"),
     }
+}
+
+/// The text in a file's `bytes`, a byte order mark at its beginning included.
+///
+/// # Errors
+/// What it is instead, and what to do; the message has nothing of its content.
+pub(crate) fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    let wrong = |message| io::Error::new(io::ErrorKind::InvalidData, message);
+    if let Some(what) = not_text(&bytes[..bytes.len().min(HEAD_BYTES)]) {
+        return Err(wrong(what));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        wrong(format!(
+            "line {line} is not UTF-8, but in another encoding, such as Windows-1252; save it as UTF-8"
+        ))
+    })
 }
 
 /// Whose the file is that `own` may not read, or the folder above it that it may not enter.
@@ -119,6 +150,35 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let told = cannot_be_read(Path::new("/etc"), &denied, "correct the path");
         assert!(told.contains(": it belongs to user"), "{told}");
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_told_by_the_encoding_and_not_by_its_path() {
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, told) in [
+            (
+                utf16("\u{feff}listen = 1"),
+                "text in UTF-16; save it as UTF-8",
+            ),
+            (utf16("listen = 1"), "text in UTF-16; save it as UTF-8"),
+            (b"a = 1\nb = \"caf\xe9\"".to_vec(), "line 2 is not UTF-8"),
+        ] {
+            let error = text_of(bytes).unwrap_err();
+            let told_all = cannot_be_read(Path::new("t.toml"), &error, "correct the path");
+            assert!(told_all.contains(told), "{told_all}");
+            assert!(!told_all.contains("path"), "{told_all}");
+        }
+        assert_eq!(text_of(b"a = 1".to_vec()).unwrap(), "a = 1");
+    }
+
+    #[test]
+    fn too_many_open_files_are_told_with_their_limit_and_not_by_the_path() {
+        let error = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+        let told = cannot_be_read(Path::new("t.toml"), &error, "correct the path");
+        assert!(
+            told.contains("ulimit -n") && !told.contains("path"),
+            "{told}"
+        );
     }
 
     #[test]

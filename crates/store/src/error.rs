@@ -9,7 +9,19 @@ use onboarding::OnboardingId;
 #[error("{0}")]
 pub struct Unfit(pub String);
 
+/// Why a store that is a file did not do it: it changed nothing, for certain. The source of an
+/// [`Error::Unavailable`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Untouched(pub String);
+
 impl Error {
+    /// Whether it is certain that what failed changed nothing.
+    #[must_use]
+    pub fn changed_nothing(&self) -> bool {
+        std::error::Error::source(self).is_some_and(|source| source.is::<Untouched>())
+    }
+
     /// Why the store must not be used as it is configured now, if that is the failure. Then nothing was
     /// done.
     #[must_use]
@@ -105,6 +117,15 @@ impl Error {
                     source: unfit.map(|unfit| Box::new(unfit) as _),
                 }
             }
+            Self::Unavailable {
+                place,
+                message,
+                source: Some(source),
+            } if source.is::<Untouched>() => Self::Unavailable {
+                place: place.clone(),
+                message: message.clone(),
+                source: Some(Box::new(Untouched(source.to_string()))),
+            },
             Self::Unavailable {
                 place,
                 message,

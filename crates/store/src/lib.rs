@@ -42,7 +42,7 @@ pub use account::{
     Stopped,
 };
 pub use answers::{Answers, Remembered};
-pub use error::{Error, Unfit};
+pub use error::{Error, Unfit, Untouched};
 pub use feed::{Feed, Happening, Position, What};
 pub use inspect::{
     BatchNumber, BatchStatus, Cursor, Filter, Health, Inspect, Onboarding, Page, Tally,

@@ -29,7 +29,7 @@ use crate::{
         tables::Tables,
     },
     toml_file::MAX_BYTES,
-    unreadable::cannot_be_read,
+    unreadable::{cannot_be_read, text_of},
 };
 
 /// Every setting with its default and its reason; the file that people begin with.
@@ -220,7 +220,7 @@ fn file_layer(global: &Global) -> Result<InFile> {
     })
 }
 
-/// Reads a configuration file of sane size.
+/// Reads a configuration file of sane size. Of one in another encoding the error says which.
 pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
     let length = fs::metadata(path)?.len();
     if length > MAX_BYTES {
@@ -228,7 +228,7 @@ pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
             "it has {length} bytes, more than {MAX_BYTES}"
         )));
     }
-    fs::read_to_string(path)
+    text_of(fs::read(path)?)
 }
 
 fn option_layer(global: &Global, own: &Typed, problems: &mut Vec<Problem>) -> Layer {

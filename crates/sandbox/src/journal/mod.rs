@@ -238,9 +238,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> io::Error {
+    // What the system says of full disks and limits is right; of the others the folder is the cause.
+    let of_folder = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
+    let remedy = if of_folder.contains(&error.kind()) {
+        "; its folder must exist and be writable"
+    } else {
+        ""
+    };
     let text = format!(
-        "the simulator's journal {} {what}: {error}; its folder must exist, be writable and have \
-         room",
+        "the simulator's journal {} {what}: {error}{remedy}",
         path.display()
     );
     io::Error::new(error.kind(), text)

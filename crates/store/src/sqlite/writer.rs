@@ -14,7 +14,7 @@ use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::oneshot;
 
 use super::{failure::Failure, state::State, writer_health::WriterHealth};
-use crate::{Error, Result};
+use crate::{Error, Result, error::Untouched};
 
 /// Most operations of one transaction: bounds how long the first waits for the last.
 const GROUP_MAX: usize = 512;
@@ -176,20 +176,21 @@ impl Writer {
             return answer.map_err(|_| gone())?;
         }
         if waiting.0.take() {
-            return Err(self.slow("another process keeps the file locked; nothing was changed"));
+            let why = "another process keeps the file locked";
+            return Err(self.slow(why, Some(Untouched(why.to_owned()))));
         }
         // It is under way, and nothing but its end tells what became of it.
         match tokio::time::timeout(self.patience, answer).await {
             Ok(answer) => answer.map_err(|_| gone())?,
-            Err(_) => Err(self.slow("whether it was done is not known")),
+            Err(_) => Err(self.slow("it was still under way", None)),
         }
     }
 
-    fn slow(&self, what: &str) -> Error {
+    fn slow(&self, what: &str, untouched: Option<Untouched>) -> Error {
         Error::Unavailable {
             place: self.place.clone(),
             message: format!("a write took longer than {:?}: {what}", self.patience),
-            source: None,
+            source: untouched.map(|untouched| Box::new(untouched) as _),
         }
     }
 }
