@@ -30,6 +30,7 @@ mod clocks;
 mod crash_anywhere;
 mod crash_matrix;
 mod dashboard;
+mod echoed;
 mod fairness;
 mod fault_matrix;
 mod fleet;

@@ -15,8 +15,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use tests::{KEY as STORE_KEY, Place, Program, Server, Signup, Simulator, lines_of, until};
 
-const KEY: &str = "planted0key0A7f31c9e";
-const TOKEN: &str = "planted0token0B58d2e4a06c";
+pub(crate) const KEY: &str = "planted0key0A7f31c9e";
+pub(crate) const TOKEN: &str = "planted0token0B58d2e4a06c";
 
 /// What must not be found: the planted ones, as they are and as they travel, and the passwords.
 fn forbidden(passwords: &[String]) -> Vec<(String, Vec<u8>)> {
@@ -71,7 +71,7 @@ pub(crate) fn leaks_in(folder: &Path, out: &Path, forbidden: &[(String, Vec<u8>)
 }
 
 pub(crate) fn has(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    memchr::memmem::find(bytes, wanted).is_some()
 }
 
 fn passwords(place: &Place) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exotel::{Answer, Class, Client, NextPage};
-use onboarding::AccountName;
+use onboarding::{AccountName, SipPassword};
 use store::{Granted, Onboarding, Permit, Settled, Store};
 use tokio::time::Instant;
 
@@ -32,6 +32,7 @@ pub async fn verify_onboarding(
 ) -> Result<Comparison, Error> {
     let mut outside = Outside::new(store, settings, &onboarding.account);
     let password = store.password(onboarding.id).await?;
+    let client = &client.hiding(password.as_ref().map(SipPassword::secret));
     let (plan, journal) = (&onboarding.plan, &onboarding.journal);
     compare::compare(&mut outside, client, plan, journal, password.as_ref())
         .await

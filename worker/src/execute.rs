@@ -122,12 +122,14 @@ pub(crate) async fn execute(shared: Arc<Shared>, job: Job) -> Result<Ending, Inf
         return Ok(Ending::Released);
     };
     let creator = claim.probe.clone().map(Creator::new);
-    let ending = match client_of(&shared, &account) {
+    let secret = claim.password.as_ref().map(SipPassword::secret);
+    let client = client_of(&shared, &account).map(|client| client.hiding(secret));
+    let ending = match client {
         Ok(client) => {
             let run = Run {
                 shared: &shared,
                 account: &account,
-                client,
+                client: &client,
                 held: &held,
                 plan: &claim.plan,
                 password: claim.password.as_ref(),

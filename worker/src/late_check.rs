@@ -200,6 +200,7 @@ impl Checking<'_> {
             return Err(Error::Runtime("the account cannot be used".into()));
         };
         let password = shared.store.password(own.id).await?;
+        let client = &client.hiding(password.as_ref().map(SipPassword::secret));
         let mut outside = Outside::within(shared, self.account);
         let mut journal = own.journal.clone();
         let mut changed = Vec::new();

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use onboarding::visible::Visible;
+
 use crate::{
     error::{Error, Result},
     output::note,
@@ -22,7 +24,7 @@ pub(crate) fn confirmed(what: &str, yes: bool) -> Result<bool> {
             format!("{what}. There is no terminal to ask on; add --yes if that is what you want"),
         ));
     }
-    let asked = write!(stderr, "{what}. Go on? [y/N] ").and_then(|()| stderr.flush());
+    let asked = write!(stderr, "{}. Go on? [y/N] ", Visible(what)).and_then(|()| stderr.flush());
     asked.map_err(|error| Error::failed("stderr", &error))?;
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);

@@ -41,6 +41,8 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
+use onboarding::visible::visible;
+
 use crate::{
     args::{Accounts, Cli, Command},
     error::{Error, Result},
@@ -55,7 +57,7 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| only_typos(error).exit());
+    let cli = Cli::try_parse().unwrap_or_else(|error| shown(only_typos(error)).exit());
     let mut output = Output::new(cli.global.json);
     // Also for mistakes in the settings, which say it otherwise.
     telemetry::speak(settings::log_form_asked(&cli.global));
@@ -81,6 +83,20 @@ fn only_typos(mut error: clap::Error) -> clap::Error {
         if !similar.is_empty() {
             error.insert(KIND, ContextValue::Strings(similar));
         }
+    }
+    error
+}
+
+/// Shows what was typed as other text is shown.
+fn shown(mut error: clap::Error) -> clap::Error {
+    let mut typed = Vec::new();
+    for (kind, value) in error.context() {
+        if let ContextValue::String(text) = value {
+            typed.push((kind, ContextValue::String(visible(text).into_owned())));
+        }
+    }
+    for (kind, text) in typed {
+        error.insert(kind, text);
     }
     error
 }

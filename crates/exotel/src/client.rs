@@ -24,6 +24,7 @@ use crate::{
     entry_id::is_word,
     envelope::{self, Amiss, Good, Listed, Read},
     error::{Class, Error},
+    mask::Mask,
     page::{NextPage, Page, follow},
     proxy::InUse,
     redact, spans, tls,
@@ -78,7 +79,7 @@ impl<T> Answer<T> {
 /// Every method sends its request at most once and never waits to repeat it. Dropping a method's
 /// future leaves the outcome of its request unknown.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<Inner>, Option<Arc<Mask>>);
 
 struct Inner {
     http: reqwest::Client,
@@ -98,8 +99,8 @@ struct Inner {
     headers: HeaderMap,
     /// The same and the content type, for requests with a body.
     headers_with_body: HeaderMap,
-    /// To be kept out of errors.
-    secrets: [Secret; 3],
+    /// Key and token, to be kept out of what answers say.
+    mask: Mask,
 }
 
 impl Client {
@@ -124,7 +125,14 @@ impl Client {
         let base = base.as_str().trim_end_matches('/').to_owned();
         let sid = &config.account_sid;
         let account = format!("{base}/v2/accounts/{sid}");
-        Ok(Self(Arc::new(Inner {
+        let secrets = [config.api_key.expose(), config.api_token.expose(), &encoded];
+        // What is part of every address is no secret.
+        let mask = Mask::of(
+            secrets
+                .into_iter()
+                .filter(|secret| !account.contains(*secret)),
+        );
+        let inner = Inner {
             http,
             proxy,
             trunks: format!("{account}/trunks"),
@@ -135,12 +143,17 @@ impl Client {
             host,
             headers,
             headers_with_body,
-            secrets: [
-                config.api_key.clone(),
-                config.api_token.clone(),
-                Secret::new(encoded),
-            ],
-        })))
+            mask,
+        };
+        Ok(Self(Arc::new(inner), None))
+    }
+
+    /// The same access with one more secret that answers may repeat, such as a SIP password that an
+    /// earlier request sent.
+    #[must_use]
+    pub fn hiding(&self, secret: Option<&Secret>) -> Self {
+        let also = secret.map(|secret| Arc::new(Mask::of([secret.expose()])));
+        Self(Arc::clone(&self.0), also)
     }
 
     /// The account's SID.
@@ -177,13 +190,12 @@ impl Client {
     ) -> Result<Answer<T>, Error> {
         let started = tracing::enabled!(tracing::Level::DEBUG).then(Instant::now);
         let call = ask.call;
-        let secret = ask.secret;
         let span = spans::of(call, &self.0.host);
         let mut date = None;
         let result = match self.exchange(ask).instrument(span.clone()).await {
             Ok(reply) => {
                 date = date::of(&reply.headers);
-                self.settle(call, &reply, secret, |body| read(body, about))
+                settle(call, &reply, |body| read(body, about))
             }
             Err(error) => Err(error),
         };
@@ -241,6 +253,7 @@ impl Client {
                 error.to_string(),
             )
         })?;
+        let of_call = ask.secret.map(|secret| Mask::of([secret]));
         let mut request = Request::new(ask.call.method.clone(), url);
         *request.headers_mut() = match ask.body {
             Some(_) => self.0.headers_with_body.clone(),
@@ -265,50 +278,13 @@ impl Client {
                 what,
             ));
         };
+        let masks = [Some(&self.0.mask), self.1.as_deref(), of_call.as_ref()];
+        let masks = masks.into_iter().flatten();
         Ok(Reply {
             http,
             headers,
-            body,
+            body: masks.fold(body, |body, mask| mask.hide(body)),
         })
-    }
-
-    /// Success needs HTTP's agreement and the envelope's. Where they contradict each other, nothing
-    /// is believed.
-    fn settle<T>(
-        &self,
-        call: &'static Call,
-        reply: &Reply,
-        secret: Option<&str>,
-        read: impl FnOnce(&[u8]) -> Read<T>,
-    ) -> Result<(u16, Good<T>), Error> {
-        let is_success = (200..300).contains(&reply.http);
-        match is_success.then(|| read(&reply.body)) {
-            Some(Ok(mut good)) => {
-                if let Some(id) = good.request_id.take_if(|id| !is_word(id)) {
-                    let id = redact::clean(&id, &self.secrets(secret), redact::REQUEST_ID);
-                    good.request_id = Some(id).filter(|id| !id.is_empty());
-                }
-                Ok((reply.http, good))
-            }
-            Some(Err(Amiss::Differs {
-                how,
-                inner_code,
-                request_id,
-            })) => {
-                let (id, secrets) = (request_id.as_deref(), self.secrets(secret));
-                Err(verdict::differs(
-                    call, reply, &how, inner_code, id, &secrets,
-                ))
-            }
-            Some(Err(Amiss::Other)) | None => {
-                Err(verdict::judge(call, reply, &self.secrets(secret)))
-            }
-        }
-    }
-
-    fn secrets<'a>(&'a self, of_call: Option<&'a str>) -> Vec<&'a str> {
-        let own = self.0.secrets.iter().map(Secret::expose);
-        own.chain(of_call).collect()
     }
 
     /// What a failure of the transport means. Only what failed before there was a connection is
@@ -324,13 +300,41 @@ impl Client {
         } else {
             (Class::Unknown, "connection_lost")
         };
-        let mut what = redact::clean(&chain(&error), &self.secrets(None), redact::DESCRIPTION);
+        let mut what = redact::clean(&self.0.mask.hide_text(&chain(&error)), redact::DESCRIPTION);
         let mut code = code;
         if let Some(proxy) = self.0.proxy.as_ref().filter(|_| error.is_connect()) {
             let (refused, explained) = proxy.explain(&what);
             (code, what) = (refused.unwrap_or(code), explained);
         }
         Error::bare(call, class, code, date, what)
+    }
+}
+
+/// Success needs HTTP's agreement and the envelope's. Where they contradict each other, nothing
+/// is believed.
+fn settle<T>(
+    call: &'static Call,
+    reply: &Reply,
+    read: impl FnOnce(&[u8]) -> Read<T>,
+) -> Result<(u16, Good<T>), Error> {
+    let is_success = (200..300).contains(&reply.http);
+    match is_success.then(|| read(&reply.body)) {
+        Some(Ok(mut good)) => {
+            if let Some(id) = good.request_id.take_if(|id| !is_word(id)) {
+                let id = redact::clean(&id, redact::REQUEST_ID);
+                good.request_id = Some(id).filter(|id| !id.is_empty());
+            }
+            Ok((reply.http, good))
+        }
+        Some(Err(Amiss::Differs {
+            how,
+            inner_code,
+            request_id,
+        })) => {
+            let id = request_id.as_deref();
+            Err(verdict::differs(call, reply, &how, inner_code, id))
+        }
+        Some(Err(Amiss::Other)) | None => Err(verdict::judge(call, reply)),
     }
 }
 

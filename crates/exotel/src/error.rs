@@ -9,7 +9,7 @@ use crate::proxy::REFUSED as PROXY_REFUSED;
 /// A call that did not succeed.
 ///
 /// It never holds credentials, URLs or request bodies: what Exotel says is taken over only after
-/// secrets, control characters and excess length were taken out of it.
+/// secrets, control and format characters and excess length were taken out of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error(Box<Details>);
 

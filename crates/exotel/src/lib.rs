@@ -68,6 +68,7 @@ mod entry_id;
 mod envelope;
 mod error;
 mod lenient;
+mod mask;
 mod numbers;
 mod page;
 mod proxy;

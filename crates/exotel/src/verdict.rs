@@ -17,7 +17,7 @@ use crate::{
     redact, retry_after,
 };
 
-/// An answer as it came.
+/// An answer as it came, without the secrets of its request.
 pub(crate) struct Reply {
     pub(crate) http: u16,
     pub(crate) headers: HeaderMap,
@@ -48,7 +48,7 @@ impl Told {
 type Verdict = (Class, &'static str);
 
 /// Judges an answer that is not a success with the expected data.
-pub(crate) fn judge(call: &Call, reply: &Reply, secrets: &[&str]) -> Error {
+pub(crate) fn judge(call: &Call, reply: &Reply) -> Error {
     let told = read(&reply.body);
     let throttled = || Class::Throttled {
         retry_after: retry_after::read(&reply.headers, SystemTime::now()),
@@ -66,7 +66,7 @@ pub(crate) fn judge(call: &Call, reply: &Reply, secrets: &[&str]) -> Error {
     };
     let told = told.unwrap_or_default();
     let clean = |text: Option<String>, most| {
-        text.map(|text| redact::clean(&text, secrets, most))
+        text.map(|text| redact::clean(&text, most))
             .filter(|text| !text.is_empty())
     };
     Error::new(Details {
@@ -89,7 +89,6 @@ pub(crate) fn differs(
     how: &str,
     inner_code: u16,
     request_id: Option<&str>,
-    secrets: &[&str],
 ) -> Error {
     Error::new(Details {
         call: call.name,
@@ -99,8 +98,8 @@ pub(crate) fn differs(
         inner_code: Some(inner_code),
         error_code: None,
         date: date::of(&reply.headers),
-        request_id: request_id.map(|id| redact::clean(id, secrets, redact::REQUEST_ID)),
-        description: Some(redact::clean(how, secrets, redact::DESCRIPTION)),
+        request_id: request_id.map(|id| redact::clean(id, redact::REQUEST_ID)),
+        description: Some(redact::clean(how, redact::DESCRIPTION)),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::{
     address::{Destination, HostName, PublicIpv4},
     direction::Direction,
     problem::Invalid,
+    visible,
 };
 
 /// Most addresses of one list. Each costs one request of the account's allowance, and a
@@ -22,7 +23,7 @@ pub const MAX_INPUT_BYTES: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InputKind {
-    /// Any text without control characters; narrow it with `pattern`.
+    /// Any text without control and format characters; narrow it with `pattern`.
     Text,
     /// A fully qualified host name, bare.
     HostName,
@@ -295,9 +296,9 @@ impl Input {
 
     fn check_text(&self, text: String) -> Result<String, Invalid> {
         let shown = text.escape_debug();
-        if text.is_empty() || text.chars().any(char::is_control) {
+        if text.is_empty() || text.chars().any(visible::acts) {
             return Err(Invalid(format!(
-                "\"{shown}\" is empty or has control characters; give one line of text"
+                "\"{shown}\" is empty or has control or format characters; give one line of text"
             )));
         }
         let length = text.chars().count();

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ids::unit_interval;
+use crate::leak::Leak;
 use crate::rule::{Action, Edit, Rule, Selector, SentDate};
 
 #[derive(Debug, Default)]
@@ -39,6 +40,8 @@ pub(crate) struct Decision {
     pub(crate) date: Option<SentDate>,
     /// What the rules that fire change in the answer, in their order.
     pub(crate) edits: Vec<Edit>,
+    /// Where the answer repeats secrets.
+    pub(crate) leaks: Vec<Leak>,
 }
 
 impl Faults {
@@ -92,6 +95,7 @@ impl Decision {
         if rule.edit.name().is_some() {
             self.edits.push(rule.edit.clone());
         }
+        self.leaks.extend(rule.leak.clone());
     }
 }
 

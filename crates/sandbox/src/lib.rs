@@ -73,6 +73,7 @@
 //! | `retry_after` | with `status`, `inner_code` or `html`: a header of so many seconds, or a text sent as it is |
 //! | `date` | a text instead of the `Date` header, or `false`: no such header |
 //! | `omit`, `echo`, `foreign` | in the answer of a request that was processed: fields that are left out of the data, fields that they have instead, an item that a list begins with |
+//! | `leak` | `{"to", "as"}`: any answer repeats the request's key, token and password and the account's passwords, at this JSON pointer (`""`: behind the body), in this encoding |
 //!
 //! # Choices where nothing is published
 //!
@@ -92,6 +93,7 @@ mod ids;
 mod journal;
 mod keys;
 mod late;
+mod leak;
 mod options;
 mod payload;
 mod reply;

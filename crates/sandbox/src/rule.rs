@@ -4,6 +4,8 @@ use http::HeaderValue;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use crate::leak::Leak;
+
 /// One rule: which requests, which of those, and what happens to them.
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -19,6 +21,7 @@ pub(crate) struct Rule {
     pub(crate) action: Option<Action>,
     pub(crate) date: Option<SentDate>,
     pub(crate) edit: Edit,
+    pub(crate) leak: Option<Leak>,
 }
 
 /// What an answer's `Date` header is instead of the time.
@@ -159,6 +162,7 @@ struct Draft {
     retry_after: Option<HeaderValue>,
     date: Option<SentDate>,
     edit: Edit,
+    leak: Option<Leak>,
 }
 
 /// Reads a list of rules, or says which rule and which field is wrong, and what would be right.
@@ -275,6 +279,10 @@ impl Draft {
                 self.edit.echo.clone_from(fields);
             }
             "foreign" => self.edit.foreign = Some(value.clone()),
+            "leak" => {
+                let members = value.as_object().ok_or("must be an object")?;
+                self.leak = Some(Leak::read(members)?);
+            }
             _ => return Err("is no field of a rule".into()),
         }
         Ok(())
@@ -284,11 +292,11 @@ impl Draft {
         let selector = self.selector()?;
         let action = self.action()?;
         let waits = self.delay_ms.is_some() || self.hold_ms.is_some() || self.late_ms.is_some();
-        let changes = self.edit.name().is_some() || self.date.is_some();
+        let changes = self.edit.name().is_some() || self.date.is_some() || self.leak.is_some();
         if action.is_none() && !waits && !changes {
             return Err(
                 "it does nothing: add status, inner_code, hold_ms, delay_ms, \
-                        reset_before, reset_after, truncate, html, omit, echo, foreign or date"
+                        reset_before, reset_after, truncate, html, omit, echo, foreign, leak or date"
                     .into(),
             );
         }
@@ -304,6 +312,7 @@ impl Draft {
             action,
             date: self.date,
             edit: self.edit,
+            leak: self.leak,
         })
     }
 
@@ -325,8 +334,11 @@ impl Draft {
                  injected answer or a reset"
             ));
         }
-        if self.date.is_some() && matches!(action, Some(Action::ResetBefore | Action::ResetAfter)) {
-            return Err("date: goes with an answer, not with a reset".into());
+        let resets = matches!(action, Some(Action::ResetBefore | Action::ResetAfter));
+        for (given, name) in [(self.date.is_some(), "date"), (self.leak.is_some(), "leak")] {
+            if given && resets {
+                return Err(format!("{name}: goes with an answer, not with a reset"));
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use crate::ids::{PhoneNumber, RequestId, mix, unit_interval};
 use crate::journal::Journal;
 use crate::keys::{self, Keys};
 use crate::late::{Late, Waiting};
+use crate::leak::{self, Leak};
 use crate::options::Options;
 use crate::payload::{Cut, Payload};
 use crate::reply::{edit, http_date, inject, response};
@@ -318,7 +319,9 @@ impl Core {
             return (entry, left);
         }
         let call = whole.call(self, sequence, access.numbers.as_deref());
+        let leaks = std::mem::take(&mut decision.leaks);
         let mut decided = self.meet(decision, head, call, late);
+        self.leak(&leaks, account, whole, &mut decided.end);
         if let Err(error) = self.flush() {
             decided.end = End::Answer(Refusal::unkept(error.to_string()).reply(head));
         }
@@ -498,6 +501,18 @@ impl Core {
             date: decision.date,
             late,
         }
+    }
+
+    /// Has an answer repeat the secrets of its request, and the passwords of earlier ones.
+    fn leak(&self, leaks: &[Leak], account: Option<&str>, whole: &Whole, end: &mut End) {
+        let (End::Answer(reply) | End::HalfAnswer(reply), [_, ..]) = (end, leaks) else {
+            return;
+        };
+        let authorization = header(&whole.parts.headers, &AUTHORIZATION);
+        let mut secrets = leak::told(authorization, whole.body.as_deref());
+        secrets.extend(account.map(|account| lock(&self.world).passwords(account)));
+        let secrets = secrets.join(" ");
+        leaks.iter().for_each(|leak| leak.repeat(&secrets, reply));
     }
 
     pub(crate) fn call(&self, call: &Call<'_>, world: &mut World) -> Reply {

@@ -503,4 +503,17 @@ fn a_key_with_a_character_that_cannot_be_seen_is_refused_with_its_place_and_neve
         assert!(all.contains("202e"), "{all}");
         assert!(!all.contains(['\u{202e}', '\u{1b}']), "{all:?}");
     }
+    // So is what is typed.
+    let option = format!("--{name}");
+    for wrong in [
+        &[name][..],
+        &["list", "--state", name],
+        &[&option],
+        &["status", name],
+    ] {
+        let ran = home.run(wrong);
+        let all = ran.stdout + &ran.stderr;
+        let named = all.to_lowercase().contains("202e");
+        assert!(named && !all.contains(['\u{202e}', '\u{1b}']), "{all:?}");
+    }
 }

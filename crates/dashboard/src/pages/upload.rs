@@ -261,12 +261,12 @@ async fn all_of(
     Ok(incoming)
 }
 
-/// A file's own name, as problems will call it: without folders and control characters.
+/// A file's own name, as problems will call it: without folders, and without characters that act on a page.
 fn file_name(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !onboarding::visible::acts(*c))
         .take(NAME_MAX)
         .collect();
     match plain.trim() {

@@ -135,6 +135,16 @@ impl WhitelistedIp {
 }
 
 impl World {
+    /// The passwords of an account, to be repeated.
+    pub(crate) fn passwords(&self, account: &str) -> String {
+        let trunks = self.accounts.get(account).map(|own| &own.order);
+        let trunks = trunks.into_iter().flatten();
+        let each = trunks.filter_map(|(_, sid)| self.trunks.get(sid));
+        let passwords = each.flat_map(|trunk| &trunk.credentials);
+        let passwords: Vec<&str> = passwords.map(|own| &*own.password).collect();
+        passwords.join(" ")
+    }
+
     pub(crate) fn new(salt: u64) -> Self {
         Self {
             accounts: BTreeMap::new(),

@@ -346,6 +346,14 @@ async fn a_rule_that_makes_no_sense_is_refused_by_its_number_and_field() {
             json!({"date": false, "reset_before": true}),
             "rule 1: date: goes with an answer",
         ),
+        (
+            json!({"leak": {"to": "/a", "as": "rot13"}}),
+            "rule 1: leak: must be {\"to\"",
+        ),
+        (
+            json!({"leak": {"to": "/a", "as": "hex"}, "reset_after": true}),
+            "rule 1: leak: goes with an answer",
+        ),
         (json!({"method": "GET"}), "rule 1: it does nothing"),
         (json!("x"), "rule 1: must be an object"),
     ];

@@ -172,7 +172,7 @@ fn told(error: &reqwest::Error) -> String {
     } else {
         format!("{what}: {cause}")
     };
-    let text = text.replace(char::is_control, " ");
+    let text = text.replace(onboarding::visible::acts, " ");
     text.chars().take(ERROR_CHARS_MAX).collect()
 }
 
