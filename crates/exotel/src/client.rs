@@ -24,7 +24,7 @@ use crate::{
     entry_id::is_word,
     envelope::{self, Amiss, Good, Listed, Read},
     error::{Class, Error},
-    mask::Mask,
+    mask::{self, Mask},
     page::{NextPage, Page, follow},
     proxy::InUse,
     redact, spans, tls,
@@ -148,8 +148,8 @@ impl Client {
         Ok(Self(Arc::new(inner), None))
     }
 
-    /// The same access with one more secret that answers may repeat, such as a SIP password that an
-    /// earlier request sent.
+    /// The same access with the one secret that its calls send, a SIP password, which the answers of
+    /// others of its calls may repeat as well.
     #[must_use]
     pub fn hiding(&self, secret: Option<&Secret>) -> Self {
         let also = secret.map(|secret| Arc::new(Mask::of([secret.expose()])));
@@ -253,7 +253,9 @@ impl Client {
                 error.to_string(),
             )
         })?;
-        let of_call = ask.secret.map(|secret| Mask::of([secret]));
+        // Who names an onboarding's secret sends no other.
+        let of_call = ask.secret.filter(|_| self.1.is_none());
+        let of_call = of_call.map(|secret| Mask::of([secret]));
         let mut request = Request::new(ask.call.method.clone(), url);
         *request.headers_mut() = match ask.body {
             Some(_) => self.0.headers_with_body.clone(),
@@ -283,7 +285,7 @@ impl Client {
         Ok(Reply {
             http,
             headers,
-            body: masks.fold(body, |body, mask| mask.hide(body)),
+            body: mask::hide(masks, body),
         })
     }
 

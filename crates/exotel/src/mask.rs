@@ -8,14 +8,14 @@
 //! HTML, all or some of them, and also repeatedly; in hexadecimal; and in base 64 of both alphabets,
 //! wherever it begins in the encoded text.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, iter, ops::Range};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE},
 };
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 /// What stands in a secret's place.
 const MASKED: &[u8] = b"***";
@@ -27,8 +27,8 @@ const SHORTEST_SECRET: usize = 6;
 /// How often escapes are taken out of what was escaped repeatedly.
 const MOST_LAYERS: usize = 4;
 
-/// Hides secrets.
-pub(crate) struct Mask(Option<AhoCorasick>);
+/// Finds secrets. It is made anew for every onboarding's password, so it has to be cheap to make.
+pub(crate) struct Mask(Vec<Finder<'static>>);
 
 impl Mask {
     /// For these secrets.
@@ -36,48 +36,48 @@ impl Mask {
         let long = secrets
             .into_iter()
             .filter(|secret| secret.len() >= SHORTEST_SECRET);
-        let wanted: Vec<String> = long.flat_map(forms).collect();
-        if wanted.is_empty() {
-            return Self(None);
-        }
-        let built = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(wanted);
-        // Only more patterns than there is memory for are refused.
-        Self(built.ok())
-    }
-
-    /// The body of an answer without them.
-    pub(crate) fn hide(&self, body: Bytes) -> Bytes {
-        match self.hidden(&body) {
-            Some(hidden) => hidden.into(),
-            None => body,
-        }
+        let finder = |form: String| Finder::new(form.as_bytes()).into_owned();
+        Self(long.flat_map(forms).map(finder).collect())
     }
 
     /// A text without them.
     pub(crate) fn hide_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.hidden(text.as_bytes()) {
+        match hidden(iter::once(self), text.as_bytes()) {
             Some(hidden) => Cow::Owned(String::from_utf8_lossy(&hidden).into_owned()),
             None => Cow::Borrowed(text),
         }
     }
+}
 
-    /// `None`: there are none.
-    fn hidden(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let wanted = self.0.as_ref()?;
-        let mut found: Vec<Range<usize>> = wanted.find_iter(text).map(|hit| hit.range()).collect();
-        let mut layer = Layer::under(text);
-        for _ in 0..MOST_LAYERS {
-            let Some(at_hand) = layer else { break };
-            let hits = wanted.find_iter(&at_hand.text);
-            found.extend(hits.map(|hit| at_hand.from[hit.start()]..at_hand.from[hit.end()]));
-            layer = at_hand.next();
-        }
-        found.sort_unstable_by_key(|range| range.start);
-        (!found.is_empty()).then(|| without(text, &found))
+/// The body of an answer without what any of `masks` finds.
+pub(crate) fn hide<'m>(masks: impl Iterator<Item = &'m Mask> + Clone, body: Bytes) -> Bytes {
+    match hidden(masks, &body) {
+        Some(hidden) => hidden.into(),
+        None => body,
     }
+}
+
+/// `None`: there are none.
+fn hidden<'m>(masks: impl Iterator<Item = &'m Mask> + Clone, text: &[u8]) -> Option<Vec<u8>> {
+    let in_lower_case = |text: &[u8]| -> Vec<Range<usize>> {
+        let text = text.to_ascii_lowercase();
+        let finders = masks.clone().flat_map(|mask| &mask.0);
+        let hits = finders.flat_map(|finder| {
+            let length = finder.needle().len();
+            finder.find_iter(&text).map(move |at| at..at + length)
+        });
+        hits.collect()
+    };
+    let mut found = in_lower_case(text);
+    let mut layer = Layer::under(text);
+    for _ in 0..MOST_LAYERS {
+        let Some(at_hand) = layer else { break };
+        let hits = in_lower_case(&at_hand.text).into_iter();
+        found.extend(hits.map(|hit| at_hand.from[hit.start]..at_hand.from[hit.end]));
+        layer = at_hand.next();
+    }
+    found.sort_unstable_by_key(|range| range.start);
+    (!found.is_empty()).then(|| without(text, &found))
 }
 
 /// `text` with what is `found`, in order, masked.
@@ -95,7 +95,7 @@ fn without(text: &[u8], found: &[Range<usize>]) -> Vec<u8> {
     kept
 }
 
-/// What a secret looks like where it is not escaped character by character.
+/// What a secret looks like where it is not escaped character by character, in lower case.
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![
         secret.to_owned(),
@@ -114,6 +114,9 @@ fn forms(secret: &str) -> Vec<String> {
         }
     }
     forms.retain(|form| form.len() >= SHORTEST_SECRET);
+    forms
+        .iter_mut()
+        .for_each(|form| form.make_ascii_lowercase());
     forms.sort_unstable();
     forms.dedup();
     forms
@@ -137,9 +140,7 @@ impl Layer {
     }
 
     fn read(text: &[u8], from: impl Fn(usize) -> usize) -> Option<Self> {
-        let first = text
-            .iter()
-            .position(|byte| matches!(byte, b'%' | b'\\' | b'&'))?;
+        let first = memchr::memchr3(b'%', b'\\', b'&', text)?;
         let mut layer = Self {
             text: text[..first].to_vec(),
             from: (0..first).map(&from).collect(),
@@ -313,7 +314,7 @@ mod tests {
             assert!(matches!(mask.hide_text(text), Cow::Borrowed(same) if same == text));
         }
         let body = Bytes::from_static(b"\xff\xfe%ff\\u0");
-        assert_eq!(mask.hide(body.clone()), body);
+        assert_eq!(hide(iter::once(&mask), body.clone()), body);
     }
 
     #[test]
@@ -322,7 +323,7 @@ mod tests {
         let body =
             r#"{"a\"":"é\n\"MadeUp\u0050assword0000000001\"\\","madeuppassword0000000001":[1]}"#;
         let hidden: serde_json::Value =
-            serde_json::from_slice(&mask.hide(Bytes::from(body))).unwrap();
+            serde_json::from_slice(&hide(iter::once(&mask), Bytes::from(body))).unwrap();
         assert_eq!(
             hidden,
             serde_json::json!({"a\"": "é\n\"***\"\\", "***": [1]})
